@@ -1,0 +1,161 @@
+"""The table of data sets and the one door to them, `load_data`."""
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from spikeviz.data.images import Pixels, read_cifar10, read_cifar10_jpeg, read_fashion, read_flowers
+
+FASHION_CLASSES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+FULL_SCALE = {"images": 255.0, "events": 1.0}  # images become [0, 1]; event frames stay counts
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """One data set. `classes[y]` names label y; `size`: native side in pixels; `ships`: a split comes with spikeviz.
+
+    `read(split, limit)` answers the first `limit` samples (None = all) as uint8 arrays that may belong to a cache.
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    channels: int
+    size: int
+    splits: tuple[str, ...]
+    kind: Literal["images", "events"]
+    licence: str
+    note: str
+    ships: bool
+    read: Callable[[str, int | None], Pixels] = field(repr=False, compare=False)
+
+
+_TABLE = (
+    DataSource(
+        name="fashion",
+        title="Fashion-MNIST",
+        classes=FASHION_CLASSES,
+        channels=1,
+        size=28,
+        splits=("train", "train-10k", "test"),
+        kind="images",
+        licence="MIT, (c) 2017 Zalando SE",
+        note="The official 10,000 test images and the first 1,000 training images of each class ship (train-10k); "
+        "train is the official 60,000.",
+        ships=True,
+        read=read_fashion,
+    ),
+    DataSource(
+        name="cifar10-jpeg",
+        title="CIFAR-10, JPEG copy",
+        classes=CIFAR10_CLASSES,
+        channels=3,
+        size=32,
+        splits=("train", "test"),
+        kind="images",
+        licence="none stated (cite Krizhevsky 2009)",
+        note="A lossy copy: the pictures went through JPEG at a quality of about 75, so accuracies differ from those "
+        "on the original; the split is the official one, the order is not.",
+        ships=False,
+        read=read_cifar10_jpeg,
+    ),
+    DataSource(
+        name="cifar10",
+        title="CIFAR-10",
+        classes=CIFAR10_CLASSES,
+        channels=3,
+        size=32,
+        splits=("train", "test"),
+        kind="images",
+        licence="none stated (cite Krizhevsky 2009)",
+        note="The original pictures in the official order.",
+        ships=False,
+        read=read_cifar10,
+    ),
+    DataSource(
+        name="flowers",
+        title="Flowers, 128 pixels",
+        classes=("daisy", "dandelion", "rose", "sunflower", "tulip"),
+        channels=3,
+        size=128,
+        splits=("train", "test"),
+        kind="images",
+        licence="none stated; most photos are of TensorFlow's flower_photos (CC BY 2.0)",
+        note="3,473 training and 838 test photos; no official split exists, this one is by a hash of the file name.",
+        ships=False,
+        read=read_flowers,
+    ),
+)
+CATALOG: dict[str, DataSource] = {source.name: source for source in _TABLE}
+DOWNLOADS = {"fashion": "FashionMNIST", "cifar10": "CIFAR10"}  # names in torchvision.datasets
+
+
+def list_data() -> list[str]:
+    """Names that `load_data` takes: what ships first, the rest as they were added."""
+    return list(CATALOG)
+
+
+def find_data(name: str) -> DataSource:
+    """The row of a name. Raises ValueError with the names there are."""
+    if not isinstance(name, str) or name not in CATALOG:
+        raise ValueError(f"no data set is called {name!r}; there are {', '.join(CATALOG)}")
+    return CATALOG[name]
+
+
+def load_data(
+    name: str, split: str = "test", limit: int | None = None
+) -> tuple[Float32[Tensor, "N *sample"], Int64[Tensor, "N"]]:
+    """The first `limit` samples of a split (all of them by default, or where it has fewer), in the set's own order.
+
+    Answers `(x, y)`: images float32 [N, C, H, W] in [0, 1] at native size, labels int64 [N]. Both are the caller's to
+    write to. Raises ValueError for an unknown name or split, a limit below 1 or a damaged file, FileNotFoundError where
+    the data is not here; nothing is ever downloaded and no other split stands in for a missing one.
+    """
+    source = find_data(name)
+    if split not in source.splits:
+        raise ValueError(f"{name} has no split {split!r}; there are {', '.join(source.splits)}")
+    pixels, labels = source.read(split, _checked(limit))
+    x = torch.from_numpy(pixels.astype(np.float32)).div_(FULL_SCALE[source.kind])
+    return x, torch.from_numpy(labels.astype(np.int64))
+
+
+def download_data(name: str, folder: str | Path) -> Path:
+    """Fetch a full set through torchvision, which checks its md5 sums; answers the folder to put into SPIKEVIZ_DATA.
+
+    Raises ValueError for a set that torchvision has not, OSError where the download fails.
+    """
+    find_data(name)
+    if name not in DOWNLOADS:
+        raise ValueError(f"{name} cannot be downloaded; these can: {', '.join(DOWNLOADS)}")
+    import torchvision.datasets  # a second to import, and only a download needs it
+
+    folder = Path(folder).expanduser()
+    try:
+        getattr(torchvision.datasets, DOWNLOADS[name])(folder, download=True)
+    except (OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise OSError(f"{name} could not be downloaded into {folder}: {reason}") from error
+    return folder
+
+
+def _checked(limit: int | None) -> int | None:
+    if limit is None:
+        return None
+    try:
+        count = 0 if isinstance(limit, bool) else operator.index(limit)
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise ValueError(f"limit is a whole number of samples, 1 or more, or None for all; got {limit!r}")
+    return count

@@ -1,0 +1,235 @@
+"""Readers of image sets: what ships, Fashion-MNIST's idx files, folders of JPEG bytes, CIFAR-10's batches.
+
+Every reader answers `(pixels uint8 [n, C, H, W], labels uint8 [n])`, read-only and kept in a small cache, so a caller
+copies before writing. No reader unpickles a file whose checksum it has not seen: arrays are loaded with
+`allow_pickle=False`, CIFAR-10's pickles are left to torchvision, which compares them with the official md5 sums first.
+A damaged file is a ValueError of one sentence, a missing one a FileNotFoundError that says what to do.
+
+The caches together hold at most about 0.6 GB: two shipped splits (8 MB each), one idx split (47 MB), one CIFAR-10 split
+(154 MB) and two splits of JPEGs (about 170 MB each).
+"""
+
+import gzip
+import hashlib
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from einops import EinopsError, rearrange
+from jaxtyping import Int64, UInt8
+from PIL import Image
+
+from spikeviz.places import assets, data_folders
+
+# What reading a damaged file may raise, besides the ValueErrors written here.
+DAMAGE = (
+    OSError, EOFError, ValueError, KeyError, TypeError, SyntaxError, zlib.error, zipfile.BadZipFile, EinopsError,
+    Image.DecompressionBombError,
+)  # fmt: skip
+
+# sha256 of the four official files, unpacked. MNIST's digits lie in files of the same names: names prove nothing.
+FASHION_SHA256 = {
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+}
+MOSAIC_COLUMNS = 100  # 100 x 100 pictures of 28 x 28 make a sheet of 2800 x 2800 pixels
+SHIPPED = {"test": "fashion-test.png", "train-10k": "fashion-train-10k.png"}
+IDX_MAX_BYTES = 256 * 2**20  # five times the largest file; a gzip bomb stops here
+
+
+class Shipped(NamedTuple):
+    """A split of Fashion-MNIST as it ships. `indices` are places in the official file the pictures come from."""
+
+    pixels: UInt8[np.ndarray, "n 1 28 28"]
+    labels: UInt8[np.ndarray, "n"]
+    indices: Int64[np.ndarray, "n"]
+
+
+class Pixels(NamedTuple):
+    """What a reader answers: pictures at native size and their classes."""
+
+    pixels: UInt8[np.ndarray, "n C H W"]
+    labels: UInt8[np.ndarray, "n"]
+
+
+def read_fashion(split: str, limit: int | None = None) -> Pixels:
+    """Fashion-MNIST [n, 1, 28, 28]. `test`, `train-10k` ship; `train` is the official 60,000 from `SPIKEVIZ_DATA`."""
+    if split in SHIPPED:
+        shipped = read_shipped(split)
+        return Pixels(shipped.pixels[:limit], shipped.labels[:limit])
+    images = "train-images-idx3-ubyte"
+    folder = _find(("", "fashion-mnist", "FashionMNIST/raw"), lambda folder: idx_file(folder, images))
+    if folder is None:
+        raise FileNotFoundError(
+            "the 60,000 training images of Fashion-MNIST do not ship: put the folder of the official idx files into "
+            'SPIKEVIZ_DATA, or fetch them with spikeviz.data.download_data("fashion", folder), or ask for train-10k'
+        )
+    pixels, labels = _read_official(str(folder), _stamp(idx_file(folder, images)), "train")
+    return Pixels(pixels[:limit], labels[:limit])
+
+
+def shipped_indices(split: str) -> Int64[np.ndarray, "n"]:
+    """For each shipped picture its place, from 0, in the official file (the training file for `train-10k`)."""
+    return read_shipped(split).indices.copy()
+
+
+@lru_cache(maxsize=2)
+def read_shipped(split: str) -> Shipped:
+    """Decode the PNG mosaic of a shipped split (pack.py writes them); about 0.1 s for 10,000 pictures."""
+    path = assets() / "data" / SHIPPED[split]
+    try:
+        return read_mosaic(path)
+    except DAMAGE as error:
+        raise ValueError(f"{path} is missing or damaged ({error}): install spikeviz again") from error
+
+
+def read_mosaic(path: Path) -> Shipped:
+    """The exact inverse of `pack.write_mosaic`: a sheet of 28 x 28 grey pictures, labels and indices as PNG text."""
+    with Image.open(path, formats=("PNG",)) as sheet:
+        sheet.load()
+        labels = np.array([int(digit) for digit in sheet.text["Labels"]], dtype=np.uint8)
+        indices = np.array(sheet.text["Indices"].split(), dtype=np.int64)
+        tiles = rearrange(np.asarray(sheet), "(rows h) (cols w) -> (rows cols) 1 h w", h=28, cols=MOSAIC_COLUMNS)
+    if not len(labels) == len(indices) <= len(tiles):
+        raise ValueError(f"{len(tiles)} pictures, {len(labels)} labels, {len(indices)} indices")
+    return Shipped(*_frozen(np.ascontiguousarray(tiles[: len(labels)]), labels, indices))
+
+
+def idx_file(folder: Path, name: str) -> Path | None:
+    """`name` or `name.gz` in a folder, where it exists."""
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+
+
+def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
+    """One idx file of unsigned bytes, gzipped or not (http://yann.lecun.com/exdb/mnist, "file format").
+
+    Layout: two zero bytes, the type (8 = unsigned byte), the number of axes, each as a big-endian int32, the values.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            content = stream.read(IDX_MAX_BYTES)
+        if content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3]:
+            raise ValueError("no idx header")
+        shape = tuple(int(n) for n in np.frombuffer(content, ">i4", count=content[3], offset=4))
+        start = 4 + 4 * content[3]
+        if math.prod(shape) != len(content) - start:
+            raise ValueError(f"its header promises {shape}, {len(content) - start} bytes follow")
+        return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    except DAMAGE as error:
+        raise ValueError(f"{path} is damaged ({error}): fetch it again") from error
+
+
+def read_official(folder: Path, part: str) -> Pixels:
+    """`part` (`train` or `t10k`) of the official Fashion-MNIST in a folder of idx files, checked against its sha256."""
+    read = []
+    for name in (f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"):
+        path = idx_file(folder, name)
+        if path is None:
+            raise FileNotFoundError(f"{folder} has no {name} or {name}.gz: Fashion-MNIST needs both")
+        values = read_idx(path)
+        header = b"\0\0\x08" + bytes([values.ndim]) + np.array(values.shape, ">i4").tobytes()
+        if hashlib.sha256(header + values.tobytes()).hexdigest() != FASHION_SHA256[name]:
+            raise ValueError(f"{path} is not the official file of Fashion-MNIST (its sha256 differs): fetch it again")
+        read.append(values)
+    return Pixels(*_frozen(rearrange(read[0], "n h w -> n 1 h w"), read[1]))
+
+
+@lru_cache(maxsize=1)
+def _read_official(folder: str, stamp: tuple[int, int], part: str) -> Pixels:
+    return read_official(Path(folder), part)
+
+
+def read_cifar10(split: str, limit: int | None = None) -> Pixels:
+    """CIFAR-10 [n, 3, 32, 32] in the official order, from a `cifar-10-batches-py` folder as torchvision keeps it."""
+    batches = "cifar-10-batches-py"
+    root = _find(("", "cifar10", "CIFAR10"), lambda folder: (folder / batches).is_dir())
+    if root is None:
+        raise FileNotFoundError(
+            f"CIFAR-10 does not ship: put the folder that holds {batches} into SPIKEVIZ_DATA, "
+            'or fetch it with spikeviz.data.download_data("cifar10", folder)'
+        )
+    name = "test_batch" if split == "test" else "data_batch_1"
+    path = root / batches / name
+    pixels, labels = _read_cifar10(str(root), _stamp(path) if path.is_file() else (0, 0), split)
+    return Pixels(pixels[:limit], labels[:limit])
+
+
+@lru_cache(maxsize=1)
+def _read_cifar10(root: str, stamp: tuple[int, int], split: str) -> Pixels:
+    from torchvision.datasets import CIFAR10  # a second to import, and only this set needs it
+
+    try:
+        official = CIFAR10(root, train=split == "train", download=False)  # compares md5 sums before it unpickles
+    except RuntimeError as error:
+        folder = f"{root}/{CIFAR10.base_folder}"
+        raise ValueError(f"{folder} is incomplete or damaged (an md5 sum differs): fetch it again") from error
+    pixels = np.ascontiguousarray(rearrange(official.data, "n h w c -> n c h w"))
+    return Pixels(*_frozen(pixels, np.array(official.targets, dtype=np.uint8)))
+
+
+def read_cifar10_jpeg(split: str, limit: int | None = None) -> Pixels:
+    """CIFAR-10 [n, 3, 32, 32] from a lossy JPEG copy, `cifar10_jpeg.npz`: class-interleaved, not the official order."""
+    return _read_jpeg_set("cifar10", 32, split, limit)
+
+
+def read_flowers(split: str, limit: int | None = None) -> Pixels:
+    """Flower photos [n, 3, 128, 128] from `flowers128_jpeg.npz`."""
+    return _read_jpeg_set("flowers128", 128, split, limit)
+
+
+def _read_jpeg_set(name: str, size: int, split: str, limit: int | None) -> Pixels:
+    file = f"{name}_jpeg.npz"
+    path = _find((file, f"{name}/{file}"), Path.is_file)
+    if path is None:
+        raise FileNotFoundError(f"{file} does not ship: put its folder into SPIKEVIZ_DATA")
+    # a power of two, so that neighbouring limits share one decoding
+    at_least = None if limit is None else max(256, 1 << (limit - 1).bit_length())
+    pixels, labels = _read_jpegs(str(path), _stamp(path), size, split, at_least)
+    return Pixels(pixels[:limit], labels[:limit])
+
+
+@lru_cache(maxsize=2)
+def _read_jpegs(path: str, stamp: tuple[int, int], size: int, split: str, limit: int | None) -> Pixels:
+    """The first `limit` pictures of an `.npz`: `{split}_jpeg` (files end to end), `_offsets` [n+1], `_labels` [n]."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            jpeg, offsets, labels = (arrays[f"{split}_{key}"] for key in ("jpeg", "offsets", "labels"))
+        content = jpeg.astype(np.uint8, casting="equiv").tobytes()
+        bounds = [int(o) for o in offsets]
+        if len(bounds) != len(labels) + 1 or bounds[0] != 0 or bounds[-1] != len(content) or bounds != sorted(bounds):
+            raise ValueError("its offsets do not fit its pictures")
+        labels = labels.astype(np.uint8, casting="equiv")[:limit]
+        pixels = np.empty((len(labels), 3, size, size), np.uint8)
+        for i in range(len(labels)):
+            with Image.open(io.BytesIO(content[bounds[i] : bounds[i + 1]]), formats=("JPEG",)) as picture:
+                if picture.size != (size, size):
+                    raise ValueError(f"picture {i} has {picture.width} x {picture.height} pixels, not {size} x {size}")
+                pixels[i] = rearrange(np.asarray(picture.convert("RGB")), "h w c -> c h w")
+    except DAMAGE as error:
+        raise ValueError(f"{path} is damaged ({error}): fetch it again") from error
+    return Pixels(*_frozen(pixels, labels))
+
+
+def _find(places: tuple[str, ...], holds: Callable[[Path], object]) -> Path | None:
+    """The first place under a folder of `SPIKEVIZ_DATA` for which `holds` is true."""
+    return next((f / place for f in data_folders() for place in places if holds(f / place)), None)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Changes when the file does, so that a cache never answers for a file replaced since."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def _frozen(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    for array in arrays:
+        array.flags.writeable = False
+    return arrays

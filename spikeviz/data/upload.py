@@ -1,0 +1,158 @@
+"""A picture a user brings, decoded with distrust: `read_image(data, channels=1, size=28) -> Picture`.
+
+What happens to it, in this order (each step that changed something leaves a note for the page to show):
+    1. at most 10 MB are read, and at most 40 megapixels by the header, before anything is decoded;
+    2. PNG, JPEG, WEBP, BMP, GIF or TIFF, by content and not by name; the first frame where there are several;
+    3. turned upright by its EXIF orientation;
+    4. cropped to the centre square (a side of 8 pixels at least);
+    5. 16-bit grey is divided by 65535 (12-bit by 4095); float values outside [0, 1] and 32-bit whole numbers are
+       stretched from the square's own least and greatest value; palettes, CMYK and the rest become 8-bit RGB;
+       transparent parts are laid on white, as on paper;
+    6. colour turned to grey by luma (ITU-R BT.601: .299 R + .587 G + .114 B) where one channel is asked, grey repeated
+       where three are;
+    7. resized with a triangle filter as wide as the reduction (antialiased; it never leaves [0, 1], sharper ones do);
+    8. inverted where asked: Fashion-MNIST shows light things on black, most photos of clothes are the other way round.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Float32
+from PIL import Image, ImageOps
+from torch import Tensor
+
+MAX_BYTES = 10 * 10**6
+MAX_PIXELS = 40 * 10**6
+MIN_SIDE = 8
+TOO_LARGE = f"The picture has more than {MAX_PIXELS // 10**6} megapixels: save a smaller copy of it."
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")  # grey modes of more than 8 bits
+GREY = ("1", "L", "LA", "La", *DEEP)
+BITS_PER_SAMPLE, PHOTOMETRIC, ORIENTATION = 258, 262, 274  # TIFF 6.0, section 8; EXIF uses the last one too
+WHITE_IS_ZERO = 0
+
+
+class PictureError(ValueError):
+    """A picture that cannot be used: one sentence for the person who brought it."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """`pixels` in [0, 1]; `notes`: what was done to the picture on its way, one short phrase each."""
+
+    pixels: Float32[Tensor, "C size size"]
+    notes: tuple[str, ...]
+
+
+def read_image(data: bytes | BinaryIO, *, channels: int, size: int, invert: bool = False) -> Picture:
+    """Decode an untrusted picture to float32 [channels, size, size] in [0, 1].
+
+    `data`: its bytes, or an open binary file, which is read from its beginning. `channels`: 1 (grey) or 3 (RGB).
+    Raises PictureError, whatever the bytes are; ValueError for channels or a size that make no sense.
+    """
+    if channels not in (1, 3) or size < 1:
+        raise ValueError(f"a picture has 1 or 3 channels and a size of 1 or more, not {channels} and {size}")
+    content = _content(data)
+    notes: list[str] = []
+    try:
+        square = _square(content, notes)
+        pixels = _resized(square, channels, size, notes)
+    except PictureError:
+        raise
+    except Image.UnidentifiedImageError:
+        raise PictureError(f"This is not a picture in a format read here: save it as {', '.join(FORMATS)}.") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise PictureError(TOO_LARGE) from None
+    except Exception:  # what decoders raise on hostile bytes cannot be listed, and none of it may reach the page
+        raise PictureError("The picture is cut off or damaged: open it in another program and save it again.") from None
+    if invert:
+        pixels = 1 - pixels
+        notes.append("inverted, light for dark")
+    return Picture(torch.from_numpy(pixels), tuple(notes))
+
+
+def _content(data: bytes | BinaryIO) -> bytes:
+    if not isinstance(data, bytes | bytearray | memoryview):
+        if data.seekable():
+            data.seek(0)  # an uploaded file stays open between two runs of a page
+        data = data.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise PictureError(f"The file is larger than {MAX_BYTES // 10**6} MB: save a smaller copy of the picture.")
+    if not data:
+        raise PictureError("The file is empty: choose a picture.")
+    return bytes(data)
+
+
+def _square(content: bytes, notes: list[str]) -> Image.Image:
+    """The centre square of the first frame, upright, still in its own mode. TIFF's tags are kept in `info`."""
+    image = Image.open(io.BytesIO(content), formats=FORMATS)  # reads the header only
+    if image.width * image.height > MAX_PIXELS:
+        raise PictureError(TOO_LARGE)
+    if min(image.size) < MIN_SIDE:
+        raise PictureError(
+            f"The picture has {image.width} x {image.height} pixels, each side needs {MIN_SIDE}: choose a larger one."
+        )
+    if getattr(image, "is_animated", False):
+        notes.append("first of several frames")
+    tags = getattr(image, "tag_v2", {})
+    orientation = tags.get(ORIENTATION)  # PIL turns a TIFF upright while it loads and forgets the tag
+    image.load()
+    if orientation is None:
+        orientation = image.getexif().get(ORIENTATION, 1)
+        ImageOps.exif_transpose(image, in_place=True)
+    if orientation in range(2, 9):
+        notes.append("turned upright by its EXIF tag")
+    if image.width != image.height:
+        notes.append(f"cropped from {image.width} x {image.height} to the centre square")
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    square.info["white is zero"] = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
+    square.info["bits"] = tags.get(BITS_PER_SAMPLE, (16,))[0]
+    return square
+
+
+def _resized(square: Image.Image, channels: int, size: int, notes: list[str]) -> Float32[np.ndarray, "C size size"]:
+    deep = square.mode in DEEP
+    if square.mode not in GREY and channels == 1:
+        notes.append("colour turned to grey")
+    flat = Image.fromarray(_deep_values(square, notes)) if deep else _flat(square, channels, notes)
+    if square.width != size:
+        notes.append(f"resized from {square.width} x {square.height} to {size} x {size}")
+        flat = flat.resize((size, size), Image.Resampling.BILINEAR)
+    values = np.asarray(flat, dtype=np.float32) / np.float32(1 if deep else 255)
+    if values.ndim == 2:
+        return repeat(np.clip(values, 0, 1), "h w -> c h w", c=channels)
+    return np.ascontiguousarray(rearrange(values, "h w c -> c h w"))
+
+
+def _flat(square: Image.Image, channels: int, notes: list[str]) -> Image.Image:
+    """8-bit grey (L) or RGB on a white ground; L wherever the source is grey or one channel is asked."""
+    mode = "L" if channels == 1 or square.mode in GREY else "RGB"
+    if not square.has_transparency_data:
+        return square.convert("RGB" if square.mode not in GREY else "L").convert(mode)
+    over = square.convert("RGBA")
+    if over.getchannel("A").getextrema()[0] < 255:
+        notes.append("transparent parts laid on white")
+    return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB").convert(mode)
+
+
+def _deep_values(square: Image.Image, notes: list[str]) -> Float32[np.ndarray, "side side"]:
+    """Grey of more than 8 bits as [0, 1]: whole numbers by their known depth, others as they are or stretched."""
+    values = np.asarray(square).astype(np.float64)
+    if square.mode.startswith("I;16"):
+        values = values / (2 ** square.info["bits"] - 1)
+    else:
+        if not np.isfinite(values).all():
+            raise PictureError("The picture holds values that are not numbers: save it as an 8-bit or 16-bit picture.")
+        low, high = values.min(), values.max()
+        if square.mode == "I" or low < 0 or high > 1:
+            values = (values - low) / ((high - low) or 1.0)
+            notes.append(f"values stretched from {low:g} ... {high:g}")
+    if square.info["white is zero"]:  # PIL turns these round for 8 bits and fewer only
+        values = 1 - values
+    return np.clip(values, 0, 1).astype(np.float32)
