@@ -1,0 +1,43 @@
+"""spikeviz: look inside spiking transformers.
+
+Names are loaded when they are first used, so that `import spikeviz` is quick and does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "CheckpointCard": "spikeviz.cards",
+    "list_checkpoints": "spikeviz.cards",
+    "ModelSpec": "spikeviz.models.registry",
+    "list_models": "spikeviz.models.registry",
+    "build": "spikeviz.models.registry",
+    "load": "spikeviz.checkpoints",
+    "list_data": "spikeviz.data.catalog",
+    "load_data": "spikeviz.data.catalog",
+    "simulate": "spikeviz.simulate",
+    "from_official": "spikeviz.convert.official",
+    "Recording": "spikeviz.recording",
+    "Track": "spikeviz.recording",
+}
+_ROOMS = ("interventions", "metrics")
+__all__ = [*_HOME, *_ROOMS]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        value = import_module(f"spikeviz.{name}")
+    elif name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    else:
+        raise AttributeError(f"module 'spikeviz' has no attribute {name!r}")
+    globals()[name] = value  # beats the submodule of the same name that its import has just set here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,192 @@
+"""What a person may change about a forward pass, as values.
+
+An intervention is a frozen dataclass. Its fields carry bounds, a step and a help text, from which the app makes its
+sliders and the URL its parameters. It never touches the model: `simulate` puts it on the tape of one forward pass.
+Weights stay as trained: this is not a retrained model.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import Field, dataclass, field, fields
+from fnmatch import fnmatchcase
+from numbers import Real
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from spikeviz.nn.neurons import Neuron
+from spikeviz.probe import find_probes
+
+ATTENTION = ("*.attn.q.spike", "*.attn.k.spike", "*.attn.scores")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The range a field accepts, and the range and step its slider offers."""
+
+    low: float
+    high: float
+    step: float
+    slider: tuple[float, float]
+    help: str
+    whole: bool
+
+
+def bounded(
+    low: float,
+    high: float,
+    step: float,
+    help: str,
+    *,
+    slider: tuple[float, float] | None = None,
+    whole: bool = False,
+    **default: Any,
+) -> Any:
+    """A dataclass field with bounds; `slider` is the narrower range worth offering, if there is one."""
+    return field(metadata={"bounds": Bounds(low, high, step, slider or (low, high), help, whole)}, **default)
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """Base of all: checks its fields, and does nothing. Immutable and hashable."""
+
+    title: ClassVar[str]
+    source: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for f in bounded_fields(type(self)):
+            check_bounds(f"{type(self).__name__}({f.name}=...)", getattr(self, f.name), f.metadata["bounds"])
+
+    @classmethod
+    def possible(cls, model: nn.Module) -> bool:
+        """Whether `model` has something for this to act on; what is not possible is not offered."""
+        raise NotImplementedError
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """Change the input, before the model."""
+        return x
+
+    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Change a module's own settings (`spikeviz.probe.tuned`)."""
+        return settings
+
+    def edits(self, name: str, kind: str) -> bool:
+        """Whether this changes what flows through the probe `name`."""
+        return False
+
+    def edit(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """The changed activation, and the mask that was drawn (True = kept), if one was."""
+        return x, None
+
+
+def bounded_fields(kind: type[Intervention]) -> list[Field]:
+    """The fields of an intervention that become sliders."""
+    return [f for f in fields(kind) if "bounds" in f.metadata]
+
+
+def check_bounds(what: str, value: Any, bounds: Bounds) -> None:
+    """Raise a ValueError that says the range, if `value` is no number or outside it."""
+    number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    whole = number and (not bounds.whole or float(value).is_integer())
+    if not whole or not bounds.low <= value <= bounds.high:
+        kind = "a whole number" if bounds.whole else "a number"
+        raise ValueError(f"{what}: {value!r} is out of range, give {kind} from {bounds.low:g} to {bounds.high:g}.")
+
+
+def _has_setting(model: nn.Module, name: str) -> bool:
+    return any(isinstance(m, Neuron) and hasattr(m, name) for m in model.modules())
+
+
+@dataclass(frozen=True)
+class TimeSteps(Intervention):
+    """Run for T time steps: an image is shown for T steps, of event frames `[T, B, 2, H, W]` the first T are shown."""
+
+    title: ClassVar[str] = "Time steps"
+    source: ClassVar[str] = "Spikformer V2, sec. 3.1"
+
+    T: int = bounded(1, 1024, 1, "How many time steps the network runs for.", slider=(1, 8), whole=True)
+
+    @classmethod
+    def possible(cls, model: nn.Module) -> bool:
+        return hasattr(model, "time_steps")
+
+    def prepare(self, x: Tensor) -> Tensor:
+        if x.ndim != 5:
+            return x
+        if self.T > x.shape[0]:
+            raise ValueError(f"TimeSteps(T={self.T}): these events have {x.shape[0]} frames; give T up to that.")
+        return x[: self.T]
+
+    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
+        return settings | {"time_steps": int(self.T)} if "time_steps" in settings else settings
+
+
+@dataclass(frozen=True)
+class FiringThreshold(Intervention):
+    """Fire at another membrane potential.
+
+    `value` is the threshold of the neurons whose published threshold is 1; a neuron that was built with another one
+    keeps its ratio to 1 (the attention's LIF: 0.5 x value). `FiringThreshold(1.0)` is the network as it was trained.
+    """
+
+    title: ClassVar[str] = "Firing threshold"
+    source: ClassVar[str] = "Spikformer V2, sec. 3"
+
+    value: float = bounded(0.01, 100.0, 0.05, "The membrane potential at which a neuron fires.", slider=(0.2, 2.0))
+
+    @classmethod
+    def possible(cls, model: nn.Module) -> bool:
+        return _has_setting(model, "threshold")
+
+    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
+        return settings | {"threshold": settings["threshold"] * self.value} if "threshold" in settings else settings
+
+
+@dataclass(frozen=True)
+class TimeConstant(Intervention):
+    """Give every leaky (LIF) neuron the membrane time constant tau: `H[t] = V[t-1] + (X[t] - V[t-1]) / tau`."""
+
+    title: ClassVar[str] = "Time constant"
+    source: ClassVar[str] = "Spikformer V2, sec. 3"
+
+    tau: float = bounded(
+        1.01, 1000.0, 0.1, "How slowly the membrane forgets: the share 1/tau of it is renewed a step.", slider=(1.1, 5.0)
+    )
+
+    @classmethod
+    def possible(cls, model: nn.Module) -> bool:
+        return _has_setting(model, "tau")
+
+    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
+        return settings | {"tau": float(self.tau)} if "tau" in settings else settings
+
+
+@dataclass(frozen=True)
+class MaskSpikes(Intervention):
+    """Random spike masking: drop every spike at the named places with probability `ratio`, anew at every step.
+
+    No rescale by 1/(1 - ratio). The drawn mask (True = kept) is recorded beside its place as `<name>.mask`.
+    """
+
+    title: ClassVar[str] = "Random spike masking"
+    source: ClassVar[str] = "Masked Spiking Transformer, sec. 3.3"
+
+    ratio: float = bounded(0.0, 1.0, 0.05, "The probability with which a spike is dropped.")
+    at: str | tuple[str, ...] = ATTENTION
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "at", (self.at,) if isinstance(self.at, str) else tuple(self.at))
+
+    @classmethod
+    def possible(cls, model: nn.Module) -> bool:
+        return bool(find_probes(model, lambda p: cls(0.0).edits(p.name, p.kind)))
+
+    def edits(self, name: str, kind: str) -> bool:
+        return kind in ("spike", "scores") and any(fnmatchcase(name, glob) for glob in self.at)
+
+    def edit(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        kept = (torch.rand(x.shape, generator=generator) >= self.ratio).to(x.device)
+        return torch.where(kept, x, torch.zeros_like(x)), kept

@@ -1,0 +1,1 @@
+"""The published families, one file each, and the table of their sizes."""

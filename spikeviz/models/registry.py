@@ -1,0 +1,142 @@
+"""Every model by name: one table of published sizes and demo sizes, and `build`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import nn
+
+from spikeviz.models.spikformer import Spikformer, SpikformerConfig
+from spikeviz.probe import name_probes
+
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+CIFAR10 = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)}
+FASHION = {"mean": (0.2860,), "std": (0.3530,)}
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One size of one family.
+
+    Attributes:
+        name: what `build` takes.
+        family: key of `FAMILIES`.
+        params: number of parameters that are used, exactly.
+        params_from: where that number was taken from.
+        input: `(C, H, W)` of an image or of one event frame.
+        time_steps: T of the configuration; events bring their own.
+        paper: where the size is published; "" for a demo size.
+        notes: what a reader has to know (reconstructed, demo).
+        config: the family's frozen config.
+    """
+
+    name: str
+    family: str
+    params: int
+    params_from: str
+    input: tuple[int, int, int]
+    time_steps: int
+    paper: str
+    notes: str
+    config: Any
+
+    @property
+    def demo(self) -> bool:
+        return not self.paper
+
+
+FAMILIES: dict[str, Callable[[Any], nn.Module]] = {"spikformer": Spikformer}
+OVERRIDES = ("num_classes", "in_channels", "image_size", "time_steps")
+
+
+def _spikformer(name: str, layout: str, depth: int, dim: int, heads: int, params: int, notes: str = "") -> ModelSpec:
+    base = {
+        "cifar": {"num_classes": 10, "in_channels": 3, "image_size": 32, "time_steps": 4, **CIFAR10},
+        "dvs": {"num_classes": 10, "in_channels": 2, "image_size": 128, "time_steps": 16},
+        "imagenet": {"num_classes": 1000, "in_channels": 3, "image_size": 224, "time_steps": 4, **IMAGENET},
+    }[layout]
+    paper = {"cifar": "Spikformer V2, Table 4", "dvs": "Spikformer V2, Table 5", "imagenet": "Spikformer V2, Table 2"}
+    config = SpikformerConfig(layout, depth, dim, heads, **base)
+    return _spec(name, "spikformer", params, "published code, parameters that are used", paper[layout], notes, config)
+
+
+def _spec(name: str, family: str, params: int, params_from: str, paper: str, notes: str, config: Any) -> ModelSpec:
+    size = (config.in_channels, config.image_size, config.image_size)
+    return ModelSpec(name, family, params, params_from, size, config.time_steps, paper, notes, config)
+
+
+HEADS_OURS = "number of heads not published, reconstructed"
+PUBLISHED = (
+    _spikformer("spikformer-4-384", "cifar", 4, 384, 12, 9_324_730),
+    _spikformer("spikformer-4-256", "cifar", 4, 256, 8, 4_155_178, HEADS_OURS),
+    _spikformer("spikformer-2-384", "cifar", 2, 384, 12, 5_765_050),
+    _spikformer("spikformer-dvs-2-256", "dvs", 2, 256, 16, 2_566_666),
+    _spikformer("spikformer-dvs-1-512", "dvs", 1, 512, 16, 7_074_826),
+    _spikformer("spikformer-8-384", "imagenet", 8, 384, 12, 16_816_024, HEADS_OURS),
+    _spikformer("spikformer-6-512", "imagenet", 6, 512, 8, 23_373_352),
+    _spikformer("spikformer-8-512", "imagenet", 8, 512, 8, 29_689_384),
+    _spikformer("spikformer-10-512", "imagenet", 10, 512, 8, 36_005_416),
+    _spikformer("spikformer-8-768", "imagenet", 8, 768, 12, 66_338_632, HEADS_OURS),
+)
+DEMO = (
+    _spec(
+        "spikformer-fashion",
+        "spikformer",
+        646_522,
+        "counted",
+        "",
+        "demo size, trained by spikeviz; the stem shrinks after stages 1 and 3, so that a laptop's CPU can train it",
+        SpikformerConfig("cifar", 2, 128, 8, 10, 1, 28, 4, pools=(1, 3), **FASHION),
+    ),
+)
+SPECS: dict[str, ModelSpec] = {spec.name: spec for spec in (*PUBLISHED, *DEMO)}
+
+
+def list_models(family: str | None = None) -> list[ModelSpec]:
+    """Every published size, then the demo sizes; of one family only if it is named.
+
+    Raises:
+        ValueError: for an unknown family.
+    """
+    if family is not None and family not in FAMILIES:
+        raise ValueError(f"no family {family!r}; there are {', '.join(FAMILIES)}.")
+    return [spec for spec in SPECS.values() if family in (None, spec.family)]
+
+
+def find_spec(name: str) -> ModelSpec:
+    """The spec of a name.
+
+    Raises:
+        ValueError: for an unknown name, with the names there are.
+    """
+    if name not in SPECS:
+        raise ValueError(f"no model {name!r}; there are {', '.join(SPECS)}.")
+    return SPECS[name]
+
+
+def build(name: str, **overrides: Any) -> nn.Module:
+    """A model with fresh weights, in train mode, on the current default device (also under `torch.device("meta")`).
+
+    Args:
+        name: of a spec.
+        overrides: num_classes, in_channels, image_size, time_steps.
+
+    Raises:
+        ValueError: for an unknown name, an unknown override, or a value the model cannot have.
+    """
+    spec = find_spec(name)
+    if unknown := set(overrides) - set(OVERRIDES):
+        raise ValueError(f"build takes {', '.join(OVERRIDES)}, not {', '.join(sorted(unknown))}.")
+    config = spec.config
+    if overrides.get("in_channels", config.in_channels) != config.in_channels:
+        overrides |= {"mean": None, "std": None}  # the statistics belong to the channels of the original data
+    return assemble(spec.family, replace(config, **overrides), name)
+
+
+def assemble(family: str, config: Any, name: str) -> nn.Module:
+    """A model of a config of one's own, its probes named; `name` is what recordings will call it."""
+    model = name_probes(FAMILIES[family](config))
+    model.name, model.family = name, family
+    return model

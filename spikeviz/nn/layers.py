@@ -1,0 +1,168 @@
+"""Layers on sequences of feature maps `[T, B, C, H, W]`; weights see the leading axes as one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spikeviz.axes import MAPS, VECTOR
+from spikeviz.nn.neurons import Neuron
+from spikeviz.probe import Probe
+
+Maps = Float[Tensor, "*TB C H W"]
+
+
+def over_maps(layer: Callable[[Tensor], Tensor], x: Maps) -> Maps:
+    """Apply `layer`, which takes `[B, C, H, W]`, to the last three axes of `x`."""
+    if x.ndim == 4:
+        return layer(x)
+    return layer(x.flatten(0, -4)).unflatten(0, x.shape[:-3])
+
+
+class Conv(nn.Conv2d):
+    """A convolution over the last three axes. Its input is a probe (`.input`): operations are counted from it.
+
+    Args:
+        real: True where the input is real by nature (a static image), False where it is spikes or sums of spikes.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, real: bool = False, **options):
+        super().__init__(in_channels, out_channels, kernel, padding=kernel // 2, **options)
+        self.input = Probe("feature", MAPS, counts=not real)
+
+    def forward(self, x: Maps) -> Maps:
+        return over_maps(super().forward, self.input(x))
+
+
+class Norm(nn.BatchNorm2d):
+    """Batch normalisation over every axis but C, time included (Spikformer V2, Fig. 3: BN, since LN does not suit)."""
+
+    def forward(self, x: Maps) -> Maps:
+        return over_maps(super().forward, x)
+
+
+class Head(nn.Linear):
+    """The classifier, on vectors `[T, B, C]` at every step; its input, a mean over tokens, is real."""
+
+    def __init__(self, channels: int, classes: int):
+        super().__init__(channels, classes)
+        self.input = Probe("feature", VECTOR)
+
+    def forward(self, x: Float[Tensor, "T B C"]) -> Float[Tensor, "T B K"]:
+        return super().forward(self.input(x))
+
+
+class Product(nn.Module):
+    """A matrix product of two activations (q·k, attention·v); both sides are probes, from which operations are counted.
+
+    Args:
+        left, right: True where that side is spikes, which then decide what is added; False where it is values.
+    """
+
+    def __init__(self, left: bool, right: bool):
+        super().__init__()
+        axes = ("T", "B", "heads", "rows", "columns")
+        self.left, self.right = Probe("feature", axes, counts=left), Probe("feature", axes, counts=right)
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        return self.left(left) @ self.right(right)
+
+
+class Population(nn.Module):
+    """Neurons one can look at: `spike` and, before its reset, `membrane`.
+
+    `forward(x, steps)`: currents `[T, B, ...]`, or `[B, ...]` that are repeated for `steps` steps (the current of a static
+    image is the same at every step, so it is computed once).
+    """
+
+    def __init__(self, neuron: Neuron, axes: tuple[str, ...] = MAPS):
+        super().__init__()
+        self.neuron = neuron
+        self.membrane = Probe("membrane", axes)
+        self.spike = Probe("spike", axes)
+
+    def forward(self, current: Tensor, steps: int | None = None) -> Tensor:
+        if steps is not None:
+            current = current.expand(steps, *current.shape)
+        if not self.membrane.wanted:
+            return self.spike(self.neuron(current))
+        spikes, potential, threshold = self.neuron.trace(current)
+        self.membrane(potential, threshold=threshold)
+        return self.spike(spikes)
+
+
+class SpikingConv(Population):
+    """Convolution, batch normalisation, neurons: `[T, B, C, H, W]` -> spikes of the same form (Spikformer V2, Eq. 7, 11).
+
+    A 1x1 convolution is the linear layer of the papers, applied to tokens that keep their places on the grid.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, neuron: Neuron, *, bias: bool = False, real: bool = False
+    ):
+        super().__init__(neuron)
+        self.conv = Conv(in_channels, out_channels, kernel, bias=bias, real=real)
+        self.norm = Norm(out_channels)
+
+    def forward(self, x: Maps, steps: int | None = None) -> Float[Tensor, "T B C H W"]:
+        return super().forward(self.norm(self.conv(x)), steps)
+
+
+class Intake(nn.Module):
+    """What a model does with an image before its first weight: check, fit, normalise.
+
+    Args:
+        channels: of the image.
+        size: the side the network was built for: a smaller image is framed in black up to a third more, any other is
+            resized. None takes every size that `stride` divides, and leaves the values alone.
+        stride: of the whole stem.
+        mean, std: of the training images, a number for each channel.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: int | None,
+        stride: int,
+        mean: tuple[float, ...] | None = None,
+        std: tuple[float, ...] | None = None,
+    ):
+        super().__init__()
+        if size is not None and (size < stride or size % stride):
+            raise ValueError(f"image_size {size} is not a multiple of {stride}, the stride of this network's stem.")
+        self.channels, self.size, self.stride = channels, size, stride
+        self.mean, self.std = mean, std
+
+    def forward(self, x: Maps) -> Maps:
+        self.check(x)
+        if self.size is not None:
+            x = over_maps(self.fit, x)
+        if self.mean is not None:
+            shape = (self.channels, 1, 1)
+            x = (x - x.new_tensor(self.mean).view(shape)) / x.new_tensor(self.std).view(shape)
+        return x
+
+    def check(self, x: Tensor) -> None:
+        """Raise a ValueError that says what was given and what is taken."""
+        given = list(x.shape)
+        if x.ndim not in (4, 5):
+            raise ValueError(f"a model takes images [B, C, H, W] or events [T, B, C, H, W], not a tensor of shape {given}.")
+        if x.shape[-3] != self.channels:
+            raise ValueError(f"this network takes {self.channels} channel(s), the input {given} has {x.shape[-3]}.")
+        if 0 in x.shape:
+            raise ValueError(f"the input {given} is empty.")
+        if self.size is None and (x.shape[-1] % self.stride or x.shape[-2] % self.stride):
+            raise ValueError(f"height and width of the input {given} must be multiples of {self.stride}.")
+
+    def fit(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C size size"]:
+        """Frame or resize."""
+        height, width = x.shape[-2:]
+        if (height, width) == (self.size, self.size):
+            return x
+        if all(0.75 * self.size <= side <= self.size for side in (height, width)):
+            top, left = (self.size - height) // 2, (self.size - width) // 2
+            return F.pad(x, (left, self.size - width - left, top, self.size - height - top))
+        return F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True, align_corners=False)

@@ -1,0 +1,140 @@
+"""Probe and Tape: the one mechanism by which a model is looked into and edited.
+
+A `Probe` is an identity module at every activation worth seeing. While a `Tape` is active it hands its tensor to the
+tape, which may keep it and may return an edited one. The tape lives in a `ContextVar`: every thread, and so every
+browser session, has its own, and the model itself never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from fnmatch import fnmatchcase
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from spikeviz.recording import Track
+
+Kind = Literal["spike", "membrane", "scores", "mask", "feature"]
+_ACTIVE: ContextVar[Tape | None] = ContextVar("spikeviz_tape", default=None)
+
+
+class Probe(nn.Module):
+    """A named place in a model: identity without parameters.
+
+    Args:
+        kind: what flows here.
+        axes: the letters of its axes (`spikeviz.axes`).
+        counts: True where the values are whole numbers by construction (spikes and sums of spikes), so that the tape
+            may keep them as uint8. A static image is real even if every pixel of it happens to be 0 or 1.
+
+    `name` is the module path (`blocks.1.attn.q.spike`), set once by `name_probes`.
+    """
+
+    def __init__(self, kind: Kind, axes: Sequence[str], counts: bool | None = None):
+        super().__init__()
+        self.kind, self.axes = kind, tuple(axes)
+        self.counts = kind == "spike" if counts is None else counts
+        self.name = ""
+
+    def forward(self, x: Tensor, scale: float = 1.0, threshold: float | None = None) -> Tensor:
+        """The tensor itself, or what the active tape makes of it.
+
+        `scale` is the value of one spike, `threshold` that of the neuron whose membrane this is.
+        """
+        tape = _ACTIVE.get()
+        return x if tape is None else tape.visit(self, x, scale, threshold)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether an active tape keeps or edits this place: what only a viewer needs is computed only then."""
+        tape = _ACTIVE.get()
+        return tape is not None and tape.wants(self)
+
+    def extra_repr(self) -> str:
+        return f"{self.name or '?'}: {self.kind} {' '.join(self.axes)}"
+
+
+class Edit(Protocol):
+    """What a tape needs of an intervention (`spikeviz.interventions` has them)."""
+
+    def tune(self, settings: dict[str, Any]) -> dict[str, Any]: ...
+    def edits(self, name: str, kind: str) -> bool: ...
+    def edit(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]: ...
+
+
+class Tape:
+    """Visits every probe of one forward pass: keeps what `keep` names, applies `edits` left to right.
+
+    Args:
+        edits: interventions, in the order in which they are applied.
+        keep: glob or globs of probe names; "" keeps nothing.
+        seed: every random edit draws from its own stream, a function of (seed, name of the place, position in `edits`),
+            so that what is drawn in one place does not depend on what is looked at elsewhere.
+    """
+
+    def __init__(self, edits: Sequence[Edit] = (), keep: str | Sequence[str] = "*", seed: int = 0):
+        self.edits = tuple(edits)
+        self.keep = (keep,) if isinstance(keep, str) else tuple(keep)
+        self.seed = seed
+        self.tracks: dict[str, Track] = {}
+
+    @contextmanager
+    def rolling(self) -> Iterator[Tape]:
+        """Make this the tape of the current context."""
+        token = _ACTIVE.set(self)
+        try:
+            yield self
+        finally:
+            _ACTIVE.reset(token)
+
+    def keeps(self, name: str) -> bool:
+        return any(fnmatchcase(name, glob) for glob in self.keep)
+
+    def wants(self, probe: Probe) -> bool:
+        return self.keeps(probe.name) or any(e.edits(probe.name, probe.kind) for e in self.edits)
+
+    def visit(self, probe: Probe, x: Tensor, scale: float = 1.0, threshold: float | None = None) -> Tensor:
+        for position, edit in enumerate(self.edits):
+            if edit.edits(probe.name, probe.kind):
+                x, mask = edit.edit(x, stream(self.seed, probe.name, position))
+                if mask is not None and self.keeps(f"{probe.name}.mask"):
+                    self.tracks[f"{probe.name}.mask"] = Track(mask, probe.axes, "mask")
+        if self.keeps(probe.name):
+            axes = probe.axes[-x.ndim :]  # a static image has no T yet
+            self.tracks[probe.name] = Track.of(
+                x, axes, probe.kind, scale, counts=probe.counts, threshold=threshold
+            )
+        return x
+
+
+def stream(seed: int, name: str, position: int) -> torch.Generator:
+    """A generator that is a function of its arguments alone; on the CPU, so that every device draws the same."""
+    mixed = seed & 0xFFFFFFFF
+    for byte in f"{name}#{position}".encode():  # FNV-1a: Python's own hash differs between processes
+        mixed = ((mixed ^ byte) * 0x100000001B3) & 0x7FFFFFFFFFFFFFFF
+    return torch.Generator().manual_seed(mixed)
+
+
+def tuned(**settings: Any) -> dict[str, Any]:
+    """A module's own settings as the active interventions set them: `tuned(threshold=1.0)["threshold"]`."""
+    tape = _ACTIVE.get()
+    for edit in () if tape is None else tape.edits:
+        settings = edit.tune(settings)
+    return settings
+
+
+def name_probes(model: nn.Module) -> nn.Module:
+    """Give every probe of `model` its module path; called once, when a model is built."""
+    for name, module in model.named_modules():
+        if isinstance(module, Probe):
+            module.name = name
+    return model
+
+
+def find_probes(model: nn.Module, where: Callable[[Probe], bool] = lambda _: True) -> dict[str, Probe]:
+    """The probes of a model by name, in the order in which they were built."""
+    return {m.name: m for m in model.modules() if isinstance(m, Probe) and where(m)}

@@ -1,0 +1,109 @@
+"""What a forward pass leaves behind: named tracks, read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One tensor of a forward pass, after any edit.
+
+    Attributes:
+        values: uint8 counts (spikes, masks, sums of spikes) or floats.
+        axes: the letters of its axes, as in `spikeviz.axes`, one for each dimension.
+        kind: spike, membrane, scores, mask or feature. A membrane is the potential before reset, so that it crosses
+            its threshold (SpikingJelly's `v_seq` is after reset).
+        scale: the value of one spike: 1 for binary spikes, 1/D for integers, threshold/L for QCFS levels; what flows on
+            is `values * scale`.
+        threshold: of a membrane, the potential at which the neuron fires; else None.
+    """
+
+    values: Tensor
+    axes: tuple[str, ...]
+    kind: str
+    scale: float = 1.0
+    threshold: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        x: Tensor,
+        axes: tuple[str, ...],
+        kind: str,
+        scale: float = 1.0,
+        *,
+        counts: bool = False,
+        threshold: float | None = None,
+    ) -> Track:
+        """Keep a copy of `x`: as uint8 counts where it holds whole numbers of `scale`, else as it is."""
+        x = x.detach()
+        if counts:
+            levels = x if scale == 1.0 else torch.round(x / scale)
+            packed = levels.to(torch.uint8)
+            if torch.equal(packed.to(levels.dtype), levels):
+                return cls(packed, axes, kind, scale)
+        return cls(x.clone(), axes, kind, threshold=threshold)
+
+    @property
+    def flows(self) -> Tensor:
+        """What flows on in the network: `values * scale`, as floats."""
+        return self.values.to(torch.get_default_dtype()) * self.scale
+
+    def __repr__(self) -> str:
+        shape = ", ".join(f"{a} {n}" for a, n in zip(self.axes, self.values.shape, strict=True))
+        return f"Track({self.kind} [{shape}], {str(self.values.dtype).removeprefix('torch.')}, scale {self.scale:g})"
+
+
+@dataclass(frozen=True, eq=False)
+class Recording(Mapping[str, Track]):
+    """A forward pass: tracks by name in forward order, and what came out.
+
+    Attributes:
+        output: `[B, K]` logits, mean over time (of an autoencoder: the reconstruction).
+        logits_per_step: `[T, B, K]`, T = 1 where there is no time.
+        model: the model's name.
+        interventions: as they were applied, left to right.
+        seed: of every random edit.
+        milliseconds: wall time of the forward pass, recording included.
+        device: where it ran.
+    """
+
+    tracks: Mapping[str, Track]
+    output: Tensor
+    logits_per_step: Tensor
+    model: str
+    interventions: tuple[Any, ...] = ()
+    seed: int = 0
+    milliseconds: float = field(default=0.0, compare=False)
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tracks", MappingProxyType(dict(self.tracks)))
+
+    def __getitem__(self, name: str) -> Track:
+        try:
+            return self.tracks[name]
+        except KeyError:
+            raise KeyError(f"no track {name!r} in this recording; it has {', '.join(self.tracks) or 'none'}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tracks)
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+    def of_kind(self, kind: str) -> dict[str, Track]:
+        """The tracks of one kind by name, in forward order."""
+        return {name: track for name, track in self.tracks.items() if track.kind == kind}
+
+    def __repr__(self) -> str:
+        steps, batch = self.logits_per_step.shape[:2]
+        run = f"T {steps}, batch {batch}, {len(self)} tracks, {self.milliseconds:.0f} ms, {self.device}"
+        return f"Recording({self.model}, {run})"

@@ -1,0 +1,74 @@
+"""The one door: run a model on an input under interventions, and get a recording."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from spikeviz.interventions import Intervention
+from spikeviz.probe import Tape
+from spikeviz.recording import Recording
+
+
+def simulate(
+    model: nn.Module,
+    x: Tensor,
+    interventions: Sequence[Intervention] | Intervention = (),
+    keep: str | Sequence[str] = "*",
+    seed: int = 0,
+) -> Recording:
+    """Run `model` once and record what `keep` names.
+
+    Pure: the same arguments give the same bits, the model is not written to, and several threads may share it. No
+    gradient is kept. A model in train mode is run as a copy in eval mode.
+
+    Args:
+        model: from `build`, `load` or `from_official`.
+        x: images `[B, C, H, W]` or event frames `[T, B, 2, H, W]`; taken to the model's device and dtype.
+        interventions: applied left to right.
+        keep: glob or globs of track names; "*" keeps all, "" only the output.
+        seed: of every random edit.
+
+    Raises:
+        ValueError: with a sentence, for an input the model does not take or an intervention it cannot have.
+    """
+    interventions = (interventions,) if isinstance(interventions, Intervention) else tuple(interventions)
+    for i in interventions:
+        if not isinstance(i, Intervention):
+            raise ValueError(f"{i!r} is no intervention; spikeviz.interventions has them.")
+        if not i.possible(model):
+            raise ValueError(f"{type(i).__name__} has nothing to act on in {model_name(model)}.")
+    if not isinstance(x, Tensor):
+        raise ValueError(f"the input must be a torch.Tensor, not {type(x).__name__}.")
+    if model.training:
+        model = copy.deepcopy(model).eval()
+    weight = next(model.parameters())
+    x = x.to(weight.device, weight.dtype)
+    for i in interventions:
+        x = i.prepare(x)
+    tape = Tape(interventions, keep, seed)
+    start = time.perf_counter()
+    with torch.no_grad(), tape.rolling():
+        logits = model(x)
+    if weight.is_cuda:
+        torch.cuda.synchronize(weight.device)
+    elapsed = (time.perf_counter() - start) * 1e3
+    return Recording(
+        tape.tracks,
+        logits.mean(0),
+        logits,
+        model_name(model),
+        interventions,
+        seed,
+        elapsed,
+        str(weight.device),
+    )
+
+
+def model_name(model: nn.Module) -> str:
+    """What a recording calls a model."""
+    return getattr(model, "name", type(model).__name__)
