@@ -408,6 +408,13 @@ def test_transparent_parts_lie_on_white(mode):
     assert opaque.notes == ()
 
 
+def test_hidden_colours_of_transparent_parts_do_not_bleed():
+    # half is white, half is a transparent black: on paper all of it is white, also along the border of a reduction
+    image = Image.new("RGBA", (99, 99), (255, 255, 255, 255))
+    image.paste((0, 0, 0, 0), (0, 0, 50, 99))
+    assert read_image(encoded(image), channels=1, size=28).pixels.eq(1).all()
+
+
 def test_transparent_palette_colour_lies_on_white():
     image = Image.new("P", (28, 28), 0)
     image.putpalette([10, 20, 30, 200, 100, 0])
@@ -490,6 +497,15 @@ def test_what_cannot_be_used_is_said_in_one_sentence(content, says):
         read_image(content, channels=1, size=28)
     assert str(caught.value).count(". ") == 0 and "\n" not in str(caught.value)
     assert caught.value.__cause__ is None and (caught.value.__suppress_context__ or not caught.value.__context__)
+
+
+def test_a_jpeg_of_endless_passes_is_refused():
+    # 4 megapixels x 2,500 passes = 10^10 pixels to go through, from a file of some 40 KB
+    content = encoded(Image.new("L", (2000, 2000)), "JPEG", progressive=True)
+    last = content[content.rindex(upload.START_OF_SCAN) : -2]
+    with pytest.raises(PictureError, match="too many passes"):
+        read_image(content[:-2] + last * 2_500 + content[-2:], channels=1, size=28)
+    assert read_image(content[:-2] + last * 10 + content[-2:], channels=1, size=28).pixels.eq(0).all()
 
 
 @pytest.mark.parametrize(("channels", "size"), [(2, 28), (1, 0)])

@@ -7,11 +7,11 @@ What happens to it, in this order (each step that changed something leaves a not
     4. cropped to the centre square (a side of 8 pixels at least);
     5. 16-bit grey is divided by 65535 (12-bit by 4095); float values outside [0, 1] and 32-bit whole numbers are
        stretched from the square's own least and greatest value; palettes, CMYK and the rest become 8-bit RGB;
-       transparent parts are laid on white, as on paper;
-    6. colour turned to grey by luma (ITU-R BT.601: .299 R + .587 G + .114 B) where one channel is asked, grey repeated
+    6. resized with a triangle filter as wide as the reduction (antialiased; it never leaves [0, 1], sharper ones do);
+    7. transparent parts are laid on white, as on paper;
+    8. colour turned to grey by luma (ITU-R BT.601: .299 R + .587 G + .114 B) where one channel is asked, grey repeated
        where three are;
-    7. resized with a triangle filter as wide as the reduction (antialiased; it never leaves [0, 1], sharper ones do);
-    8. inverted where asked: Fashion-MNIST shows light things on black, most photos of clothes are the other way round.
+    9. inverted where asked: Fashion-MNIST shows light things on black, most photos of clothes are the other way round.
 """
 
 import io
@@ -23,17 +23,20 @@ import torch
 from einops import rearrange, repeat
 from jaxtyping import Float32
 from PIL import Image, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
 
 MAX_BYTES = 10 * 10**6
 MAX_PIXELS = 40 * 10**6
 MIN_SIDE = 8
+MAX_SCANNED = 8 * 10**9  # pixels times passes of a progressive JPEG: about 8 s; ordinary files have 12 passes or fewer
 TOO_LARGE = f"The picture has more than {MAX_PIXELS // 10**6} megapixels: save a smaller copy of it."
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")  # grey modes of more than 8 bits
 GREY = ("1", "L", "LA", "La", *DEEP)
 BITS_PER_SAMPLE, PHOTOMETRIC, ORIENTATION = 258, 262, 274  # TIFF 6.0, section 8; EXIF uses the last one too
 WHITE_IS_ZERO = 0
+START_OF_SCAN = b"\xff\xda"  # JPEG, ITU-T T.81 table B.1
 
 
 class PictureError(ValueError):
@@ -96,6 +99,10 @@ def _square(content: bytes, notes: list[str]) -> Image.Image:
         raise PictureError(
             f"The picture has {image.width} x {image.height} pixels, each side needs {MIN_SIDE}: choose a larger one."
         )
+    if isinstance(image, JpegImageFile) and image.width * image.height * content.count(START_OF_SCAN) > MAX_SCANNED:
+        raise PictureError(
+            "The picture is stored in far too many passes: open it in another program and save it again."
+        )
     if getattr(image, "is_animated", False):
         notes.append("first of several frames")
     tags = getattr(image, "tag_v2", {})
@@ -117,41 +124,41 @@ def _square(content: bytes, notes: list[str]) -> Image.Image:
 
 
 def _resized(square: Image.Image, channels: int, size: int, notes: list[str]) -> Float32[np.ndarray, "C size size"]:
-    deep = square.mode in DEEP
-    if square.mode not in GREY and channels == 1:
+    """[0, 1], in the channels asked. Laying on white and luma are linear: they come after the resizing, on few pixels."""
+    grey = square.mode in GREY
+    if square.mode in DEEP:
+        image, full_scale = Image.fromarray(_deep_values(square, notes)), 1
+    else:
+        mode = "RGBA" if square.has_transparency_data else "L" if grey else "RGB"
+        image, full_scale = square.convert(mode), 255
+    transparent = image.mode == "RGBA" and image.getchannel("A").getextrema()[0] < 255
+    if image.width != size:
+        notes.append(f"resized from {image.width} x {image.height} to {size} x {size}")
+        image = image.resize((size, size), Image.Resampling.BILINEAR)  # RGBA is weighted by its alpha
+    if transparent:
+        notes.append("transparent parts laid on white")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    if not grey and channels == 1:
         notes.append("colour turned to grey")
-    flat = Image.fromarray(_deep_values(square, notes)) if deep else _flat(square, channels, notes)
-    if square.width != size:
-        notes.append(f"resized from {square.width} x {square.height} to {size} x {size}")
-        flat = flat.resize((size, size), Image.Resampling.BILINEAR)
-    values = np.asarray(flat, dtype=np.float32) / np.float32(1 if deep else 255)
+    if image.mode != "F":
+        image = image.convert("RGB").convert("L" if grey or channels == 1 else "RGB")
+    values = np.asarray(image, dtype=np.float32) / np.float32(full_scale)
     if values.ndim == 2:
         return repeat(np.clip(values, 0, 1), "h w -> c h w", c=channels)
     return np.ascontiguousarray(rearrange(values, "h w c -> c h w"))
 
 
-def _flat(square: Image.Image, channels: int, notes: list[str]) -> Image.Image:
-    """8-bit grey (L) or RGB on a white ground; L wherever the source is grey or one channel is asked."""
-    mode = "L" if channels == 1 or square.mode in GREY else "RGB"
-    if not square.has_transparency_data:
-        return square.convert("RGB" if square.mode not in GREY else "L").convert(mode)
-    over = square.convert("RGBA")
-    if over.getchannel("A").getextrema()[0] < 255:
-        notes.append("transparent parts laid on white")
-    return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB").convert(mode)
-
-
 def _deep_values(square: Image.Image, notes: list[str]) -> Float32[np.ndarray, "side side"]:
     """Grey of more than 8 bits as [0, 1]: whole numbers by their known depth, others as they are or stretched."""
-    values = np.asarray(square).astype(np.float64)
+    values = np.asarray(square)
     if square.mode.startswith("I;16"):
-        values = values / (2 ** square.info["bits"] - 1)
+        values = values.astype(np.float32) / np.float32(2 ** square.info["bits"] - 1)
     else:
         if not np.isfinite(values).all():
             raise PictureError("The picture holds values that are not numbers: save it as an 8-bit or 16-bit picture.")
-        low, high = values.min(), values.max()
+        low, high = float(values.min()), float(values.max())
         if square.mode == "I" or low < 0 or high > 1:
-            values = (values - low) / ((high - low) or 1.0)
+            values = (values.astype(np.float64) - low) / ((high - low) or 1.0)
             notes.append(f"values stretched from {low:g} ... {high:g}")
     if square.info["white is zero"]:  # PIL turns these round for 8 bits and fewer only
         values = 1 - values
