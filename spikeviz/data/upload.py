@@ -124,7 +124,7 @@ def _square(content: bytes, notes: list[str]) -> Image.Image:
 
 
 def _resized(square: Image.Image, channels: int, size: int, notes: list[str]) -> Float32[np.ndarray, "C size size"]:
-    """[0, 1], in the channels asked. Laying on white and luma are linear: they come after the resizing, on few pixels."""
+    """[0, 1], in the channels asked. Laying on white and luma are linear: they come after resizing, on few pixels."""
     grey = square.mode in GREY
     if square.mode in DEEP:
         image, full_scale = Image.fromarray(_deep_values(square, notes)), 1
