@@ -19,7 +19,7 @@ _HOME = {
     "load": "spikeviz.checkpoints",
     "list_data": "spikeviz.data.catalog",
     "load_data": "spikeviz.data.catalog",
-    "simulate": "spikeviz.simulate",
+    "simulate": "spikeviz.simulation",
     "from_official": "spikeviz.convert.official",
     "Recording": "spikeviz.recording",
     "Track": "spikeviz.recording",
@@ -35,7 +35,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(_HOME[name]), name)
     else:
         raise AttributeError(f"module 'spikeviz' has no attribute {name!r}")
-    globals()[name] = value  # beats the submodule of the same name that its import has just set here
+    globals()[name] = value
     return value
 
 
