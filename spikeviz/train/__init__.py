@@ -1,0 +1,1 @@
+"""Training: recipes, and a loop that a killed run resumes from."""

@@ -1,0 +1,250 @@
+"""The training loop.
+
+A run is a folder: `log.jsonl` (one line a logged step, one an epoch), `state.pt` (after every epoch: weights, optimiser,
+position) and, at the end, `weights.safetensors` with `run.json`. Every epoch draws from generators that are a function of
+(seed, epoch), so a run that was killed and resumed ends where an uninterrupted one does.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, pad
+from tqdm import tqdm
+
+from spikeviz.checkpoints import auto_device, save
+from spikeviz.data.catalog import load_data
+from spikeviz.interventions import TimeSteps
+from spikeviz.models.registry import build
+from spikeviz.probe import Tape
+from spikeviz.train.recipes import Recipe
+
+LOG_EVERY = 20  # steps
+Images = Float[Tensor, "B C H W"]
+
+
+def augment(x: Images, shift: int, flip: bool, generator: torch.Generator) -> Images:
+    """Move each picture by up to `shift` pixels (black comes in) and flip it left-right with probability 1/2."""
+    batch, _, height, width = x.shape
+    if flip:
+        turned = torch.rand(batch, generator=generator).to(x.device) < 0.5
+        x = torch.where(turned[:, None, None, None], x.flip(-1), x)
+    if shift:
+        down, right = torch.randint(0, 2 * shift + 1, (2, batch), generator=generator).to(x.device)
+        rows = (down[:, None] + torch.arange(height, device=x.device))[:, None, :, None]
+        columns = (right[:, None] + torch.arange(width, device=x.device))[:, None, None, :]
+        which = torch.arange(batch, device=x.device)[:, None, None, None]
+        channel = torch.arange(x.shape[1], device=x.device)[None, :, None, None]
+        x = pad(x, (shift,) * 4)[which, channel, rows, columns]
+    return x
+
+
+def learning_rate(recipe: Recipe, progress: float) -> float:
+    """At `progress` epochs into the run: linear warm-up, then a cosine from `lr` to `final_lr`."""
+    if progress < recipe.warmup:
+        return recipe.lr * (progress + 1e-3) / (recipe.warmup + 1e-3)
+    part = (progress - recipe.warmup) / max(recipe.epochs - recipe.warmup, 1e-9)
+    return recipe.final_lr + (recipe.lr - recipe.final_lr) * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
+
+
+def autocast(device: torch.device) -> Any:
+    """bfloat16 where the hardware multiplies it; on a CPU without it a convolution takes many times longer."""
+    fast = {"cuda": torch.cuda.is_available() and torch.cuda.is_bf16_supported(), "cpu": _cpu_has_bf16()}
+    return torch.autocast(device.type, torch.bfloat16) if fast.get(device.type, False) else nullcontext()
+
+
+def _cpu_has_bf16() -> bool:
+    capabilities = torch.backends.cpu.get_cpu_capability()
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return capabilities.startswith("AVX512") and (probe() or amx())
+
+
+def decays(name: str, parameter: Tensor) -> bool:
+    """Weight decay is for weights: not for biases and normalisation."""
+    return parameter.ndim > 1
+
+
+@dataclass
+class Run:
+    """Where a run stands; what `state.pt` holds."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    epoch: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, Any]] | None = None
+
+    def store(self, path: Path, recipe: Recipe) -> None:
+        """Write to a second file first: a kill in the middle leaves the last good state."""
+        fresh = path.with_suffix(".new")
+        torch.save(
+            {
+                "recipe": json.dumps(asdict(recipe)),
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "epoch": self.epoch,
+                "seconds": self.seconds,
+                "history": json.dumps(self.history or []),
+            },
+            fresh,
+        )
+        os.replace(fresh, path)
+
+    def restore(self, path: Path, recipe: Recipe) -> None:
+        """Go on from `path`.
+
+        Raises:
+            ValueError: if it belongs to another recipe.
+        """
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if json.loads(state["recipe"]) != json.loads(json.dumps(asdict(recipe))):
+            raise ValueError(f"{path.parent.name} holds a run of another recipe; give another folder, or remove it.")
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.seconds, self.history = state["epoch"], state["seconds"], json.loads(state["history"])
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    device: str = "auto",
+    *,
+    command: str = "",
+    progress: bool = True,
+    stop: Callable[[], bool] = lambda: False,
+) -> nn.Module:
+    """Train `recipe` in `folder`, or go on with the run that stands there.
+
+    Args:
+        recipe: what to train.
+        folder: of the run; made if it is not there.
+        device: "auto", "cpu", "cuda", "mps".
+        command: how this was called, for the card.
+        progress: whether to show a bar.
+        stop: asked after every step; True ends the run, which can be resumed from its last epoch.
+
+    Returns:
+        The trained model in eval mode.
+
+    Raises:
+        ValueError: if `folder` holds another recipe's run.
+        FileNotFoundError: if the data is not here.
+    """
+    where = auto_device(device)
+    folder.mkdir(parents=True, exist_ok=True)
+    images, labels = load_data(recipe.data, recipe.split, recipe.limit)
+    torch.manual_seed(recipe.seed)
+    model = build(recipe.model).to(where).train()
+    groups = [
+        {"params": [p for n, p in model.named_parameters() if decays(n, p)], "weight_decay": recipe.weight_decay},
+        {"params": [p for n, p in model.named_parameters() if not decays(n, p)], "weight_decay": 0.0},
+    ]
+    run = Run(model, torch.optim.AdamW(groups, lr=recipe.lr), history=[])
+    if (folder / "state.pt").exists():
+        run.restore(folder / "state.pt", recipe)
+    with (folder / "log.jsonl").open("a") as log:
+        while run.epoch < recipe.epochs:
+            start = time.perf_counter()
+            line = _epoch(run, recipe, images, labels, where, log, progress, stop)
+            if line is None:
+                return model.eval()
+            run.seconds += time.perf_counter() - start
+            run.epoch += 1
+            line |= {"seconds": round(run.seconds, 1), "peak_mb": round(_peak_megabytes(where))}
+            run.history.append(line)
+            _write(log, line)
+            run.store(folder / "state.pt", recipe)
+    save(model, folder / "weights.safetensors")
+    summary = {
+        "epochs": recipe.epochs,
+        "images": len(images),
+        "seconds": round(run.seconds, 1),
+        "peak_mb": round(_peak_megabytes(where)),
+        "device": describe(where),
+        "torch": torch.__version__,
+        "autocast": "none" if isinstance(autocast(where), nullcontext) else "bfloat16",
+        "command": command,
+        "history": run.history,
+    }
+    (folder / "run.json").write_text(json.dumps({"recipe": asdict(recipe), "training": summary}, indent=2) + "\n")
+    return model.eval()
+
+
+def _epoch(
+    run: Run,
+    recipe: Recipe,
+    images: Images,
+    labels: Int[Tensor, " N"],
+    device: torch.device,
+    log: Any,
+    progress: bool,
+    stop: Callable[[], bool],
+) -> dict[str, Any] | None:
+    """One pass over the data; the epoch's line of the log, or None if it was stopped."""
+    steps = recipe.time_steps[run.epoch]
+    generator = torch.Generator().manual_seed(recipe.seed * 100_003 + run.epoch)
+    total, right, seen = 0.0, 0, 0
+    batches = list(_batches(len(images), recipe.batch, generator))
+    title = f"epoch {run.epoch + 1}/{recipe.epochs} T={steps or run.model.time_steps}"
+    for number, chosen in enumerate(tqdm(batches, title, disable=not progress, mininterval=2.0)):
+        rate = learning_rate(recipe, run.epoch + number / len(batches))
+        for group in run.optimizer.param_groups:
+            group["lr"] = rate
+        x = augment(images[chosen].to(device), recipe.shift, recipe.flip, generator)
+        y = labels[chosen].to(device)
+        with Tape((TimeSteps(steps),) if steps else (), keep="").rolling(), autocast(device):
+            logits = run.model(x).mean(0).float()
+            loss = cross_entropy(logits, y, label_smoothing=recipe.smoothing)
+        run.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip)
+        run.optimizer.step()
+        total += loss.item() * len(y)
+        right += (logits.argmax(-1) == y).sum().item()
+        seen += len(y)
+        if number % LOG_EVERY == 0:
+            fields = {"loss": round(loss.item(), 4), "lr": round(rate, 7), "gradient_norm": round(norm.item(), 3)}
+            _write(log, {"step": run.epoch * len(batches) + number, **fields})
+        if stop():
+            return None
+    mean = {"loss": round(total / seen, 4), "train_accuracy": round(right / seen, 4)}
+    return {"epoch": run.epoch + 1, "time_steps": steps or run.model.time_steps, **mean}
+
+
+def _batches(samples: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Every sample once, in a drawn order; a last batch of one sample is left out (BN needs two)."""
+    yield from (part for part in torch.randperm(samples, generator=generator).split(batch) if len(part) > 1)
+
+
+def _write(log: Any, line: dict[str, Any]) -> None:
+    log.write(json.dumps(line) + "\n")
+    log.flush()
+
+
+def _peak_megabytes(device: torch.device) -> float:
+    """Largest memory of this process so far: of the GPU, or of the whole process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    unit = 2**20 if platform.system() == "Darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def describe(device: torch.device) -> str:
+    """The device in words: "CPU, 2 threads" or the GPU's name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type.upper()}, {torch.get_num_threads()} threads"
