@@ -25,7 +25,7 @@ _HOME = {
     "Track": "spikeviz.recording",
 }
 _ROOMS = ("interventions", "metrics")
-__all__ = [*_HOME, *_ROOMS]  # noqa: PLE0604
+__all__ = [*_HOME, *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ from spikeviz.models.registry import build
 
 
 def auto_device(device: str | torch.device = "auto") -> torch.device:
-    """"auto" is CUDA where there is one, else Apple's MPS, else the CPU.
+    """ "auto" is CUDA where there is one, else Apple's MPS, else the CPU.
 
     Raises:
         ValueError: for a device this machine does not have.
@@ -54,7 +54,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except FileNotFoundError:
-        raise ValueError(f"there is no file {path.name}; a checkpoint is a .safetensors file beside its card.") from None
+        raise ValueError(f"there is no file {path.name}; a checkpoint is a .safetensors file and its card.") from None
     except SafetensorError as error:
         raise ValueError(f"{path.name} is not a safetensors file ({error}).") from None
 
@@ -102,4 +102,4 @@ def sha256(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
-        raise ValueError(f"there is no file {path.name}; a checkpoint is a .safetensors file beside its card.") from None
+        raise ValueError(f"there is no file {path.name}; a checkpoint is a .safetensors file and its card.") from None

@@ -89,8 +89,8 @@ def bounded_fields(kind: type[Intervention]) -> list[Field]:
 def check_bounds(what: str, value: Any, bounds: Bounds) -> None:
     """Raise a ValueError that says the range, if `value` is no number or outside it."""
     number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    whole = number and (not bounds.whole or float(value).is_integer())
-    if not whole or not bounds.low <= value <= bounds.high:
+    fits = number and bounds.low <= value <= bounds.high and (not bounds.whole or float(value).is_integer())
+    if not fits:
         kind = "a whole number" if bounds.whole else "a number"
         raise ValueError(f"{what}: {value!r} is out of range, give {kind} from {bounds.low:g} to {bounds.high:g}.")
 
@@ -115,8 +115,9 @@ class TimeSteps(Intervention):
     def prepare(self, x: Tensor) -> Tensor:
         if x.ndim != 5:
             return x
-        if self.T > x.shape[0]:
-            raise ValueError(f"TimeSteps(T={self.T}): these events have {x.shape[0]} frames; give T up to that.")
+        frames = x.shape[0]
+        if frames < self.T:
+            raise ValueError(f"TimeSteps(T={self.T}): these events have {frames} frames; give T up to that.")
         return x[: self.T]
 
     def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
@@ -152,7 +153,7 @@ class TimeConstant(Intervention):
     source: ClassVar[str] = "Spikformer V2, sec. 3"
 
     tau: float = bounded(
-        1.01, 1000.0, 0.1, "How slowly the membrane forgets: the share 1/tau of it is renewed a step.", slider=(1.1, 5.0)
+        1.01, 1000.0, 0.1, "How slowly a membrane forgets: at every step 1/tau of it is renewed.", slider=(1.1, 5.0)
     )
 
     @classmethod

@@ -105,9 +105,7 @@ class Tape:
                     self.tracks[f"{probe.name}.mask"] = Track(mask, probe.axes, "mask")
         if self.keeps(probe.name):
             axes = probe.axes[-x.ndim :]  # a static image has no T yet
-            self.tracks[probe.name] = Track.of(
-                x, axes, probe.kind, scale, counts=probe.counts, threshold=threshold
-            )
+            self.tracks[probe.name] = Track.of(x, axes, probe.kind, scale, counts=probe.counts, threshold=threshold)
         return x
 
 

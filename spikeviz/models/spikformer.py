@@ -91,8 +91,8 @@ class Block(nn.Module):
 class Spikformer(nn.Module):
     """`model(x) -> logits per step [T, B, K]`.
 
-    x: images `[B, C, H, W]`, which are shown for `time_steps` steps, or event frames `[T, B, 2, H, W]`, which bring their
-    own T. The logits of the published models are the mean over T.
+    x: images `[B, C, H, W]`, which are shown for `time_steps` steps, or event frames `[T, B, 2, H, W]`, which bring
+    their own T. The logits of the published models are the mean over T.
     """
 
     def __init__(self, config: SpikformerConfig):

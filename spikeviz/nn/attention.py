@@ -22,9 +22,9 @@ class SSA(nn.Module):
 
         SSA'(q, k, v) = LIF_0.5(scale * q k^T v),    SSA = LIF(BN(W SSA'))
 
-    q, k, v are binary, so both orders of the product give the same bits and `scale`, a power of two, is exact wherever it
-    stands. `order` is what the published code computes and what operations are counted by. In the order q(kv) the scores
-    are formed only where somebody looks at or edits them.
+    q, k, v are binary, so both orders of the product give the same bits and `scale`, a power of two, is exact wherever
+    it stands. `order` is what the published code computes and what operations are counted by. In the order q(kv) the
+    scores are formed only where somebody looks at or edits them.
 
     Args:
         dim: channels C.

@@ -56,7 +56,7 @@ class Head(nn.Linear):
 
 
 class Product(nn.Module):
-    """A matrix product of two activations (q·k, attention·v); both sides are probes, from which operations are counted.
+    """A matrix product of two activations (q·k, attention·v). Both sides are probes: operations are counted from them.
 
     Args:
         left, right: True where that side is spikes, which then decide what is added; False where it is values.
@@ -74,8 +74,8 @@ class Product(nn.Module):
 class Population(nn.Module):
     """Neurons one can look at: `spike` and, before its reset, `membrane`.
 
-    `forward(x, steps)`: currents `[T, B, ...]`, or `[B, ...]` that are repeated for `steps` steps (the current of a static
-    image is the same at every step, so it is computed once).
+    `forward(x, steps)`: currents `[T, B, ...]`, or `[B, ...]` that are repeated for `steps` steps (the current of a
+    static image is the same at every step, so it is computed once).
     """
 
     def __init__(self, neuron: Neuron, axes: tuple[str, ...] = MAPS):
@@ -95,13 +95,20 @@ class Population(nn.Module):
 
 
 class SpikingConv(Population):
-    """Convolution, batch normalisation, neurons: `[T, B, C, H, W]` -> spikes of the same form (Spikformer V2, Eq. 7, 11).
+    """Convolution, batch normalisation, neurons: `[T, B, C, H, W]` -> spikes of the same form (Eq. 7, 11).
 
     A 1x1 convolution is the linear layer of the papers, applied to tokens that keep their places on the grid.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, neuron: Neuron, *, bias: bool = False, real: bool = False
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        neuron: Neuron,
+        *,
+        bias: bool = False,
+        real: bool = False,
     ):
         super().__init__(neuron)
         self.conv = Conv(in_channels, out_channels, kernel, bias=bias, real=real)
@@ -116,7 +123,7 @@ class Intake(nn.Module):
 
     Args:
         channels: of the image.
-        size: the side the network was built for: a smaller image is framed in black up to a third more, any other is
+        size: the side the network was built for: an image of at least 3/4 of it is framed in black, any other is
             resized. None takes every size that `stride` divides, and leaves the values alone.
         stride: of the whole stem.
         mean, std: of the training images, a number for each channel.
@@ -149,7 +156,7 @@ class Intake(nn.Module):
         """Raise a ValueError that says what was given and what is taken."""
         given = list(x.shape)
         if x.ndim not in (4, 5):
-            raise ValueError(f"a model takes images [B, C, H, W] or events [T, B, C, H, W], not a tensor of shape {given}.")
+            raise ValueError(f"a model takes images [B, C, H, W] or events [T, B, C, H, W], not a tensor {given}.")
         if x.shape[-3] != self.channels:
             raise ValueError(f"this network takes {self.channels} channel(s), the input {given} has {x.shape[-3]}.")
         if 0 in x.shape:

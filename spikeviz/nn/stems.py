@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
@@ -31,7 +33,7 @@ class SPS(nn.Module):
         self.pools = pools
         self.stages = nn.ModuleList(
             SpikingConv(c_in, c_out, 3, LIF(), real=real and stage == 0)
-            for stage, (c_in, c_out) in enumerate(zip(widths, widths[1:], strict=False))
+            for stage, (c_in, c_out) in enumerate(pairwise(widths))
         )
         self.rpe = SpikingConv(dim, dim, 3, LIF())
 

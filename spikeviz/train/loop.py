@@ -1,8 +1,8 @@
 """The training loop.
 
-A run is a folder: `log.jsonl` (one line a logged step, one an epoch), `state.pt` (after every epoch: weights, optimiser,
-position) and, at the end, `weights.safetensors` with `run.json`. Every epoch draws from generators that are a function of
-(seed, epoch), so a run that was killed and resumed ends where an uninterrupted one does.
+A run is a folder: `log.jsonl` (one line a logged step, one an epoch), `state.pt` (after every epoch: weights,
+optimiser, position) and, at the end, `weights.safetensors` with `run.json`. Every epoch draws from a generator that is
+a function of (seed, epoch), so a run that was killed and resumed ends where an uninterrupted one does.
 """
 
 from __future__ import annotations

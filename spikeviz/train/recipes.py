@@ -13,9 +13,9 @@ class Recipe:
         name: what `spikeviz train` takes; the checkpoint gets the same name.
         model: a name of `list_models`.
         data, split: what is trained on (`load_data`).
-        time_steps: T of every epoch, one entry each: cheap epochs at T = 1 first, the last ones at the T that is shipped
-            (fine-tuning in T, Spikformer V2, sec. 5.2). None entries are the model's own.
-        batch, lr, final_lr, weight_decay: of AdamW; lr falls along a cosine from `lr` to `final_lr` after `warmup` epochs.
+        time_steps: T of every epoch, one entry each, None for the model's own. Cheap epochs at T = 1 may come first and
+            the last ones fine-tune at the T that ships (Spikformer V2, sec. 5.2.1, does so).
+        batch, lr, final_lr, weight_decay: of AdamW; after `warmup` epochs lr falls along a cosine to `final_lr`.
         smoothing: label smoothing.
         clip: largest gradient norm.
         shift: pictures are moved by up to this many pixels, and flipped left-right if `flip`.

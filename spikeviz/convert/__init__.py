@@ -1,0 +1,1 @@
+"""From one form of a model to another: published checkpoints in, converted networks out."""
