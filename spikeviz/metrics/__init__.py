@@ -1,0 +1,32 @@
+"""Numbers from a recording: how much fires, when and where, and what it costs. Tables are pandas, tensors on CPU."""
+
+from spikeviz.metrics.firing import (
+    MEMBRANES,
+    SPIKES,
+    MembraneTrace,
+    Raster,
+    firing_rates,
+    mean_map,
+    membrane_trace,
+    nsfr,
+    raster,
+    spike_maps,
+)
+from spikeviz.metrics.ops import ENERGY, OPERANDS, EnergyModel, operations
+
+__all__ = [
+    "ENERGY",
+    "MEMBRANES",
+    "OPERANDS",
+    "SPIKES",
+    "EnergyModel",
+    "MembraneTrace",
+    "Raster",
+    "firing_rates",
+    "mean_map",
+    "membrane_trace",
+    "nsfr",
+    "operations",
+    "raster",
+    "spike_maps",
+]

@@ -1,0 +1,213 @@
+"""What fires, when and where.
+
+Integer spikes (scale 1/D) are counted as the D binary steps they stand for (E-SpikeFormer, sec. 3.2): a count C is a
+spike at the steps d = 1 .. C, so that T steps of integers are T * D binary steps, t major, d minor. Binary: D = 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+from numbers import Integral
+
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from spikeviz.axes import MAPS
+from spikeviz.recording import Recording, Track
+
+SPIKES = ("*.spike",)  # what `nsfr`, `firing_rates`, `spike_maps` and `raster` need to be kept
+MEMBRANES = ("*.membrane", "*.spike")  # what `membrane_trace` needs
+
+
+def nsfr(recording: Recording) -> Float[Tensor, "T*D"]:
+    """Network spike firing rate: at each step, the spikes of all neurons over the number of all neurons.
+
+    Mean over the batch. Every neuron counts the same, so that a wide layer weighs more than a narrow one: this is no
+    mean over layers (E-SpikeFormer, sec. 5.3).
+
+    Returns:
+        float64, spikes per neuron and step, each from 0 to 1.
+
+    Raises:
+        ValueError: if no spikes were kept, or layers ran for different numbers of steps.
+    """
+    counts = {name: spike_counts(track) for name, track in _spike_tracks(recording).items()}
+    for (first, a), (second, b) in pairwise(counts.items()):
+        if len(a) != len(b):
+            raise ValueError(
+                f"{first} has {len(a)} steps and {second} has {len(b)}: there is no rate of the network per step."
+            )
+    neurons = sum(_neurons(track) for track in _spike_tracks(recording).values())
+    return torch.stack(list(counts.values())).sum(0).double() / neurons
+
+
+def firing_rates(recording: Recording) -> pd.DataFrame:
+    """Spikes per neuron of each layer at each step, mean over neurons and the batch.
+
+    Returns:
+        layer (the module path: a track's name without its ending `.spike`), step (from 0), rate (0 to 1); in forward
+        order.
+
+    Raises:
+        ValueError: if no spikes were kept.
+    """
+    rows = []
+    for name, track in _spike_tracks(recording).items():
+        rates = spike_counts(track).double() / _neurons(track)
+        rows += [(name.removesuffix(".spike"), step, rate) for step, rate in enumerate(rates.tolist())]
+    return pd.DataFrame(rows, columns=["layer", "step", "rate"])
+
+
+def spike_maps(track: Track, sample: int = 0) -> Float[Tensor, "T*D H W"]:
+    """Spike maps of one sample: at each step, the share of channels that fire at each place (E-SpikeFormer, Fig. 8).
+
+    Args:
+        track: spikes with the axes T B C H W.
+        sample: of the batch.
+
+    Raises:
+        ValueError: if the track has no spikes on a grid, or there is no such sample.
+    """
+    if track.kind != "spike" or track.axes != MAPS:
+        raise ValueError(f"a spike map needs spikes with the axes {' '.join(MAPS)}, not {track}.")
+    return _binary(_one(track, sample), levels(track)).float().mean(1).cpu()
+
+
+def mean_map(track: Track, sample: int = 0) -> Float[Tensor, "H W"]:
+    """Firing rate at each place of one sample: `spike_maps`, averaged over the steps as well."""
+    return spike_maps(track, sample).mean(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Raster:
+    """Spikes of some neurons of a layer, one entry a spike, by time.
+
+    Attributes:
+        steps: of each spike, from 0.
+        rows: of each spike, its neuron's place in `neurons`.
+        neurons: the neurons that are shown, flat indices into one sample of the layer, ascending.
+        total: how many neurons the layer has.
+        length: how many steps were run.
+    """
+
+    steps: Int[Tensor, "spikes"]
+    rows: Int[Tensor, "spikes"]
+    neurons: Int[Tensor, "neurons"]
+    total: int
+    length: int
+
+
+def raster(track: Track, sample: int = 0, limit: int = 200) -> Raster:
+    """The spikes of at most `limit` neurons, spread evenly over the layer.
+
+    Raises:
+        ValueError: if the track holds no spikes, there is no such sample, or limit is below 1.
+    """
+    if track.kind != "spike":
+        raise ValueError(f"a raster needs spikes, not {track}.")
+    if limit < 1:
+        raise ValueError(f"limit must be at least 1 neuron, not {limit}.")
+    fired = _binary(_one(track, sample), levels(track)).flatten(1).cpu()
+    total = fired.shape[1]
+    shown = min(limit, total)
+    neurons = torch.arange(shown) * total // shown
+    steps, rows = fired[:, neurons].nonzero(as_tuple=True)
+    return Raster(steps, rows, neurons, total, fired.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class MembraneTrace:
+    """One neuron over time.
+
+    Attributes:
+        potential: before reset, in the units of the threshold.
+        spikes: what flowed on: 0 or 1, or an integer; after any edit, so that a masked spike is 0.
+        threshold: the potential at which it fires; None if the neuron has none.
+        neuron: its indices in one sample of the layer.
+    """
+
+    potential: Float[Tensor, "T"]
+    spikes: Float[Tensor, "T"]
+    threshold: float | None
+    neuron: tuple[int, ...]
+
+
+def membrane_trace(recording: Recording, layer: str, neuron: int | Sequence[int], sample: int = 0) -> MembraneTrace:
+    """The membrane potential of one neuron.
+
+    Args:
+        recording: that kept `MEMBRANES`.
+        layer: module path (`blocks.0.attn.q`), as `firing_rates` names it.
+        neuron: flat index into one sample of the layer, or an index for each axis (C, H, W).
+        sample: of the batch.
+
+    Raises:
+        ValueError: if the layer's membrane or spikes were not kept, or there is no such neuron or sample.
+    """
+    tracks = []
+    for ending in ("membrane", "spike"):
+        if f"{layer}.{ending}" not in recording:
+            raise ValueError(f'this recording has no {layer}.{ending}; keep it with keep={MEMBRANES} or keep="*".')
+        tracks.append(recording[f"{layer}.{ending}"])
+    potential, spikes = (_one(track, sample) for track in tracks)
+    shape = tuple(potential.shape[1:])
+    place = _unravel(int(neuron), shape) if isinstance(neuron, Integral) else tuple(neuron)
+    if len(place) != len(shape) or not all(0 <= i < n for i, n in zip(place, shape, strict=True)):
+        raise ValueError(
+            f"{layer} has neurons of shape {list(shape)}, {prod(shape)} of them; there is no neuron {neuron}."
+        )
+    at = (slice(None), *place)
+    return MembraneTrace(potential[at].cpu(), spikes[at].float().cpu(), tracks[0].threshold, place)
+
+
+def levels(track: Track) -> int:
+    """D: how many binary steps one step of this track stands for."""
+    return max(1, round(1 / track.scale))
+
+
+def spike_counts(track: Track) -> Int[Tensor, "T*D"]:
+    """Spikes of the whole batch at each binary step."""
+    values = track.values if "T" in track.axes else track.values[None]
+    return (
+        torch.stack([fired.sum(tuple(range(1, fired.ndim))) for fired in _slots(values, levels(track))], 1)
+        .flatten()
+        .cpu()
+    )
+
+
+def _slots(values: Tensor, depth: int) -> list[Bool[Tensor, "T *neurons"]]:
+    return [values >= d for d in range(1, depth + 1)] if depth > 1 else [values != 0]
+
+
+def _binary(values: Tensor, depth: int) -> Bool[Tensor, "T*D *neurons"]:
+    return torch.stack(_slots(values, depth), 1).flatten(0, 1)
+
+
+def _neurons(track: Track) -> int:
+    """Of the whole batch."""
+    return prod(n for axis, n in zip(track.axes, track.values.shape, strict=True) if axis != "T")
+
+
+def _one(track: Track, sample: int) -> Tensor:
+    values = track.values if "T" in track.axes else track.values[None]
+    if not 0 <= sample < values.shape[1]:
+        raise ValueError(f"there is no sample {sample}: this recording has {values.shape[1]}, from 0.")
+    return values[:, sample]
+
+
+def _unravel(index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if not 0 <= index < prod(shape):
+        return ()
+    return tuple(int(i) for i in torch.unravel_index(torch.tensor(index), shape))
+
+
+def _spike_tracks(recording: Recording) -> dict[str, Track]:
+    tracks = recording.of_kind("spike")
+    if not tracks:
+        raise ValueError(f'this recording kept no spikes; simulate with keep={SPIKES} or keep="*".')
+    return tracks
