@@ -1,0 +1,14 @@
+"""The app's router: `spikeviz` serves it, and so does `streamlit run app.py`."""
+
+import streamlit as st
+
+from spikeviz.ui.cards import STYLE
+
+st.set_page_config(page_title="spikeviz", page_icon="⚡", layout="wide", initial_sidebar_state=210)
+st.html(STYLE)
+st.navigation(
+    {
+        "Start": [st.Page("pages/overview.py", title="Overview", default=True)],
+        "Explore": [st.Page("pages/spike_maps.py", title="Spike maps")],
+    }
+).run()

@@ -1,0 +1,170 @@
+"""The input of an experiment: a test image by its number, or a picture the user brings."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from spikeviz.cards import CheckpointCard
+from spikeviz.ui.experiment import current, keep, notice
+from spikeviz.ui.runs import test_images
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PICTURES = "pictures"
+KEPT_PICTURES = 4  # of one session
+TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"]
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """An image `[C, H, W]` in [0, 1], what to call it, its class if that is known, and what was done to it."""
+
+    pixels: Tensor
+    title: str
+    label: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def picked(card: CheckpointCard) -> Input:
+    """The input of the current experiment; falls back to test image 0 with a notice."""
+    x, y = test_images(card.data)
+    experiment = current()
+    picture = st.session_state.get(PICTURES, {}).get(experiment.source)
+    if picture is not None:
+        return picture
+    index = experiment.index
+    if index is None or index >= len(x):
+        notice("That picture is not here any more: this is test image 0.")
+        index = keep(experiment.but(source="test/0")).index
+    return Input(x[index], f"test image {index}", int(y[index]))
+
+
+def choose_checkpoint(prefix: str, names: dict[str, CheckpointCard]) -> CheckpointCard:
+    """Which network; another one starts as it was trained, on an input of its own data."""
+    key = f"{prefix}_checkpoint"
+    st.session_state[key] = current().checkpoint
+    st.selectbox("Network", list(names), key=key, on_change=_take_checkpoint, args=(key,))
+    return names[current().checkpoint]
+
+
+def read_number(text: str, card: CheckpointCard) -> None:
+    """`input=...` of an address: the number of a test image (an upload lives in its own session only)."""
+    count = len(test_images(card.data)[0])
+    if not text.isascii() or not text.isdigit() or int(text[:9]) >= count:
+        raise ValueError(f"a test image is a number from 0 to {count - 1}.")
+    keep(current().but(source=f"test/{int(text)}"))
+
+
+def choose_input(prefix: str, card: CheckpointCard) -> None:
+    """One row: the number of a test image, a step back and forth, a random one, and an upload."""
+    count = len(test_images(card.data)[0])
+    key = f"{prefix}_image"
+    if current().index is not None:
+        st.session_state[key] = current().index
+    elif key not in st.session_state:
+        st.session_state[key] = 0
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=f"{prefix}_input_row"):
+        st.number_input(
+            "Test image", 0, count - 1, step=1, key=key, on_change=_take_number, args=(key,), width=130,
+            help=f"One of the {count:,} test images of {card.data}, by its number from 0.",
+        )  # fmt: skip
+        st.button("‹", key=f"{prefix}_back", on_click=_step, args=(-1, count), help="The test image before")
+        st.button("›", key=f"{prefix}_on", on_click=_step, args=(1, count), help="The next test image")
+        st.button("Random", key=f"{prefix}_random", on_click=_random, args=(count,), help="Any test image")
+        with st.popover("Upload", help="Bring a picture of your own"):
+            _uploader(prefix, card)
+
+
+def _uploader(prefix: str, card: CheckpointCard) -> None:
+    turn = f"{prefix}_turn"
+    st.session_state.setdefault(turn, True)
+    where = (f"{prefix}_upload", turn, card)
+    st.file_uploader(
+        "A picture, up to 10 MB", TYPES, key=where[0], on_change=_take_upload, args=where, max_upload_size=10
+    )
+    if _grey(card):
+        st.checkbox(
+            "Turn a light ground dark", key=turn, on_change=_take_upload, args=where,
+            help="This network was trained on light things on black; most photos are the other way round.",
+        )  # fmt: skip
+    st.caption("It stays on this machine. The centre square is taken.")
+
+
+def _grey(card: CheckpointCard) -> bool:
+    return _form(card)[0] == 1
+
+
+def _form(card: CheckpointCard) -> tuple[int, int]:
+    """Channels and side of the pictures a network was trained on."""
+    from spikeviz.data.catalog import find_data
+
+    data = find_data(card.data)
+    return data.channels, data.size
+
+
+def _take_checkpoint(key: str) -> None:
+    keep(current().but(checkpoint=st.session_state[key], source="test/0", interventions=()))
+
+
+def _take_number(key: str) -> None:
+    keep(current().but(source=f"test/{st.session_state[key]}"))
+
+
+def _step(by: int, count: int) -> None:
+    index = current().index
+    keep(current().but(source=f"test/{0 if index is None else (index + by) % count}"))
+
+
+def _random(count: int) -> None:
+    keep(current().but(source=f"test/{random.randrange(count)}"))
+
+
+def _take_upload(upload_key: str, turn_key: str, card: CheckpointCard) -> None:
+    """Decode what was brought; a picture that cannot be used is one sentence, and the input stays as it was."""
+    from spikeviz.data.upload import PictureError
+
+    file = st.session_state.get(upload_key)
+    if file is None:  # taken away again
+        if current().index is None:
+            keep(current().but(source="test/0"))
+        return
+    try:
+        add_picture(file.getvalue(), card, st.session_state.get(turn_key, True))
+    except PictureError as error:
+        st.session_state["upload_error"] = str(error)
+
+
+def add_picture(content: bytes, card: CheckpointCard, turn: bool) -> None:
+    """Make a picture the session's input.
+
+    Raises:
+        PictureError: if it cannot be used.
+    """
+    from spikeviz.data.upload import read_image
+
+    channels, size = _form(card)
+    picture = read_image(content, channels=channels, size=size)
+    if turn and channels == 1 and _light_ground(picture.pixels):
+        picture = read_image(content, channels=channels, size=size, invert=True)
+    source = "upload/" + hashlib.sha256(picture.pixels.numpy().tobytes()).hexdigest()[:12]
+    pictures = dict(st.session_state.get(PICTURES, {}))
+    pictures[source] = Input(picture.pixels, "your picture", None, picture.notes)
+    st.session_state[PICTURES] = dict(list(pictures.items())[-KEPT_PICTURES:])
+    keep(current().but(source=source))
+
+
+def _light_ground(pixels: Tensor) -> bool:
+    """Whether the frame of a picture, one pixel wide, is lighter than medium grey."""
+    frame = [pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]]
+    return float(sum(side.mean() for side in frame)) / len(frame) > 0.5
+
+
+def upload_error() -> str | None:
+    """Why the last picture was not taken, once."""
+    return st.session_state.pop("upload_error", None)

@@ -1,0 +1,89 @@
+"""Networks, test images and results, each computed once: every cache is bounded and keyed by frozen values.
+
+The network is shared between all sessions and never written to; a recording is read-only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from spikeviz.ui.experiment import Experiment
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor, nn
+
+    from spikeviz.recording import Recording
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """What the charts show of one recording."""
+
+    nsfr: Tensor
+    rates: pd.DataFrame
+    operations: pd.DataFrame
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading the network ...")
+def network(name: str, sha256: str) -> nn.Module:
+    """A checkpoint, on the best device there is. `sha256` renews the entry where the file was trained anew.
+
+    One image is too little work for two threads: under load they wait for each other. On the CPU one is fastest.
+    """
+    import torch
+
+    import spikeviz as sv
+
+    torch.set_num_threads(1)
+    return sv.load(name)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the test images ...")
+def test_images(data: str) -> tuple[Tensor, Tensor]:
+    """The whole test split of a data set; read-only, since it is shared."""
+    import spikeviz as sv
+
+    return sv.load_data(data, "test")
+
+
+def record(experiment: Experiment, layer: str, sha256: str, model: nn.Module, pixels: Tensor) -> Recording:
+    """A forward pass of one image, with all spikes and operands, and the membranes of one layer."""
+    from spikeviz.metrics import OPERANDS, SPIKES
+
+    return _record(repr(experiment), sha256, (*SPIKES, *OPERANDS, f"{layer}.membrane"), experiment, model, pixels)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _record(
+    key: str, sha256: str, keep: tuple[str, ...], _experiment: Experiment, _model: nn.Module, _pixels: Tensor
+) -> Recording:
+    import spikeviz as sv
+
+    return sv.simulate(_model, _pixels[None], _experiment.interventions, keep=keep, seed=_experiment.seed)
+
+
+def measure(experiment: Experiment, sha256: str, model: nn.Module, recording: Recording) -> Numbers:
+    """The numbers of a recording that `record` made."""
+    return _measure(repr(experiment), sha256, model, recording)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _measure(key: str, sha256: str, _model: nn.Module, _recording: Recording) -> Numbers:
+    from spikeviz import metrics
+
+    return Numbers(
+        metrics.nsfr(_recording), metrics.firing_rates(_recording), metrics.operations(_model, _recording)
+    )
+
+
+def spike_layers(model: nn.Module) -> list[str]:
+    """The layers that spike on a grid, by module path, in forward order."""
+    from spikeviz.axes import MAPS
+    from spikeviz.probe import find_probes
+
+    places = find_probes(model, lambda probe: probe.kind == "spike" and probe.axes == MAPS)
+    return [name.removesuffix(".spike") for name in places]
