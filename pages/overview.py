@@ -8,8 +8,8 @@ from spikeviz.ui import cards, experiment, inputs, runs
 
 cards.heading(
     "Look inside a spiking transformer",
-    "A spiking network computes with events: a neuron is silent until its membrane reaches a threshold. Pick a picture, "
-    "and every spike below is from a forward pass made now; on the other pages you change how the neurons fire.",
+    "A spiking network computes with events: a neuron is silent until its membrane reaches a threshold. Pick a "
+    "picture: every spike below is from a forward pass made now; the other pages change how the neurons fire.",
 )
 PAGE = "overview"
 PAPERS = """
@@ -42,13 +42,12 @@ def first_look() -> None:
         now = experiment.current().but(interventions=())  # as it was trained, whatever other pages set
         layers = runs.spike_layers(model)
         recording = runs.record(now, layers[0], card.sha256, model, shown.pixels)
-        cards.messages([], inputs.upload_error())
+        cards.messages(inputs.upload_error())
         spikes.prediction(recording, shown, card)
-        spikes.photograph(shown, 110)
+        st.page_link("pages/spike_maps.py", label="Spike maps: move T, threshold, tau →")
     with viewer:
         cards.status(recording, now, controls.dynamics(model))
-        spikes.tower(recording, layers)
-        st.page_link("pages/spike_maps.py", label="Spike maps: move T, the threshold and tau")
+        spikes.tower(recording, layers, shown)
 
 
 first_look()

@@ -8,7 +8,7 @@ from spikeviz.ui import cards, experiment, inputs, runs
 
 cards.heading(
     "Spike maps",
-    "Every picture below is a forward pass made now: change when neurons fire, and see where they fire and what is recognised.",
+    "Every picture is a forward pass made now: change when neurons fire, see where they fire and what is recognised.",
     "E-SpikeFormer, sec. 5.3 and Fig. 8; the network is a Spikformer (Spikformer V2, sec. 3)",
 )
 PAGE = "maps"
@@ -36,13 +36,16 @@ def lab() -> None:
         now = controls.sliders(PAGE, settings)
     shown = inputs.picked(card)
     recording = runs.record(now, layer, card.sha256, model, shown.pixels)
-    numbers = runs.measure(now, card.sha256, model, recording)
     with messages:
-        cards.messages(controls.changed(settings, now), inputs.upload_error())
-    with status:
+        cards.messages(inputs.upload_error())
+    with status, st.container(horizontal=True, vertical_alignment="center", key="status_row"):
         cards.status(recording, now, settings)
+        moved = controls.changed(settings, now)
+        cards.not_retrained(moved)
+        st.button("As trained", on_click=controls.reset, args=(PAGE, settings), disabled=not moved, key=f"{PAGE}_reset")
     with viewer:
         spikes.viewer(recording, layer, shown, card)
+    numbers = runs.measure(now, card.sha256, model, recording)
     left, right = st.columns(2, gap="large")
     with left:
         spikes.nsfr(numbers)

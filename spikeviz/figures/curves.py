@@ -29,7 +29,9 @@ def nsfr_curve(values: Float[np.ndarray, "T"]) -> go.Figure:
     return steps_axis(figure, len(values))
 
 
-def layer_bars(layers: Sequence[str], values: Sequence[float], x: str, chosen: str | None = None, unit: str = "") -> go.Figure:
+def layer_bars(
+    layers: Sequence[str], values: Sequence[float], x: str, chosen: str | None = None, unit: str = ""
+) -> go.Figure:
     """One horizontal bar for each layer, the first layer at the top; `chosen` stands out."""
     colours = [ACCENT if chosen is None or layer == chosen else QUIET for layer in layers]
     figure = go.Figure(

@@ -32,7 +32,9 @@ def _row(layer: str, macs: float, sops: float, picojoule: float, share: float, s
 
 
 def count(number: float) -> str:
-    """1,234 or 1.23 M."""
+    """1,234 or 1.23 M; nothing is a dash."""
+    if not number:
+        return "–"
     return f"{number / 1e6:.2f} M" if number >= 1e6 else f"{number / 1e3:.1f} k" if number >= 1e4 else f"{number:,.0f}"
 
 

@@ -10,7 +10,8 @@ from jaxtyping import Float
 
 from spikeviz.figures.theme import ACCENT, QUIET, SECOND
 
-ROW = "display:grid;grid-template-columns:minmax(78px,34%) 1fr 44px;gap:6px;align-items:center;font-size:0.82rem;line-height:1.45"
+GRID = "display:grid;grid-template-columns:minmax(78px,34%) 1fr 44px;gap:6px;align-items:center"
+ROW = f"{GRID};font-size:0.82rem;line-height:1.45"
 TRACK = "height:9px;border-radius:2px;background:rgba(136,148,160,0.18)"
 
 

@@ -35,10 +35,13 @@ def rate_colours() -> UInt8[np.ndarray, "256 3"]:
     return np.stack(channels, axis=1).round().astype(np.uint8)
 
 
-def coloured(rates: Float[np.ndarray, "*shape"], low: float = 0.0, high: float = 1.0) -> UInt8[np.ndarray, "*shape 3"]:
-    """Rates as colours; the range is that of the quantity and never that of the picture."""
-    share = (np.asarray(rates, dtype=np.float32) - low) / (high - low)
-    return rate_colours()[np.clip(share * 255, 0, 255).round().astype(np.uint8)]
+def coloured(rates: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape 3"]:
+    """Rates 0 to 1 as colours. The range is that of the quantity and never that of the picture.
+
+    The scale is the square root: most rates are below 0.2, and on a straight scale they would all be one colour.
+    """
+    share = np.sqrt(np.clip(np.asarray(rates, dtype=np.float32), 0, 1))
+    return rate_colours()[(share * 255).round().astype(np.uint8)]
 
 
 def plain(figure: go.Figure, x: str, y: str, height: int = HEIGHT) -> go.Figure:

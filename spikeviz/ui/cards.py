@@ -20,7 +20,7 @@ STYLE = """<style>
 .stMainBlockContainer { max-width: 1240px; padding-left: 1.6rem; padding-right: 1.6rem; }
 .stMainBlockContainer [data-testid="stVerticalBlock"] { gap: 0.7rem; }
 [data-testid="stCaptionContainer"] p { line-height: 1.4; }
-.st-key-status p, .st-key-status [data-testid="stText"] { font-variant-numeric: tabular-nums; }
+[data-testid="stText"] { font-variant-numeric: tabular-nums; }
 [data-testid="stExpander"] summary { padding: 0.35rem 0.7rem; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
@@ -39,19 +39,22 @@ def status(recording: Recording, experiment: Experiment, settings: list[Setting]
     """What was computed, how fast and where, on one line."""
     values = " ".join(f"{s.name}={s.text(s.value(experiment))}" for s in settings)
     device = recording.device.partition(":")[0].upper()
-    with st.container(key="status"):
-        st.text(f"{recording.milliseconds:.0f} ms · {device} · {values} seed={experiment.seed}")
+    st.text(f"{recording.milliseconds:.0f} ms · {device} · {values} seed={experiment.seed}")
 
 
-def messages(moved: list[Setting], error: str | None) -> None:
-    """What the person has to know about this result."""
+def messages(error: str | None) -> None:
+    """What the person has to know before the result."""
     if error:
         st.error(error)
     for sentence in take_notices():
         st.warning(sentence)
+
+
+def not_retrained(moved: list[Setting]) -> None:
+    """Say what a moved slider is not."""
     if moved:
-        which = ", ".join(f"{s.label} (trained with {s.text(s.trained)})" for s in moved)
-        st.caption(f"{which}: weights unchanged, this is not a retrained model.")
+        which = ", ".join(f"{s.name}={s.text(s.trained)}" for s in moved)
+        st.caption(f"Trained with {which}. Weights unchanged: this is not a retrained model.")
 
 
 def picture(html: str, title: str, notice: str, source: str = "") -> None:

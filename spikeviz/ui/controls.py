@@ -1,4 +1,4 @@
-"""Interventions as sliders: bounds, step and help come from the dataclass, what a model has no place for is not offered."""
+"""Interventions as sliders: bounds, step and help are the dataclass's; what a model has no place for is not offered."""
 
 from __future__ import annotations
 

@@ -33,13 +33,18 @@ def network(name: str, sha256: str) -> nn.Module:
     """A checkpoint, on the best device there is. `sha256` renews the entry where the file was trained anew.
 
     One image is too little work for two threads: under load they wait for each other. On the CPU one is fastest.
+    The first pass of a process takes a second or two more than the others, so it is made here and not shown.
     """
     import torch
 
     import spikeviz as sv
+    from spikeviz.cards import find_card
+    from spikeviz.models.registry import find_spec
 
     torch.set_num_threads(1)
-    return sv.load(name)
+    model = sv.load(name)
+    sv.simulate(model, torch.zeros(1, *find_spec(find_card(name)[0].model).input))
+    return model
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the test images ...")
@@ -75,9 +80,7 @@ def measure(experiment: Experiment, sha256: str, model: nn.Module, recording: Re
 def _measure(key: str, sha256: str, _model: nn.Module, _recording: Recording) -> Numbers:
     from spikeviz import metrics
 
-    return Numbers(
-        metrics.nsfr(_recording), metrics.firing_rates(_recording), metrics.operations(_model, _recording)
-    )
+    return Numbers(metrics.nsfr(_recording), metrics.firing_rates(_recording), metrics.operations(_model, _recording))
 
 
 def spike_layers(model: nn.Module) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import tomllib
 import webbrowser
-from pathlib import Path
+from contextlib import suppress
 from threading import Timer
 from typing import Any
 
@@ -33,10 +33,8 @@ def serve(port: int | None = None, open_browser: bool = False) -> None:
     print(f"spikeviz is at {url} (Ctrl-C ends it)", flush=True)
     if open_browser:
         Timer(1.5, webbrowser.open, [url]).start()
-    try:
+    with suppress(KeyboardInterrupt):
         st.App(house() / "app.py").run(config=options(port))
-    except KeyboardInterrupt:
-        pass
 
 
 def options(port: int) -> dict[str, Any]:
@@ -93,8 +91,3 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def script() -> Path:
-    """The app's router."""
-    return house() / "app.py"

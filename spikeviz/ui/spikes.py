@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from spikeviz.ui import cards
+from spikeviz.ui.controls import seed
 from spikeviz.ui.experiment import recall, remember
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from spikeviz.cards import CheckpointCard
     from spikeviz.recording import Recording
     from spikeviz.ui.inputs import Input
     from spikeviz.ui.runs import Numbers
 
-RASTER_NEURONS = 64
+RASTER_NEURONS = 48
 
 
 def shares(recording: Recording):
@@ -33,21 +36,20 @@ def prediction(recording: Recording, shown: Input, card: CheckpointCard) -> None
     truth = "" if shown.label is None else f" · it is: {classes[shown.label]}"
     st.markdown(f"**{classes[best]}** {confidence[best]:.0%}{truth}")
     st.html(prediction_bars(confidence, classes, shown.label))
-
-
-def photograph(shown: Input, largest: int = 190) -> None:
-    """The input as the network gets it."""
-    from spikeviz.figures.maps import photograph, strip, tile
-
-    pixels = photograph(shown.pixels.numpy())
-    st.html(strip([tile(pixels, "input", shown.title, f"Input: {shown.title}")], largest=largest))
     if shown.notes:
         st.caption(f"Your picture was {', '.join(shown.notes)}.")
 
 
+def input_tile(shown: Input) -> str:
+    """The input as the network gets it."""
+    from spikeviz.figures.maps import photograph, tile
+
+    return tile(photograph(shown.pixels.numpy()), "input", shown.title, f"Input: {shown.title}")
+
+
 def viewer(recording: Recording, layer: str, shown: Input, card: CheckpointCard) -> None:
     """The T maps of a layer and their mean, beside input and prediction."""
-    from spikeviz.figures.maps import rate_bar, rate_strip
+    from spikeviz.figures.maps import rate_bar, rate_tiles, strip
     from spikeviz.metrics import spike_maps
 
     track = recording[f"{layer}.spike"]
@@ -57,17 +59,17 @@ def viewer(recording: Recording, layer: str, shown: Input, card: CheckpointCard)
     picture, words = st.columns([2.9, 1], gap="medium")
     with words:
         prediction(recording, shown, card)
-        photograph(shown, 110)
     with picture:
         titles = [f"t = {t}" for t in range(1, steps + 1)] + ["mean over t"]
         every = [*maps, mean]
-        notes = [f"mean {m.mean():.3f}, max {m.max():.2f}" for m in every]
+        notes = [f"mean {m.mean():.2f} max {m.max():.2f}" for m in every]
+        tiles = [input_tile(shown), *rate_tiles(every, titles, notes, f"Spike map of {layer}")]
         cards.picture(
-            rate_strip(every, titles, notes, f"Spike map of {layer}")
-            + rate_bar(f"share of the {channels} channels that fire at a place (fixed range 0 to 1)"),
+            strip(tiles, len(tiles) if len(tiles) < 7 else -(-len(tiles) // 2))
+            + rate_bar(f"share of the {channels} channels that fire at a place"),
             f"{layer} · {channels} channels of {height} x {width} neurons",
-            "What to notice: where the object is, neurons fire at every step; what changes from one step to the next is "
-            "what time adds.",
+            "What to notice: a place that is bright at every t fires whatever the step; one that comes and goes is "
+            "where time adds something.",
             "E-SpikeFormer, Fig. 8",
         )
 
@@ -80,8 +82,8 @@ def nsfr(numbers: Numbers) -> None:
     cards.chart(
         nsfr_curve(values),
         f"Network spike firing rate · mean {values.mean():.3f}",
-        "The share of all neurons of the network that fire at a step: nothing has charged at t = 1, so it often starts "
-        "elsewhere than it settles.",
+        "The share of all neurons of the network that fire at a step. Every membrane starts at 0, so the first step "
+        "differs from the rest.",
         "E-SpikeFormer, sec. 5.3",
         key="maps_nsfr",
         alt="Network spike firing rate against the time step: " + ", ".join(f"{v:.3f}" for v in values),
@@ -139,7 +141,7 @@ def raster(recording: Recording, layer: str) -> None:
 
 def neuron(recording: Recording, layer: str, page: str) -> None:
     """One neuron: where it is, its membrane, its spikes."""
-    from spikeviz.figures.maps import rate_strip
+    from spikeviz.figures.maps import rate_tiles, strip
     from spikeviz.figures.membrane import membrane
     from spikeviz.metrics import membrane_trace
 
@@ -151,7 +153,7 @@ def neuron(recording: Recording, layer: str, page: str) -> None:
     cards.chart(
         membrane(potential, fired, trace.threshold),
         "",
-        f"It fires at {int((fired > 0).sum())} of {len(fired)} steps: whenever the potential, shown before its reset to 0, "
+        f"It fires at {int((fired > 0).sum())} of {len(fired)} steps: whenever the potential, shown before its reset, "
         "reaches the dashed threshold.",
         "Spikformer V2, sec. 3",
         key="maps_membrane",
@@ -159,37 +161,44 @@ def neuron(recording: Recording, layer: str, page: str) -> None:
     )
     channel = spikes[:, place[0]].float().cpu().numpy()
     titles = [f"t = {t}" for t in range(1, len(channel) + 1)]
+    notes = [f"{int(m.sum())} spikes" for m in channel]
     cards.picture(
-        rate_strip(channel, titles, [f"{int(m.sum())} spikes" for m in channel], f"Channel {place[0]}", place[1:], 120),
+        strip(rate_tiles(channel, titles, notes, f"Channel {place[0]}", place[1:]), max(4, len(channel)), 60, 120),
         "",
         f"Channel {place[0]}: yellow neurons fire; the frame marks the chosen one.",
     )
 
 
-def _choose_neuron(spikes, layer: str, page: str) -> tuple[int, int, int]:
-    """Channel, row and column; a layer seen for the first time starts where it fires most at its centre."""
-    _, channels, height, width = spikes.shape
-    start = recall(f"neuron {layer}")
-    if start is None:
-        row, column = height // 2, width // 2
-        start = (int(spikes[:, :, row, column].sum(0, dtype=int).argmax()), row, column)
+def _choose_neuron(spikes: Tensor, layer: str, page: str) -> tuple[int, int, int]:
+    """Channel, row and column; a layer seen for the first time starts at a neuron that has something to show."""
+    start = recall(f"neuron {layer}") or telling_neuron(spikes)
     place = []
-    sizes = (channels, height, width)
-    for slot, name, size, value in zip(st.columns(3), ("Channel", "Row", "Column"), sizes, start, strict=True):
-        key = f"{page}_{name.lower()} {layer}"
-        if key not in st.session_state:
-            st.session_state[key] = value
-        place.append(slot.number_input(f"{name} (0 to {size - 1})", 0, size - 1, step=1, key=key))
+    with st.container(horizontal=True, gap="small", key=f"{page}_neuron_row"):
+        for name, size, value in zip(("Channel", "Row", "Column"), spikes.shape[1:], start, strict=True):
+            key = f"{page}_{name.lower()} {layer}"
+            seed(key, value, 0, size - 1)
+            place.append(st.number_input(f"{name}, 0 to {size - 1}", 0, size - 1, step=1, key=key, width=108))
     return remember(f"neuron {layer}", tuple(place))
 
 
-def tower(recording: Recording, layers: list[str]) -> None:
+def telling_neuron(spikes: Tensor) -> tuple[int, int, int]:
+    """The neuron nearest to the centre that fires at some steps and not at all of them, if there is one."""
+    _, height, width = spikes.shape[1:]
+    fired = spikes.sum(0, dtype=int).cpu()
+    places = (((fired > 0) & (fired < len(spikes))).nonzero() if len(spikes) > 1 else fired.nonzero()).tolist()
+    if not places:
+        return 0, height // 2, width // 2
+    nearest = min(places, key=lambda p: ((p[1] - height / 2) ** 2 + (p[2] - width / 2) ** 2, -int(fired[tuple(p)])))
+    return nearest[0], nearest[1], nearest[2]
+
+
+def tower(recording: Recording, layers: list[str], shown: Input) -> None:
     """All neurons of some layers, from the stem to the last block."""
     from spikeviz.figures.maps import channel_mosaic, rate_bar, strip, tile
 
     chosen = [layer for layer in layers if layer.startswith("stem")] + [n for n in layers if n.endswith("mlp.hidden")]
-    tiles, fired, neurons = [], 0, 0
-    for layer in chosen:
+    tiles, fired, neurons = [input_tile(shown)], 0, 0
+    for layer in chosen[:7]:
         values = recording[f"{layer}.spike"].values[:, 0].float().cpu()
         rate, shape = float(values.mean()), " x ".join(str(n) for n in values.shape[1:])
         alt = f"Spikes of {layer}: {shape} neurons, {rate:.0%} of them at a step"
@@ -199,9 +208,9 @@ def tower(recording: Recording, layers: list[str]) -> None:
         fired, neurons = fired + int(values.sum(dtype=int)), neurons + values[0].numel()
     steps = recording.logits_per_step.shape[0]
     cards.picture(
-        strip(tiles, smallest=150, largest=330) + rate_bar(f"share of the {steps} steps at which a neuron fires"),
+        strip(tiles, 4, 104, 330) + rate_bar(f"share of the {steps} steps at which a neuron fires"),
         f"{fired:,} spikes of {neurons:,} neurons in {steps} steps",
-        "What to notice: each square holds the channels of one layer, each pixel is a neuron. The picture dissolves from "
+        "What to notice: a square holds the channels of a layer, a pixel is a neuron. The picture dissolves from "
         "outlines into a code that is silent almost everywhere.",
         "Spikformer V2, sec. 3.2",
     )
