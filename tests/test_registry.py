@@ -1,0 +1,229 @@
+"""The table of models: exact sizes, every setting is read, every parameter learns, names stay."""
+
+import dataclasses
+
+import pytest
+import torch
+from conftest import awaken, make_tiny
+
+import spikeviz as sv
+from spikeviz.models.registry import DEMO, FAMILIES, OVERRIDES, PUBLISHED, SPECS, assemble
+from spikeviz.models.spikformer import SpikformerConfig
+from spikeviz.probe import find_probes
+
+SPIKFORMER_PARAMS = {
+    "spikformer-4-384": 9_324_730,
+    "spikformer-4-256": 4_155_178,
+    "spikformer-2-384": 5_765_050,
+    "spikformer-dvs-2-256": 2_566_666,
+    "spikformer-dvs-1-512": 7_074_826,
+    "spikformer-8-384": 16_816_024,
+    "spikformer-6-512": 23_373_352,
+    "spikformer-8-512": 29_689_384,
+    "spikformer-10-512": 36_005_416,
+    "spikformer-8-768": 66_338_632,
+}
+
+
+def on_meta(name, **overrides):
+    """Shapes without memory."""
+    with torch.device("meta"):
+        return sv.build(name, **overrides)
+
+
+def size(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+# --- sizes ---
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_parameters_are_exact(name):
+    spec, model = SPECS[name], on_meta(name)
+    assert size(model) == spec.params
+    assert all(p.is_meta for p in model.parameters())
+    assert (model.name, model.family) == (name, spec.family)
+    assert not [
+        n for n, b in model.named_buffers() if not n.endswith(("running_mean", "running_var", "batches_tracked"))
+    ]
+
+
+@pytest.mark.parametrize("name", SPIKFORMER_PARAMS)
+def test_published_sizes(name):
+    assert SPECS[name].params == SPIKFORMER_PARAMS[name] and not SPECS[name].demo
+
+
+@pytest.mark.parametrize(("classes", "params"), [(11, 2_566_923), (101, 2_590_053)])
+def test_other_classes_of_the_event_network(classes, params):
+    assert size(on_meta("spikformer-dvs-2-256", num_classes=classes)) == params
+
+
+def test_the_table():
+    assert sv.list_models() == [*PUBLISHED, *DEMO]
+    assert len({spec.name for spec in sv.list_models()}) == len(sv.list_models())
+    for spec in sv.list_models():
+        c = spec.config
+        assert spec.input == (c.in_channels, c.image_size, c.image_size) and spec.time_steps == c.time_steps
+        assert spec.params_from and spec.demo == (spec in DEMO)
+        assert spec.notes or not spec.demo
+        assert hash(spec) == hash(dataclasses.replace(spec))
+    for family in FAMILIES:
+        assert {spec.family for spec in sv.list_models(family)} == {family}
+    with pytest.raises(ValueError, match="no family 'spikeformer'; there are spikformer"):
+        sv.list_models("spikeformer")
+
+
+# --- outputs ---
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_output_shape(name):
+    spec, model = SPECS[name], on_meta(name)
+    channels, height, width = spec.input
+    shape = (2, 3, channels, height, width) if channels == 2 else (3, channels, height, width)
+    steps = 2 if channels == 2 else spec.time_steps
+    assert model.eval()(torch.empty(shape, device="meta")).shape == (steps, 3, spec.config.num_classes)
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in sv.list_models() if spec.params < 6e6])
+def test_output_is_finite_and_depends_on_the_input(name):
+    torch.manual_seed(0)
+    channels = SPECS[name].input[0]
+    model = sv.build(name, image_size=28 if name.endswith("fashion") else 32, time_steps=2)
+    x = torch.rand(2, 2, channels, 32, 32).round() if channels == 2 else torch.rand(2, channels, 28, 28)
+    output = sv.simulate(awaken(model, x), x, keep="").output
+    assert torch.isfinite(output).all() and not torch.equal(output[0], output[1])
+
+
+# --- settings ---
+
+BASE = SpikformerConfig("cifar", 1, 16, 2, 3, 1, 16, 2, mlp_ratio=2, mean=(0.5,), std=(0.5,), pools=(1, 3))
+OTHERWISE = {
+    "spikformer": {
+        "layout": "imagenet",
+        "depth": 2,
+        "dim": 32,
+        "heads": 4,
+        "num_classes": 4,
+        "in_channels": 2,
+        "image_size": 24,
+        "time_steps": 3,
+        "mlp_ratio": 3,
+        "mean": (0.2,),
+        "std": (0.3,),
+        "pools": (1, 2, 3),
+    }
+}
+
+
+def fingerprint(config):
+    torch.manual_seed(0)
+    model = assemble("spikformer", config, "x")
+    if config.in_channels != 1:
+        return {key: value.shape for key, value in model.state_dict().items()}
+    r = sv.simulate(awaken(model, torch.rand(2, 1, 16, 16)), torch.rand(2, 1, 16, 16))
+    return {name: (t.values.shape, t.values.double().sum().item()) for name, t in r.items()} | {
+        "output": (r.logits_per_step.shape, r.output.double().sum().item())
+    }
+
+
+def test_every_family_is_tested_setting_by_setting():
+    assert OTHERWISE.keys() == FAMILIES.keys()
+    assert OTHERWISE["spikformer"].keys() == {f.name for f in dataclasses.fields(SpikformerConfig)}
+
+
+@pytest.mark.parametrize("field", OTHERWISE["spikformer"])
+def test_every_setting_is_read(field):
+    changed = dataclasses.replace(BASE, **{field: OTHERWISE["spikformer"][field]})
+    assert fingerprint(BASE) == fingerprint(BASE)
+    assert fingerprint(changed) != fingerprint(BASE)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_overrides_reach_the_model(name):
+    base = on_meta(name)
+    assert base.time_steps == SPECS[name].time_steps
+    values = {"num_classes": 7, "in_channels": 5, "image_size": 64, "time_steps": 9}
+    assert values.keys() == set(OVERRIDES)
+    model = on_meta(name, **values)
+    assert model(torch.empty(2, 5, 64, 64, device="meta")).shape == (9, 2, 7)
+    assert model.intake.mean is None  # the statistics belonged to other channels
+    assert on_meta(name, num_classes=7).intake.mean == base.intake.mean
+    assert SPECS[name].config.num_classes != 7
+
+
+# --- learning ---
+
+
+@pytest.mark.parametrize("layout", ["cifar", "dvs", "imagenet"])
+def test_every_parameter_gets_a_gradient(layout):
+    model = make_tiny(layout)  # in eval mode, where a bias in front of a normalisation is not cancelled by it
+    x = torch.rand(4, 1, 16, 16, generator=torch.Generator().manual_seed(1))
+    model(x).mean(0).square().sum().backward()
+    for name, p in model.named_parameters():
+        assert p.grad is not None and torch.isfinite(p.grad).all() and p.grad.any(), name
+
+
+# --- names ---
+
+
+def test_names_of_places_stay():
+    model = sv.build("spikformer-fashion").eval()
+    layer = ["conv.input", "membrane", "spike"]
+    stem = [f"stem.{part}.{p}" for part in ("stages.0", "stages.1", "stages.2", "stages.3", "rpe") for p in layer]
+    attn = [f"attn.{n}.{p}" for n in "qkv" for p in layer]
+    attn += ["attn.qk.left", "attn.qk.right", "attn.scores", "attn.av.left", "attn.av.right"]
+    attn += ["attn.out.membrane", "attn.out.spike", *(f"attn.proj.{p}" for p in layer)]
+    block = attn + [f"mlp.{n}.{p}" for n in ("hidden", "out") for p in layer]
+    expected = [*stem, *(f"blocks.{n}.{p}" for n in (0, 1) for p in block), "head.input"]
+    assert list(sv.simulate(model, torch.rand(1, 1, 28, 28))) == expected
+    assert set(find_probes(model)) == set(expected)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_every_place_is_named_once_and_every_model_has_the_common_ones(name):
+    model = on_meta(name)
+    probes = find_probes(model)
+    assert all(model.get_submodule(n) is p for n, p in probes.items())
+    for ending in ("attn.q.spike", "attn.k.spike", "attn.v.spike", "attn.scores", "mlp.hidden.spike"):
+        assert [n for n in probes if n.endswith(ending)] == [
+            f"blocks.{b}.{ending}" for b in range(SPECS[name].config.depth)
+        ]
+
+
+# --- what cannot be built ---
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "sentence"),
+    [
+        ("spikformer-9-999", {}, r"^no model 'spikformer-9-999'; there are spikformer-4-384, .*spikformer-fashion\.$"),
+        (
+            "spikformer-4-256",
+            {"depth": 3},
+            "^build takes num_classes, in_channels, image_size, time_steps, not depth.$",
+        ),
+        ("spikformer-4-256", {"num_classes": 0}, "num_classes must be at least 1, not 0"),
+        ("spikformer-4-256", {"time_steps": 0}, "time_steps must be at least 1, not 0"),
+        ("spikformer-4-256", {"image_size": 30}, "image_size 30 is not a multiple of 4, the stride"),
+        ("spikformer-8-512", {"image_size": 0}, "image_size 0 is not a multiple of 16, the stride"),
+    ],
+)
+def test_one_sentence_for_what_cannot_be_built(name, overrides, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        on_meta(name, **overrides)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"layout": "cifar100"}, "layout is one of cifar, dvs, imagenet, not 'cifar100'"),
+        ({"heads": 3}, "dim 16 is not divisible by heads 3"),
+        ({"dim": 12}, "dim 12 is not divisible by 8"),
+        ({"depth": 0}, "depth must be at least 1, not 0"),
+    ],
+)
+def test_one_sentence_for_a_config_that_cannot_be(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        assemble("spikformer", dataclasses.replace(BASE, **changes), "x")
