@@ -176,7 +176,7 @@ class TestBadCheckpoints:
 
     @pytest.mark.parametrize("junk", [{}, {"a": 1}, {"epoch": 3, "x": torch.zeros(2)}, [1], {"a": torch.zeros(2)}])
     def test_junk(self, junk):
-        with pytest.raises(ValueError, match="checkpoint|state dict"):
+        with pytest.raises(ValueError, match=r"checkpoint|state dict"):
             sv.from_official(junk, "spikformer-imagenet")
 
     def test_variant(self, state):

@@ -15,7 +15,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from tqdm import tqdm
 
 from spikeviz.checkpoints import auto_device, save
 from spikeviz.data.catalog import load_data
-from spikeviz.interventions import TimeSteps
 from spikeviz.models.registry import build
 from spikeviz.probe import Tape
 from spikeviz.train.recipes import Recipe
@@ -93,7 +92,7 @@ class Run:
         fresh = path.with_suffix(".new")
         torch.save(
             {
-                "recipe": json.dumps(asdict(recipe)),
+                "recipe": repr(recipe),
                 "model": self.model.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "epoch": self.epoch,
@@ -111,7 +110,7 @@ class Run:
             ValueError: if it belongs to another recipe.
         """
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if json.loads(state["recipe"]) != json.loads(json.dumps(asdict(recipe))):
+        if state["recipe"] != repr(recipe):
             raise ValueError(f"{path.parent.name} holds a run of another recipe; give another folder, or remove it.")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -170,6 +169,7 @@ def train(
             run.store(folder / "state.pt", recipe)
     save(model, folder / "weights.safetensors")
     summary = {
+        "recipe": repr(recipe),
         "epochs": recipe.epochs,
         "images": len(images),
         "seconds": round(run.seconds, 1),
@@ -180,7 +180,8 @@ def train(
         "command": command,
         "history": run.history,
     }
-    (folder / "run.json").write_text(json.dumps({"recipe": asdict(recipe), "training": summary}, indent=2) + "\n")
+    identity = {"name": recipe.name, "model": recipe.model, "data": recipe.data, "seed": recipe.seed}
+    (folder / "run.json").write_text(json.dumps(identity | {"training": summary}, indent=2) + "\n")
     return model.eval()
 
 
@@ -195,18 +196,18 @@ def _epoch(
     stop: Callable[[], bool],
 ) -> dict[str, Any] | None:
     """One pass over the data; the epoch's line of the log, or None if it was stopped."""
-    steps = recipe.time_steps[run.epoch]
+    interventions = recipe.interventions(run.epoch)
     generator = torch.Generator().manual_seed(recipe.seed * 100_003 + run.epoch)
     total, right, seen = 0.0, 0, 0
     batches = list(_batches(len(images), recipe.batch, generator))
-    title = f"epoch {run.epoch + 1}/{recipe.epochs} T={steps or run.model.time_steps}"
+    title = f"epoch {run.epoch + 1}/{recipe.epochs}"
     for number, chosen in enumerate(tqdm(batches, title, disable=not progress, mininterval=2.0)):
         rate = learning_rate(recipe, run.epoch + number / len(batches))
         for group in run.optimizer.param_groups:
             group["lr"] = rate
         x = augment(images[chosen].to(device), recipe.shift, recipe.flip, generator)
         y = labels[chosen].to(device)
-        with Tape((TimeSteps(steps),) if steps else (), keep="").rolling(), autocast(device):
+        with Tape(interventions, keep="").rolling(), autocast(device):
             logits = run.model(x).mean(0).float()
             loss = cross_entropy(logits, y, label_smoothing=recipe.smoothing)
         run.optimizer.zero_grad(set_to_none=True)
@@ -222,7 +223,7 @@ def _epoch(
         if stop():
             return None
     mean = {"loss": round(total / seen, 4), "train_accuracy": round(right / seen, 4)}
-    return {"epoch": run.epoch + 1, "time_steps": steps or run.model.time_steps, **mean}
+    return {"epoch": run.epoch + 1, "under": repr(interventions), **mean}
 
 
 def _batches(samples: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:

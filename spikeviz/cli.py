@@ -1,0 +1,112 @@
+"""The command `spikeviz`: the app, and what it does without a page."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; what goes wrong for a reason is one sentence and exit status 2."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, FileNotFoundError) as error:
+        print(f"spikeviz: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="spikeviz", description="Look inside spiking transformers.")
+    parser.set_defaults(run=_app, port=None)
+    commands = parser.add_subparsers(title="commands", metavar="")
+
+    app = commands.add_parser("app", help="serve the app on this machine (what `spikeviz` alone does)")
+    app.add_argument("--port", type=int, help="8501, or the next free one, unless given")
+    app.set_defaults(run=_app)
+
+    models = commands.add_parser("models", help="list every model that can be built and every checkpoint there is")
+    models.set_defaults(run=_models)
+
+    evaluate = commands.add_parser("evaluate", help="accuracy of a checkpoint on its whole test split")
+    evaluate.add_argument("name", help="of a checkpoint, or the folder of a finished run")
+    evaluate.add_argument("--limit", type=int, help="only the first test samples (not what a card holds)")
+    evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+    evaluate.add_argument("--out", type=Path, help="of a run: where weights and card go (default: your checkpoints)")
+    evaluate.set_defaults(run=_evaluate)
+
+    train = commands.add_parser("train", help="train a recipe, or go on with a run that was cut off")
+    train.add_argument("recipe", help="smoke takes a minute; the others are named after the checkpoint they make")
+    train.add_argument("--folder", type=Path, help="of the run (default: runs/RECIPE)")
+    train.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+    train.add_argument("--seed", type=int, help="instead of the recipe's own")
+    train.set_defaults(run=_train)
+    return parser
+
+
+def _app(options: argparse.Namespace) -> int:
+    from spikeviz.ui.serve import serve
+
+    serve(port=options.port)
+    return 0
+
+
+def _models(_: argparse.Namespace) -> int:
+    from spikeviz.cards import list_checkpoints
+    from spikeviz.models.registry import list_models
+
+    print(f"{'model':24} {'parameters':>12}  {'input':>11}  T   from")
+    for spec in list_models():
+        size = "x".join(str(n) for n in spec.input)
+        origin = spec.paper or "demo size"
+        notes = f" ({spec.notes})" if spec.notes else ""
+        print(f"{spec.name:24} {spec.params:12,}  {size:>11}  {spec.time_steps:<3} {origin}{notes}")
+    print(f"\n{'checkpoint':24} {'accuracy':>12}  data (samples)")
+    for card in list_checkpoints():
+        score = "-" if card.accuracy is None else f"{card.accuracy:.4f}"
+        print(f"{card.name:24} {score:>12}  {card.data} ({card.samples:,}), seed {card.seed}, {card.device}")
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from spikeviz.cards import card_files, find_card
+    from spikeviz.checkpoints import load
+    from spikeviz.places import user_checkpoints
+    from spikeviz.train.evaluate import accuracy, ship
+
+    run = Path(options.name)
+    if options.name not in card_files() and (run / "run.json").exists():
+        card = ship(run, options.out or user_checkpoints(), device=options.device)
+        print(f"{card.name}: {card.accuracy:.4f} on {card.samples:,} test samples of {card.data}, {card.device}")
+        return 0
+    card, _ = find_card(options.name)
+    score, samples = accuracy(load(options.name, options.device), card.data, options.limit)
+    print(f"{card.name}: {score:.4f} on {samples:,} test samples of {card.data}")
+    if samples == card.samples and card.accuracy is not None:
+        print(f"the card says {card.accuracy:.4f} on {card.samples:,} ({card.device})")
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from spikeviz.train.loop import train
+    from spikeviz.train.recipes import find_recipe
+
+    recipe = find_recipe(options.recipe)
+    command = f"spikeviz train {recipe.name}"
+    if options.seed is not None:
+        recipe, command = replace(recipe, seed=options.seed), f"{command} --seed {options.seed}"
+    folder = options.folder or Path("runs") / recipe.name
+    train(recipe, folder, options.device, command=command)
+    print(f"trained; `spikeviz evaluate {folder}` makes a checkpoint of it, with its card")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Accuracy of a checkpoint on a whole test split, and the card that says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from spikeviz.cards import CheckpointCard
+from spikeviz.checkpoints import auto_device, fill, read_weights, save
+from spikeviz.data.catalog import load_data
+from spikeviz.models.registry import build
+from spikeviz.simulation import simulate
+from spikeviz.train.loop import describe
+
+BATCH = 50
+
+
+def accuracy(model: nn.Module, data: str, limit: int | None = None, progress: bool = True) -> tuple[float, int]:
+    """Share of the test samples of `data` whose largest logit, mean over T, is the right one; and how many they were."""
+    x, y = load_data(data, "test", limit)
+    batches = range(0, len(x), BATCH)
+    right = 0
+    for start in tqdm(batches, f"{data}, test", disable=not progress, mininterval=2.0):
+        output = simulate(model, x[start : start + BATCH], keep="").output
+        right += (output.argmax(-1).cpu() == y[start : start + BATCH]).sum().item()
+    return right / len(x), len(x)
+
+
+def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progress: bool = True) -> CheckpointCard:
+    """Make a checkpoint of a finished run: write its weights to `out`, evaluate the written file, write its card.
+
+    Args:
+        run: the folder of `spikeviz train`.
+        out: where `<name>.safetensors` and `<name>.json` go.
+        half: store float16 if that moves the accuracy by no more than one sample in a thousand, else float32.
+
+    Raises:
+        ValueError: if the run is not finished.
+    """
+    try:
+        record = json.loads((run / "run.json").read_text())
+    except FileNotFoundError:
+        raise ValueError(f"{run.name} holds no finished run; `spikeviz train` finishes it.") from None
+    where = auto_device(device)
+    exact = build(record["model"]).eval()
+    fill(exact, read_weights(run / "weights.safetensors"), "weights.safetensors")
+    path = out / f"{recipe['name']}.safetensors"
+    digest = save(exact, path, torch.float16 if half else torch.float32)
+    stored = build(record["model"]).eval().to(where)
+    fill(stored, read_weights(path), path.name)
+    score, samples = accuracy(stored, record["data"], progress=progress)
+    training = record["training"]
+    if half:
+        before, _ = accuracy(exact.to(where), record["data"], progress=progress)
+        if abs(before - score) > 1e-3:
+            return ship(run, out, half=False, device=device, progress=progress)
+        training |= {"stored_as": "float16", "accuracy_before_storing": before}
+    card = CheckpointCard(
+        name=record["name"],
+        model=record["model"],
+        data=record["data"],
+        accuracy=score,
+        samples=samples,
+        recipe=record["name"],
+        seed=record["seed"],
+        device=describe(where),
+        command=f"spikeviz evaluate {recipe['name']}",
+        sha256=digest,
+        training=training,
+    )
+    card.write(path.with_suffix(".json"))
+    return card
