@@ -140,6 +140,16 @@ def test_a_network_in_train_mode_stays_there_and_gives_what_it_gives_in_eval(ima
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
+@pytest.mark.xfail(strict=True, reason="simulate looks at the network's own mode, not at that of its parts")
+def test_a_part_in_train_mode_is_not_written_to_either(images):
+    model = make_tiny()
+    expected = sv.simulate(model, images, keep="")
+    model.stem.train()
+    before = copy.deepcopy(model.state_dict())
+    assert torch.equal(sv.simulate(model, images, keep="").output, expected.output)
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
 def test_an_exception_leaves_nothing_behind(tiny, images):
     expected = sv.simulate(tiny, images)
     with pytest.raises(ValueError):
@@ -307,6 +317,14 @@ def test_membranes_are_no_spikes_and_are_not_masked(tiny, images):
     r = sv.simulate(tiny, images, MaskSpikes(0.5, at="*"))
     assert not [name for name in r if name.endswith(".membrane.mask")]
     assert not [name for name in r if name.endswith(".input.mask")]
+
+
+@pytest.mark.xfail(strict=True, reason="the second mask of a place takes the name of the first")
+def test_two_masks_of_one_place_are_both_in_what_is_recorded(tiny, images):
+    twice = (MaskSpikes(0.5, at="*.attn.q.spike"), MaskSpikes(0.5, at="*.attn.q.spike"))
+    r = sv.simulate(tiny, images, twice, keep="*.mask")
+    # a spike flows on where both draws kept it: a quarter of 1536 places, five deviations of a binomial are 0.055
+    assert abs(r["blocks.0.attn.q.spike.mask"].values.float().mean().item() - 0.25) < 0.055
 
 
 class Counting(torch.nn.Module):
