@@ -20,7 +20,7 @@ BATCH = 50
 
 
 def accuracy(model: nn.Module, data: str, limit: int | None = None, progress: bool = True) -> tuple[float, int]:
-    """Share of the test samples of `data` whose largest logit, mean over T, is the right one; and how many they were."""
+    """Share of the test samples of `data` whose largest logit (mean over T) is the right one; how many they were."""
     x, y = load_data(data, "test", limit)
     batches = range(0, len(x), BATCH)
     right = 0
@@ -48,7 +48,7 @@ def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progr
     where = auto_device(device)
     exact = build(record["model"]).eval()
     fill(exact, read_weights(run / "weights.safetensors"), "weights.safetensors")
-    path = out / f"{recipe['name']}.safetensors"
+    path = out / f"{record['name']}.safetensors"
     digest = save(exact, path, torch.float16 if half else torch.float32)
     stored = build(record["model"]).eval().to(where)
     fill(stored, read_weights(path), path.name)

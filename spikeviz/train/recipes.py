@@ -15,9 +15,9 @@ class Stage:
     interventions: tuple[Intervention, ...] = ()
 
 
-# One step instead of four, a quarter of the work. With tau near 1 a neuron fires in that step if its current reaches the
-# threshold, which is what a constant current needs to fire within four steps at tau 2: (1 - 2^-4) X >= 1. Ours, not the
-# paper's; the paper (Spikformer V2, sec. 5.2.1) fine-tunes a network of one step for several.
+# One step instead of four, a quarter of the work. With tau near 1 a neuron fires in that step if its current reaches
+# the threshold, which is about what a constant current needs to fire within four steps at tau 2: (1 - 2^-4) X >= 1.
+# Ours, not the paper's; the paper (Spikformer V2, sec. 5.2.1) fine-tunes a network of one step for several.
 ONE_STEP = (TimeSteps(1), TimeConstant(1.01))
 
 

@@ -1,0 +1,149 @@
+"""The loop: what it draws, what it logs, and that a killed run loses nothing but the epoch it was in."""
+
+import json
+from dataclasses import FrozenInstanceError, replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import spikeviz as sv
+from spikeviz.train import loop
+from spikeviz.train.evaluate import accuracy, ship
+from spikeviz.train.loop import augment, learning_rate, train
+from spikeviz.train.recipes import ONE_STEP, RECIPES, Recipe, Stage, find_recipe
+
+TINY = Recipe(
+    "tiny", "spikformer-fashion", "fashion", "train-10k", (Stage(1, ONE_STEP), Stage(2, ONE_STEP)), batch=16, limit=48
+)
+
+
+def weights(model):
+    return {k: v for k, v in model.state_dict().items()}
+
+
+def same(a, b):
+    return all(torch.equal(a[k], b[k]) for k in a) and a.keys() == b.keys()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    return SimpleNamespace(
+        folder=folder, model=train(TINY, folder, "cpu", command="spikeviz train tiny", progress=False)
+    )
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_run_resumes_to_the_same_bits(finished, tmp_path):
+    asked = iter(range(1000))
+
+    def stop():
+        if next(asked) == 4:  # in the middle of the second epoch of three steps each
+            raise Killed
+        return False
+
+    with pytest.raises(Killed):
+        train(TINY, tmp_path, "cpu", progress=False, stop=stop)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert state["epoch"] == 1
+    resumed = train(TINY, tmp_path, "cpu", progress=False)
+    assert same(weights(resumed), weights(finished.model))
+
+
+def test_a_stopped_run_can_be_resumed(finished, tmp_path):
+    asked = iter([False, False, False, True])
+    train(TINY, tmp_path, "cpu", progress=False, stop=lambda: next(asked))
+    assert not (tmp_path / "weights.safetensors").exists()
+    assert same(weights(train(TINY, tmp_path, "cpu", progress=False)), weights(finished.model))
+
+
+def test_the_seed_decides(finished, tmp_path):
+    other = train(replace(TINY, seed=1), tmp_path, "cpu", progress=False)
+    assert not same(weights(other), weights(finished.model))
+
+
+def test_every_line_of_the_log_is_json(finished):
+    lines = [json.loads(line) for line in (finished.folder / "log.jsonl").read_text().splitlines()]
+    epochs = [line for line in lines if "epoch" in line]
+    assert [line["epoch"] for line in epochs] == [1, 2, 3]
+    assert all({"loss", "train_accuracy", "seconds", "peak_mb"} <= line.keys() for line in epochs)
+    assert [line["step"] for line in lines if "step" in line] == [0, 3, 6]  # the first step of each epoch is logged
+    record = json.loads((finished.folder / "run.json").read_text())
+    assert record["training"]["epochs"] == 3 and record["training"]["images"] == 48
+    assert record["training"]["command"] == "spikeviz train tiny"
+
+
+def test_another_recipe_does_not_go_on_with_a_run(finished):
+    with pytest.raises(ValueError, match="another recipe"):
+        train(replace(TINY, lr=2e-3), finished.folder, "cpu", progress=False)
+
+
+def test_loss_falls(finished):
+    """Three epochs over 48 pictures: the loss of the last is below that of the first."""
+    history = json.loads((finished.folder / "run.json").read_text())["training"]["history"]
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_learning_rate():
+    recipe = replace(TINY, stages=(Stage(10),), lr=1.0, final_lr=0.1, warmup=2.0)
+    rates = [learning_rate(recipe, p / 10) for p in range(101)]
+    assert rates[0] < 0.01 and rates[20] == pytest.approx(1.0) and rates[100] == pytest.approx(0.1)
+    assert rates[:20] == sorted(rates[:20]) and rates[20:] == sorted(rates[20:], reverse=True)
+    assert learning_rate(recipe, 6.0) == pytest.approx(0.55)  # half way down the cosine
+
+
+def test_stages_are_epochs_under_interventions():
+    recipe = replace(TINY, stages=(Stage(2, ONE_STEP), Stage(1)))
+    assert recipe.epochs == 3
+    assert [recipe.interventions(e) for e in range(3)] == [ONE_STEP, ONE_STEP, ()]
+
+
+def test_augment_moves_and_flips():
+    x = torch.zeros(200, 1, 9, 9)
+    x[:, 0, 4, 4] = 1.0
+    y = augment(x, shift=2, flip=False, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(y.sum((1, 2, 3)), torch.ones(200))  # the pixel is moved, never lost
+    places = y[:, 0].flatten(1).argmax(1)
+    assert {(int(p) // 9, int(p) % 9) for p in places} == {(r, c) for r in range(2, 7) for c in range(2, 7)}
+    left = torch.zeros(400, 1, 4, 4)
+    left[..., 0] = 1.0
+    flipped = augment(left, shift=0, flip=True, generator=torch.Generator().manual_seed(0))[:, 0, 0, 3].mean()
+    assert 0.4 < flipped < 0.6
+    assert torch.equal(augment(x, 0, False, torch.Generator()), x)
+
+
+def test_weight_decay_spares_biases_and_norms():
+    model = sv.build("spikformer-fashion")
+    spared = {n for n, p in model.named_parameters() if not loop.decays(n, p)}
+    assert all(n.endswith(".bias") or ".norm." in n for n in spared)
+    assert not any(".norm." in n for n, p in model.named_parameters() if loop.decays(n, p))
+
+
+def test_recipes_name_what_exists():
+    models, data = {s.name for s in sv.list_models()}, sv.list_data()
+    for name, recipe in RECIPES.items():
+        assert name == recipe.name and recipe.model in models and recipe.data in data
+    with pytest.raises(FrozenInstanceError):
+        TINY.lr = 0.1
+    with pytest.raises(ValueError, match="there are smoke"):
+        find_recipe("nope")
+
+
+def test_a_run_becomes_a_checkpoint(finished, tmp_path, monkeypatch):
+    """Written, evaluated as it is stored, and loaded again: the card's number is that of the stored file."""
+    monkeypatch.setattr("spikeviz.train.evaluate.load_data", lambda n, s, limit=None: sv.load_data(n, s, limit or 60))
+    monkeypatch.setattr("spikeviz.cards.user_checkpoints", lambda: tmp_path)
+    card = ship(finished.folder, tmp_path, device="cpu", progress=False)
+    assert card in sv.list_checkpoints()
+    model = sv.load("tiny", "cpu")
+    assert not model.training and model.name == "tiny"
+    assert accuracy(model, "fashion", 60, progress=False) == (card.accuracy, card.samples)
+    for name, parameter in model.named_parameters():  # stored as float16, loaded as float32
+        assert parameter.dtype == torch.float32
+        assert torch.equal(parameter, dict(finished.model.named_parameters())[name].half().float())
+    with pytest.raises(ValueError, match="no finished run"):
+        ship(tmp_path / "nothing", tmp_path)
