@@ -172,20 +172,19 @@ def levels(track: Track) -> int:
 
 def spike_counts(track: Track) -> Int[Tensor, "T*D"]:
     """Spikes of the whole batch at each binary step."""
-    values = track.values if "T" in track.axes else track.values[None]
-    return (
-        torch.stack([fired.sum(tuple(range(1, fired.ndim))) for fired in _slots(values, levels(track))], 1)
-        .flatten()
-        .cpu()
-    )
+    depth = levels(track)
+    steps = track.values if "T" in track.axes else track.values[None]
+    # one count a step: many times faster than a sum over a tensor of booleans
+    return torch.stack([slot.count_nonzero() for step in steps for slot in _slots(step, depth)]).cpu()
 
 
-def _slots(values: Tensor, depth: int) -> list[Bool[Tensor, "T *neurons"]]:
-    return [values >= d for d in range(1, depth + 1)] if depth > 1 else [values != 0]
+def _slots(values: Tensor, depth: int) -> list[Tensor]:
+    """Where there is a spike at d = 1 .. D."""
+    return [values >= d for d in range(1, depth + 1)] if depth > 1 else [values]
 
 
 def _binary(values: Tensor, depth: int) -> Bool[Tensor, "T*D *neurons"]:
-    return torch.stack(_slots(values, depth), 1).flatten(0, 1)
+    return torch.stack(_slots(values, depth), 1).flatten(0, 1) != 0
 
 
 def _neurons(track: Track) -> int:
