@@ -2,10 +2,12 @@
 
 import streamlit as st
 
+from spikeviz import __version__
 from spikeviz.ui.cards import STYLE
 
 st.set_page_config(page_title="spikeviz", page_icon="⚡", layout="wide", initial_sidebar_state=210)
 st.html(STYLE)
+st.sidebar.caption(f"spikeviz {__version__} runs on this machine and sends nothing anywhere.")
 st.navigation(
     {
         "Start": [st.Page("pages/overview.py", title="Overview", default=True)],

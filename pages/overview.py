@@ -25,18 +25,11 @@ def first_look() -> None:
     """Input, prediction, and all spikes of the network."""
     from spikeviz.ui import controls, spikes
 
-    names = experiment.checkpoints()
-    experiment.read_address(PAGE, {"checkpoint": experiment.read_checkpoint})
-    card = names[experiment.current().checkpoint]
+    experiment.read_address(f"{PAGE} network", {"checkpoint": experiment.read_checkpoint})
     viewer, panel = st.columns([2.9, 1], gap="medium")
     with panel:
-        if len(names) > 1:
-            card = inputs.choose_checkpoint(PAGE, names)
-        try:
-            model = runs.network(card.name, card.sha256)
-        except ValueError as error:
-            st.error(str(error))
-            return
+        card, model = inputs.open_network(PAGE)
+        experiment.read_address(PAGE, {"input": lambda text: inputs.read_number(text, card)})
         inputs.choose_input(PAGE, card)
         shown = inputs.picked(card)
         now = experiment.current().but(interventions=())  # as it was trained, whatever other pages set
@@ -48,6 +41,7 @@ def first_look() -> None:
     with viewer:
         cards.status(recording, now, controls.dynamics(model))
         spikes.tower(recording, layers, shown)
+    experiment.write_address({"checkpoint": card.name, "input": now.index})
 
 
 first_look()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
-from spikeviz.ui import cards, experiment, inputs, runs
+from spikeviz.ui import cards, controls, experiment, inputs, runs
+
+if TYPE_CHECKING:
+    from spikeviz.cards import CheckpointCard
 
 cards.heading(
     "Spike maps",
@@ -17,13 +22,12 @@ PAGE = "maps"
 @st.fragment
 def lab() -> None:
     """Controls and results: a moved slider runs this part again and nothing else."""
-    from spikeviz.ui import controls, spikes
+    from spikeviz.ui import spikes
 
     panel, messages, status, viewer = st.container(), st.container(), st.container(), st.container(key="viewer")
     with panel:
-        card, model = choose_network()
-        if model is None:
-            return
+        experiment.read_address(f"{PAGE} network", {"checkpoint": experiment.read_checkpoint})
+        card, model = inputs.open_network(PAGE)
         settings = controls.dynamics(model)
         layers = runs.spike_layers(model)
         read_address(card, settings, layers)
@@ -60,21 +64,7 @@ def lab() -> None:
     write_address(card, settings, now, layer)
 
 
-def choose_network() -> tuple:
-    """The card and the model of the current experiment; a checkpoint that cannot be loaded is one sentence."""
-    names = experiment.checkpoints()
-    experiment.read_address(f"{PAGE} network", {"checkpoint": experiment.read_checkpoint})
-    card = names[experiment.current().checkpoint]
-    if len(names) > 1:
-        card = inputs.choose_checkpoint(PAGE, names)
-    try:
-        return card, runs.network(card.name, card.sha256)
-    except ValueError as error:
-        st.error(str(error))
-        return card, None
-
-
-def read_address(card, settings, layers) -> None:
+def read_address(card: CheckpointCard, settings: list[controls.Setting], layers: list[str]) -> None:
     """`?input=12&maps_T=2&maps_layer=stem.stages.0`."""
 
     def read_layer(text: str) -> None:
@@ -88,7 +78,9 @@ def read_address(card, settings, layers) -> None:
     experiment.read_address(PAGE, {"input": lambda text: inputs.read_number(text, card)} | readers)
 
 
-def write_address(card, settings, now, layer) -> None:
+def write_address(
+    card: CheckpointCard, settings: list[controls.Setting], now: experiment.Experiment, layer: str
+) -> None:
     """Everything that differs from a fresh page."""
     moved = {f"{PAGE}_{s.name}": s.text(s.value(now)) for s in settings if s.value(now) != s.trained}
     experiment.write_address({"checkpoint": card.name, "input": now.index, f"{PAGE}_layer": layer} | moved)

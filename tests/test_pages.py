@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import re
@@ -236,6 +237,47 @@ def test_an_address_that_does_not_work_falls_back_with_a_notice(app, name, value
     assert len(app.warning) == 1 and name in app.warning[0].value
     assert "T=4 threshold=1.00 tau=2.00" in status(app)
     assert app.number_input(key="maps_image").value == 0
+
+
+def test_a_checkpoint_that_does_not_fit_is_one_sentence(app, tmp_path, monkeypatch):
+    """A user's file of another model, beside the shipped ones: the page says so, and another network can be chosen."""
+    import spikeviz as sv
+    from spikeviz import cards
+    from spikeviz.checkpoints import save
+
+    known = cards.card_files()
+    sha256 = save(sv.build("spikformer-fashion", num_classes=7), tmp_path / "broken.safetensors")
+    for name, data in (("broken", "fashion"), ("elsewhere", "cifar10")):
+        card = sv.CheckpointCard(name, "spikformer-fashion", data, 0.5, 1, "", 0, "cpu", "", sha256)
+        card.write(tmp_path / f"{name}.json")
+    known |= {path.stem: path for path in tmp_path.glob("*.json")}
+    monkeypatch.setattr(cards, "card_files", lambda: dict(sorted(known.items())))
+    app.run()
+    app.switch_page("pages/spike_maps.py")
+    app.query_params["checkpoint"] = "broken"
+    sound(app.run())
+    assert len(app.error) == 1 and "head.weight is [7, 128] instead of [10, 128]" in app.error[0].value
+    sound(app.selectbox(key="maps_checkpoint").set_value("elsewhere").run())
+    assert len(app.error) == 1 and "elsewhere.safetensors" in app.error[0].value
+    sound(app.selectbox(key="maps_checkpoint").set_value("spikformer-fashion").run())
+    assert not app.error and STATUS.match(status(app))
+
+
+def test_another_network_starts_as_it_was_trained(maps, tmp_path, monkeypatch):
+    """The shipped weights under a second name."""
+    import spikeviz as sv
+    from spikeviz import cards
+
+    known = cards.card_files()
+    card, weights = cards.find_card("spikformer-fashion")
+    (tmp_path / "twin.safetensors").write_bytes(weights.read_bytes())
+    dataclasses.replace(card, name="twin").write(tmp_path / "twin.json")
+    known["twin"] = tmp_path / "twin.json"
+    monkeypatch.setattr(cards, "card_files", lambda: dict(sorted(known.items())))
+    assert [c.name for c in sv.list_checkpoints()][-1] == "twin"
+    sound(next(s for s in maps.slider if s.label == "T").set_value(7).run())
+    sound(maps.selectbox(key="maps_checkpoint").set_value("twin").run())
+    assert "T=4 threshold=1.00 tau=2.00" in status(maps)
 
 
 def test_two_sessions_do_not_see_each_other(maps):

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from spikeviz.cards import CheckpointCard
-from spikeviz.ui.experiment import current, keep, notice
-from spikeviz.ui.runs import test_images
+from spikeviz.ui.experiment import checkpoints, current, keep, notice
+from spikeviz.ui.runs import network, test_images
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 PICTURES = "pictures"
 KEPT_PICTURES = 4  # of one session
@@ -45,12 +45,24 @@ def picked(card: CheckpointCard) -> Input:
     return Input(x[index], f"test image {index}", int(y[index]))
 
 
-def choose_checkpoint(prefix: str, names: dict[str, CheckpointCard]) -> CheckpointCard:
-    """Which network; another one starts as it was trained, on an input of its own data."""
-    key = f"{prefix}_checkpoint"
-    st.session_state[key] = current().checkpoint
-    st.selectbox("Network", list(names), key=key, on_change=_take_checkpoint, args=(key,))
-    return names[current().checkpoint]
+def open_network(prefix: str) -> tuple[CheckpointCard, nn.Module]:
+    """The network of the current experiment and its card, chosen where there are several.
+
+    One that cannot be opened, and one whose pictures are not here, is one sentence, and the run of the page ends there.
+    """
+    names = checkpoints()
+    if len(names) > 1:
+        key = f"{prefix}_checkpoint"
+        st.session_state[key] = current().checkpoint
+        st.selectbox("Network", list(names), key=key, on_change=_take_checkpoint, args=(prefix,))
+    card = names[current().checkpoint]
+    try:
+        model = network(card.name, card.sha256)
+        test_images(card.data)
+    except (ValueError, FileNotFoundError) as error:
+        st.error(f"{card.name} cannot be shown: {error}")
+        st.stop()
+    return card, model
 
 
 def read_number(text: str, card: CheckpointCard) -> None:
@@ -108,8 +120,12 @@ def _form(card: CheckpointCard) -> tuple[int, int]:
     return data.channels, data.size
 
 
-def _take_checkpoint(key: str) -> None:
-    keep(current().but(checkpoint=st.session_state[key], source="test/0", interventions=()))
+def _take_checkpoint(prefix: str) -> None:
+    """Another network starts as it was trained: what its page's widgets held was for the last one."""
+    name = st.session_state[f"{prefix}_checkpoint"]
+    for key in [k for k in st.session_state if str(k).startswith(f"{prefix}_")]:
+        del st.session_state[key]
+    keep(current().but(checkpoint=name, source="test/0", interventions=()))
 
 
 def _take_number(key: str) -> None:
@@ -153,7 +169,7 @@ def add_picture(content: bytes, card: CheckpointCard, turn: bool) -> None:
     if turn and channels == 1 and _light_ground(picture.pixels):
         picture = read_image(content, channels=channels, size=size, invert=True)
     source = "upload/" + hashlib.sha256(picture.pixels.numpy().tobytes()).hexdigest()[:12]
-    pictures = dict(st.session_state.get(PICTURES, {}))
+    pictures = {k: p for k, p in st.session_state.get(PICTURES, {}).items() if k != source}
     pictures[source] = Input(picture.pixels, "your picture", None, picture.notes)
     st.session_state[PICTURES] = dict(list(pictures.items())[-KEPT_PICTURES:])
     keep(current().but(source=source))
