@@ -61,8 +61,12 @@ class Intervention:
 
     @classmethod
     def possible(cls, model: nn.Module) -> bool:
-        """Whether `model` has something for this to act on; what is not possible is not offered."""
+        """Whether `model` has something for this kind to act on; what is not possible is not offered."""
         raise NotImplementedError
+
+    def acts_on(self, model: nn.Module) -> bool:
+        """Whether `model` has something for this very value to act on."""
+        return type(self).possible(model)
 
     def prepare(self, x: Tensor) -> Tensor:
         """Change the input, before the model."""
@@ -118,7 +122,7 @@ class TimeSteps(Intervention):
         frames = x.shape[0]
         if frames < self.T:
             raise ValueError(f"TimeSteps(T={self.T}): these events have {frames} frames; give T up to that.")
-        return x[: self.T]
+        return x[: int(self.T)]
 
     def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
         return settings | {"time_steps": int(self.T)} if "time_steps" in settings else settings
@@ -183,7 +187,10 @@ class MaskSpikes(Intervention):
 
     @classmethod
     def possible(cls, model: nn.Module) -> bool:
-        return bool(find_probes(model, lambda p: cls(0.0).edits(p.name, p.kind)))
+        return bool(find_probes(model, lambda p: p.kind in ("spike", "scores")))
+
+    def acts_on(self, model: nn.Module) -> bool:
+        return bool(find_probes(model, lambda p: self.edits(p.name, p.kind)))
 
     def edits(self, name: str, kind: str) -> bool:
         return kind in ("spike", "scores") and any(fnmatchcase(name, glob) for glob in self.at)

@@ -102,11 +102,18 @@ class Tape:
             if edit.edits(probe.name, probe.kind):
                 x, mask = edit.edit(x, stream(self.seed, probe.name, position))
                 if mask is not None and self.keeps(f"{probe.name}.mask"):
-                    self.tracks[f"{probe.name}.mask"] = Track(mask, probe.axes, "mask")
+                    self._keep_mask(probe, mask)
         if self.keeps(probe.name):
             axes = probe.axes[-x.ndim :]  # a static image has no T yet
             self.tracks[probe.name] = Track.of(x, axes, probe.kind, scale, counts=probe.counts, threshold=threshold)
         return x
+
+    def _keep_mask(self, probe: Probe, mask: Tensor) -> None:
+        """What two masks of one place both keep."""
+        name = f"{probe.name}.mask"
+        if name in self.tracks:
+            mask = mask & self.tracks[name].values
+        self.tracks[name] = Track(mask, probe.axes, "mask")
 
 
 def stream(seed: int, name: str, position: int) -> torch.Generator:

@@ -16,7 +16,7 @@ class Track:
     """One tensor of a forward pass, after any edit.
 
     Attributes:
-        values: uint8 counts (spikes, masks, sums of spikes) or floats.
+        values: uint8 counts (spikes, sums of spikes), floats, or bools (masks, True = kept).
         axes: the letters of its axes, as in `spikeviz.axes`, one for each dimension.
         kind: spike, membrane, scores, mask or feature. A membrane is the potential before reset, so that it crosses
             its threshold (SpikingJelly's `v_seq` is after reset).

@@ -40,11 +40,11 @@ def simulate(
     for i in interventions:
         if not isinstance(i, Intervention):
             raise ValueError(f"{i!r} is no intervention; spikeviz.interventions has them.")
-        if not i.possible(model):
-            raise ValueError(f"{type(i).__name__} has nothing to act on in {model_name(model)}.")
+        if not i.acts_on(model):
+            raise ValueError(f"{i} has nothing to act on in {model_name(model)}.")
     if not isinstance(x, Tensor):
         raise ValueError(f"the input must be a torch.Tensor, not {type(x).__name__}.")
-    if model.training:
+    if any(m.training for m in model.modules()):
         model = copy.deepcopy(model).eval()
     weight = next(model.parameters())
     x = x.to(weight.device, weight.dtype)

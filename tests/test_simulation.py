@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import re
 import threading
 from collections import OrderedDict
 
@@ -140,7 +141,6 @@ def test_a_network_in_train_mode_stays_there_and_gives_what_it_gives_in_eval(ima
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
-@pytest.mark.xfail(strict=True, reason="simulate looks at the network's own mode, not at that of its parts")
 def test_a_part_in_train_mode_is_not_written_to_either(images):
     model = make_tiny()
     expected = sv.simulate(model, images, keep="")
@@ -319,7 +319,6 @@ def test_membranes_are_no_spikes_and_are_not_masked(tiny, images):
     assert not [name for name in r if name.endswith(".input.mask")]
 
 
-@pytest.mark.xfail(strict=True, reason="the second mask of a place takes the name of the first")
 def test_two_masks_of_one_place_are_both_in_what_is_recorded(tiny, images):
     twice = (MaskSpikes(0.5, at="*.attn.q.spike"), MaskSpikes(0.5, at="*.attn.q.spike"))
     r = sv.simulate(tiny, images, twice, keep="*.mask")
@@ -340,25 +339,22 @@ class Counting(torch.nn.Module):
 
 @pytest.mark.parametrize("intervention", ALL)
 def test_an_intervention_with_nothing_to_act_on(intervention):
-    with pytest.raises(ValueError, match=f"^{type(intervention).__name__} has nothing to act on in Counting.$"):
+    with pytest.raises(ValueError, match=re.escape(f"{intervention} has nothing to act on in Counting.")):
         sv.simulate(Counting(), torch.ones(1, 1, 2, 2), intervention)
 
 
-@pytest.mark.xfail(strict=True, reason="MaskSpikes.possible looks at the default places, not at those of the value")
 @pytest.mark.parametrize("glob", ["*.attn.qq.spike", "*.membrane", ()])
 def test_a_glob_that_names_no_place_is_refused(tiny, images, glob):
     with pytest.raises(ValueError, match=r"MaskSpikes.* nothing to act on"):
         sv.simulate(tiny, images, MaskSpikes(0.5, at=glob))
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="possible asks for the default places, which are not there")
 def test_a_glob_of_its_own_is_enough(images):
     model = torch.nn.Sequential(make_tiny().stem.stages[0], torch.nn.Flatten(2))
     r = sv.simulate(name_probes(model), images[None], MaskSpikes(0.5, at="*.spike"))
     assert r["0.spike.mask"].values.any()
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="TimeSteps.prepare slices with the float")
 def test_whole_numbers_may_come_as_floats(events):
     model = make_tiny("dvs", in_channels=2)
     assert sv.simulate(model, events, TimeSteps(2.0)).logits_per_step.shape[0] == 2

@@ -50,8 +50,7 @@ def firing_rates(recording: Recording) -> pd.DataFrame:
     """Spikes per neuron of each layer at each step, mean over neurons and the batch.
 
     Returns:
-        layer (the module path: a track's name without its ending `.spike`), step (from 0), rate (0 to 1); in forward
-        order.
+        layer (the track's name, `blocks.0.attn.q.spike`), step (from 0), rate (0 to 1); in forward order.
 
     Raises:
         ValueError: if no spikes were kept.
@@ -59,7 +58,7 @@ def firing_rates(recording: Recording) -> pd.DataFrame:
     rows = []
     for name, track in _spike_tracks(recording).items():
         rates = spike_counts(track).double() / _neurons(track)
-        rows += [(name.removesuffix(".spike"), step, rate) for step, rate in enumerate(rates.tolist())]
+        rows += [(name, step, rate) for step, rate in enumerate(rates.tolist())]
     return pd.DataFrame(rows, columns=["layer", "step", "rate"])
 
 
@@ -142,7 +141,7 @@ def membrane_trace(recording: Recording, layer: str, neuron: int | Sequence[int]
 
     Args:
         recording: that kept `MEMBRANES`.
-        layer: module path (`blocks.0.attn.q`), as `firing_rates` names it.
+        layer: module path of the neurons (`blocks.0.attn.q`), without `.spike`.
         neuron: flat index into one sample of the layer, or an index for each axis (C, H, W).
         sample: of the batch.
 

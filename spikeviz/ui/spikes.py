@@ -94,7 +94,7 @@ def rates(numbers: Numbers, layer: str) -> None:
     """Firing rate of every layer, mean over time."""
     from spikeviz.figures.curves import layer_bars
 
-    table = numbers.rates.groupby("layer", sort=False)["rate"].mean()
+    table = numbers.rates.groupby("layer", sort=False)["rate"].mean().rename(lambda name: name.removesuffix(".spike"))
     cards.chart(
         layer_bars(list(table.index), table.tolist(), "firing rate, mean over t", layer),
         "Firing rate by layer",
