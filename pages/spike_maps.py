@@ -33,20 +33,22 @@ def lab() -> None:
         read_address(card, settings, layers)
         wide, narrow = st.columns([3, 1], gap="medium", vertical_alignment="bottom")
         with wide:
-            inputs.choose_input(PAGE, card)
+            buttons = inputs.choose_input(PAGE, card)
         with narrow:
             controls.seed(f"{PAGE}_layer", experiment.recall("layer", layers[0]))
             layer = experiment.remember("layer", st.selectbox("Layer", layers, key=f"{PAGE}_layer"))
         now = controls.sliders(PAGE, settings)
+    moved = controls.changed(settings, now)
+    buttons.button(
+        "As trained", on_click=controls.reset, args=(PAGE, settings), disabled=not moved, key=f"{PAGE}_reset"
+    )
     shown = inputs.picked(card)
     recording = runs.record(now, layer, card.sha256, model, shown.pixels)
     with messages:
         cards.messages(inputs.upload_error())
     with status, st.container(horizontal=True, vertical_alignment="center", key="status_row"):
         cards.status(recording, now, settings)
-        moved = controls.changed(settings, now)
         cards.not_retrained(moved)
-        st.button("As trained", on_click=controls.reset, args=(PAGE, settings), disabled=not moved, key=f"{PAGE}_reset")
     with viewer:
         spikes.viewer(recording, layer, shown, card)
     numbers = runs.measure(now, card.sha256, model, recording)

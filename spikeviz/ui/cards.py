@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from spikeviz.ui.experiment import take_notices
+from spikeviz.ui.router import take_over
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -31,6 +32,8 @@ STYLE = """<style>
 
 def heading(title: str, sentence: str, source: str = "") -> None:
     """A page begins: drawn before anything heavy is imported."""
+    if take_over():
+        st.rerun()
     st.title(title, anchor=False)
     st.markdown(sentence + (f" <small>Paper: {source}.</small>" if source else ""), unsafe_allow_html=True)
 

@@ -14,6 +14,7 @@ from spikeviz.ui.experiment import checkpoints, current, keep, notice
 from spikeviz.ui.runs import network, test_images
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
     from torch import Tensor, nn
 
 PICTURES = "pictures"
@@ -73,15 +74,16 @@ def read_number(text: str, card: CheckpointCard) -> None:
     keep(current().but(source=f"test/{int(text)}"))
 
 
-def choose_input(prefix: str, card: CheckpointCard) -> None:
-    """One row: the number of a test image, a step back and forth, a random one, and an upload."""
+def choose_input(prefix: str, card: CheckpointCard) -> DeltaGenerator:
+    """One row: the number of a test image, a step back and forth, a random one, and an upload. Answers the row."""
     count = len(test_images(card.data)[0])
     key = f"{prefix}_image"
     if current().index is not None:
         st.session_state[key] = current().index
     elif key not in st.session_state:
         st.session_state[key] = 0
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=f"{prefix}_input_row"):
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=f"{prefix}_input_row")
+    with row:
         st.number_input(
             "Test image", 0, count - 1, step=1, key=key, on_change=_take_number, args=(key,), width=130,
             help=f"One of the {count:,} test images of {card.data}, by its number from 0.",
@@ -91,6 +93,7 @@ def choose_input(prefix: str, card: CheckpointCard) -> None:
         st.button("Random", key=f"{prefix}_random", on_click=_random, args=(count,), help="Any test image")
         with st.popover("Upload", help="Bring a picture of your own"):
             _uploader(prefix, card)
+    return row
 
 
 def _uploader(prefix: str, card: CheckpointCard) -> None:

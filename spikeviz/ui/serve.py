@@ -28,11 +28,14 @@ def serve(port: int | None = None, open_browser: bool = False) -> None:
     """
     import streamlit as st
 
+    from spikeviz.ui.router import claim
+
     port = free_port() if port is None else checked(port)
     url = f"http://{ADDRESS}:{port}"
     print(f"spikeviz is at {url} (Ctrl-C ends it)", flush=True)
     if open_browser:
         Timer(1.5, webbrowser.open, [url]).start()
+    claim()
     with suppress(KeyboardInterrupt):
         st.App(house() / "app.py").run(config=options(port))
 

@@ -9,6 +9,9 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -18,30 +21,53 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
-@pytest.fixture(scope="session")
-def address(tmp_path_factory):
-    """The app, served as `spikeviz` serves it, from a working directory that is not the checkout."""
+@contextmanager
+def running(folder: Path, command: Callable[[int], list[str]]):
+    """A server of the app in a working directory; the address once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("elsewhere")
     path = os.pathsep.join(filter(None, [str(house()), os.environ.get("PYTHONPATH")]))
-    code = f"from spikeviz.ui.serve import serve; serve({port})"
-    log = folder / "log.txt"
-    with log.open("w") as output:
+    with (folder / "log.txt").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-c", code], cwd=folder, env=os.environ | {"PYTHONPATH": path}, stdout=output,
+            [sys.executable, *command(port)],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": path},
+            stdout=log,
             stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        )
         try:
-            wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, log)
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, folder / "log.txt")
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait(20)
 
 
-def wait_for(url: str, server: subprocess.Popen, log) -> None:
+def as_spikeviz(port: int) -> list[str]:
+    return ["-c", f"from spikeviz.ui.serve import serve; serve({port})"]
+
+
+def as_streamlit(port: int) -> list[str]:
+    script = str(house() / "app.py")
+    return ["-m", "streamlit", "run", script, "--server.port", str(port), "--server.headless", "true"]
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory):
+    """The app, served as `spikeviz` serves it, from a working directory that is not the checkout."""
+    with running(tmp_path_factory.mktemp("elsewhere"), as_spikeviz) as url:
+        yield url
+
+
+@pytest.fixture(params=[as_spikeviz, as_streamlit])
+def fresh_address(request, tmp_path):
+    """A server nobody has visited yet, started in either way."""
+    with running(tmp_path, request.param) as url:
+        yield url
+
+
+def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end and server.poll() is None:
         try:

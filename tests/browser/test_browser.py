@@ -18,7 +18,7 @@ def visit(browser, address):
     """Opens pages and keeps what the browser complained about."""
     contexts = []
 
-    def visit(name: str, width: int = 1280, theme: str = "light", query: str = ""):
+    def visit(name: str, width: int = 1280, theme: str = "light", query: str = "", address: str = address):
         context = browser.new_context(viewport={"width": width, "height": SIZES[width]}, color_scheme=theme)
         contexts.append(context)
         page = context.new_page()
@@ -62,6 +62,14 @@ def test_page(visit, name, width, theme):
     main = page.locator("[data-testid='stMain']")
     assert main.evaluate("e => e.scrollWidth - e.clientWidth") <= 1
     assert page.locator("img:not([alt]), img[alt='']").count() == 0
+    assert page.complaints == []
+
+
+def test_a_first_visit_by_a_deep_link_gets_the_whole_app(visit, fresh_address):
+    page = visit("spike_maps", query="?maps_T=2", address=fresh_address)
+    assert "T=2" in page.get_by_text(STATUS).first.inner_text()
+    assert page.locator("[data-testid='stSidebarNav']").inner_text().split()[:2] == ["Start", "Overview"]
+    assert page.get_by_role("dialog").count() == 0
     assert page.complaints == []
 
 
