@@ -52,7 +52,7 @@ _TABLE = (
         kind="images",
         licence="MIT, (c) 2017 Zalando SE",
         note="The official 10,000 test images and the first 1,000 training images of each class ship (train-10k); "
-        "train is the official 60,000.",
+        "train is the official 60,000 where they are found, else train-10k with a warning.",
         ships=True,
         read=read_fashion,
     ),

@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import io
 import math
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -61,17 +62,22 @@ class Pixels(NamedTuple):
 
 
 def read_fashion(split: str, limit: int | None = None) -> Pixels:
-    """Fashion-MNIST [n, 1, 28, 28]. `test`, `train-10k` ship; `train` is the official 60,000 from `SPIKEVIZ_DATA`."""
+    """Fashion-MNIST [n, 1, 28, 28]. `test` and `train-10k` ship.
+
+    `train` is the official 60,000 from `SPIKEVIZ_DATA`; where they are not found it is `train-10k`, with a warning.
+    """
     if split in SHIPPED:
         shipped = read_shipped(split)
         return Pixels(shipped.pixels[:limit], shipped.labels[:limit])
     images = "train-images-idx3-ubyte"
     folder = _find(("", "fashion-mnist", "FashionMNIST/raw"), lambda folder: idx_file(folder, images))
     if folder is None:
-        raise FileNotFoundError(
-            "the 60,000 training images of Fashion-MNIST do not ship: put the folder of the official idx files into "
-            'SPIKEVIZ_DATA, or fetch them with spikeviz.data.download_data("fashion", folder), or ask for train-10k'
+        warnings.warn(
+            "these are the 10,000 training images of Fashion-MNIST that ship; for all 60,000 put the folder of the "
+            'official idx files into SPIKEVIZ_DATA, or fetch them with spikeviz.data.download_data("fashion", folder)',
+            stacklevel=3,
         )
+        return read_fashion("train-10k", limit)
     pixels, labels = _read_official(str(folder), _stamp(idx_file(folder, images)), "train")
     return Pixels(pixels[:limit], labels[:limit])
 

@@ -146,6 +146,11 @@ def train(
     where = auto_device(device)
     folder.mkdir(parents=True, exist_ok=True)
     images, labels = load_data(recipe.data, recipe.split, recipe.limit)
+    if recipe.images not in (None, len(images)):
+        raise FileNotFoundError(
+            f"the recipe {recipe.name} trains on {recipe.images:,} images of {recipe.data}, of which {len(images):,} "
+            "are here; put the folder of the whole set into SPIKEVIZ_DATA."
+        )
     torch.manual_seed(recipe.seed)
     model = build(recipe.model).to(where).train()
     groups = [

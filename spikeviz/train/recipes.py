@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from spikeviz.interventions import Intervention, TimeConstant, TimeSteps
 
@@ -35,6 +35,7 @@ class Recipe:
         clip: largest gradient norm.
         shift: pictures are moved by up to this many pixels, and flipped left-right if `flip`.
         limit: train on the first `limit` pictures only, None for all.
+        images: how many pictures there must be, so that nobody trains on a part without knowing; None for any.
         seed: of weights, order and augmentation.
     """
 
@@ -54,6 +55,7 @@ class Recipe:
     flip: bool = True
     limit: int | None = None
     seed: int = 0
+    images: int | None = field(default=None, repr=False)
 
     @property
     def epochs(self) -> int:
@@ -68,7 +70,13 @@ RECIPES: dict[str, Recipe] = {
     r.name: r
     for r in (
         Recipe("smoke", "spikformer-fashion", "fashion", "train-10k", (Stage(2, ONE_STEP), Stage(1)), limit=2048),
-        Recipe("spikformer-fashion", "spikformer-fashion", "fashion", "train", (Stage(6, ONE_STEP), Stage(2))),
+        Recipe(
+            "spikformer-fashion",
+            "spikformer-fashion",
+            "fashion",
+            stages=(Stage(6, ONE_STEP), Stage(2)),
+            images=60_000,
+        ),
     )
 }
 
