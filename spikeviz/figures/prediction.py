@@ -24,7 +24,7 @@ def prediction_bars(
     rows = []
     for k in order:
         share, name = float(shares[k]), escape(classes[k]) + (" ✓" if k == label else "")
-        colour = (SECOND if label is None or label == best else ACCENT) if k == best else QUIET
+        colour = (SECOND if label == best else ACCENT) if k == best else QUIET
         weight = "600" if k == best else "400"
         bar = f'<div style="height:9px;border-radius:2px;width:{100 * share:.1f}%;background:{colour}"></div>'
         rows.append(
