@@ -1,6 +1,7 @@
 """The loop: what it draws, what it logs, and that a killed run loses nothing but the epoch it was in."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import FrozenInstanceError, replace
 from types import SimpleNamespace
 
@@ -86,6 +87,17 @@ def test_loss_falls(finished):
     """Three epochs over 48 pictures: the loss of the last is below that of the first."""
     history = json.loads((finished.folder / "run.json").read_text())["training"]["history"]
     assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_bfloat16_trains(tmp_path, monkeypatch):
+    """Where the hardware has it the loop autocasts; the membranes stay float32 and the losses come close."""
+    recipe = replace(TINY, stages=(Stage(1, ONE_STEP),), limit=16, batch=8)
+    losses = []
+    for number, context in enumerate((nullcontext(), torch.autocast("cpu", torch.bfloat16))):
+        monkeypatch.setattr(loop, "autocast", lambda _, context=context: context)
+        train(recipe, tmp_path / str(number), "cpu", progress=False)
+        losses.append(json.loads((tmp_path / str(number) / "run.json").read_text())["training"]["history"][0]["loss"])
+    assert losses[0] != losses[1] and losses[0] == pytest.approx(losses[1], rel=0.05)
 
 
 def test_learning_rate():
