@@ -91,7 +91,7 @@ def test_loss_falls(finished):
 
 def test_bfloat16_trains(tmp_path, monkeypatch):
     """Where the hardware has it the loop autocasts; the membranes stay float32 and the losses come close."""
-    recipe = replace(TINY, stages=(Stage(1, ONE_STEP),), limit=16, batch=8)
+    recipe = replace(TINY, stages=(Stage(1, ONE_STEP),), limit=8, batch=4)
     losses = []
     for number, context in enumerate((nullcontext(), torch.autocast("cpu", torch.bfloat16))):
         monkeypatch.setattr(loop, "autocast", lambda _, context=context: context)

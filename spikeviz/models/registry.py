@@ -73,7 +73,7 @@ PUBLISHED = (
     _spikformer("spikformer-4-256", "cifar", 4, 256, 8, 4_155_178, HEADS_OURS),
     _spikformer("spikformer-2-384", "cifar", 2, 384, 12, 5_765_050),
     _spikformer("spikformer-dvs-2-256", "dvs", 2, 256, 16, 2_566_666),
-    _spikformer("spikformer-dvs-1-512", "dvs", 1, 512, 16, 7_074_826),
+    _spikformer("spikformer-dvs-1-512", "dvs", 1, 512, 16, 7_074_826, "the peer of SDMFormer-1-512 in its tables"),
     _spikformer("spikformer-8-384", "imagenet", 8, 384, 12, 16_816_024, HEADS_OURS),
     _spikformer("spikformer-6-512", "imagenet", 6, 512, 8, 23_373_352),
     _spikformer("spikformer-8-512", "imagenet", 8, 512, 8, 29_689_384),
