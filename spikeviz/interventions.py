@@ -100,7 +100,7 @@ def check_bounds(what: str, value: Any, bounds: Bounds) -> None:
 
 
 def _has_setting(model: nn.Module, name: str) -> bool:
-    return any(isinstance(m, Neuron) and hasattr(m, name) for m in model.modules())
+    return any(isinstance(m, Neuron) and name in m.tunable for m in model.modules())
 
 
 @dataclass(frozen=True)

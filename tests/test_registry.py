@@ -227,3 +227,11 @@ def test_one_sentence_for_what_cannot_be_built(name, overrides, sentence):
 def test_one_sentence_for_a_config_that_cannot_be(changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         assemble("spikformer", dataclasses.replace(BASE, **changes), "x")
+
+
+@pytest.mark.parametrize(("classes", "params"), [(10, 2_566_666), (11, 2_566_923), (101, 2_590_053)])
+def test_parameters_of_the_three_event_sets(classes, params):
+    """CIFAR10-DVS, DVS128 Gesture and N-Caltech101 have 10, 11 and 101 classes."""
+    with torch.device("meta"):
+        model = sv.build("spikformer-dvs-2-256", num_classes=classes)
+    assert sum(p.numel() for p in model.parameters()) == params

@@ -6,7 +6,7 @@ over after a call and one network serves several threads. Surrogate gradient: Si
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -21,25 +21,64 @@ Currents = Float[Tensor, "T B *neurons"]
 
 
 class Neuron(nn.Module):
-    """A population of neurons. `forward(x)` gives the spikes; `trace(x)` also the membrane potential before reset.
+    """A population of neurons that fire at `threshold`; `forward(x)` gives their spikes.
 
-    A subclass names what an intervention may tune by its attributes (`threshold`, `tau`).
+    What an intervention may tune is named by a subclass's attributes: `threshold`, `tau`.
     """
 
+    tunable: ClassVar[tuple[str, ...]] = ("threshold",)
+
+    def __init__(self, threshold: float, reset: Reset, alpha: float):
+        super().__init__()
+        if not threshold > 0:
+            raise ValueError(f"threshold must be above 0, not {threshold}.")
+        if reset not in ("hard", "soft"):
+            raise ValueError(f"reset is 'hard' or 'soft', not {reset!r}.")
+        self.threshold, self.reset, self.alpha = float(threshold), reset, alpha
+
     def forward(self, x: Currents) -> Float[Tensor, "T B *neurons"]:
-        return self.fire(x)[0]
+        return self.fire(x, self.settings())[0]
 
     def trace(self, x: Currents) -> tuple[Tensor, Tensor, float]:
         """`(spikes, membrane before reset, threshold)`, the first two shaped like `x`."""
+        settings = self.settings()
+        spikes, after = self.fire(x, settings, store_v_seq=True)
+        before = torch.cat([torch.zeros_like(after[:1]), after[:-1]])
+        return spikes, self.charge(before, x, settings), settings["threshold"]
+
+    def settings(self) -> dict[str, float]:
+        """The neuron's own settings, as the active interventions tune them."""
+        return tuned(**{name: getattr(self, name) for name in self.tunable})
+
+    def fire(self, x: Currents, settings: dict[str, float], **options: bool) -> tuple[Tensor, Tensor | None]:
+        """`(spikes, membrane after reset)`, the membrane only with `store_v_seq`."""
+        rest = torch.zeros(x.shape[1:], dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
+        spikes, _, after = self.dynamics(
+            x,
+            rest,  # float32 also under autocast, so that charging is not rounded to bfloat16
+            v_reset=0.0 if self.reset == "hard" else None,
+            surrogate_function=surrogate.Sigmoid(self.alpha),
+            detach_reset=True,
+            **{"v_threshold" if name == "threshold" else name: value for name, value in settings.items()},
+            **options,
+        )
+        return spikes, after
+
+    def dynamics(self, *args: Any, **options: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+        """SpikingJelly's functional of this neuron."""
         raise NotImplementedError
 
-    def fire(self, x: Currents, store: bool = False) -> tuple[Tensor, Tensor | None]:
-        """`(spikes, membrane after reset)`; the membrane only if `store`."""
+    def charge(self, before: Tensor, x: Currents, settings: dict[str, float]) -> Tensor:
+        """The membrane H[t] from V[t-1] and X[t]."""
         raise NotImplementedError
+
+    def extra_repr(self) -> str:
+        own = ", ".join(f"{name} {getattr(self, name):g}" for name in self.tunable)
+        return f"{own}, {self.reset} reset"
 
 
 class LIF(Neuron):
-    """Leaky integrate-and-fire (Spikformer V2, sec. 3; facts: bit-identical to SpikingJelly's `LIFNode`).
+    """Leaky integrate-and-fire (Spikformer V2, sec. 3); bit-identical to SpikingJelly's `LIFNode`.
 
         H[t] = V[t-1] + (X[t] - V[t-1]) / tau
         S[t] = 1 where H[t] >= threshold, else 0
@@ -55,35 +94,19 @@ class LIF(Neuron):
         alpha: slope of the surrogate gradient.
     """
 
+    tunable = ("threshold", "tau")
+
     def __init__(self, threshold: float = 1.0, tau: float = 2.0, reset: Reset = "hard", alpha: float = 4.0):
-        super().__init__()
-        _check(threshold, reset)
+        super().__init__(threshold, reset, alpha)
         if not tau > 1:
             raise ValueError(f"tau must be above 1, not {tau}: at 1 nothing is remembered.")
-        self.threshold, self.tau, self.reset, self.alpha = float(threshold), float(tau), reset, alpha
+        self.tau = float(tau)
 
-    def fire(self, x: Currents, store: bool = False) -> tuple[Tensor, Tensor | None]:
-        s = tuned(threshold=self.threshold, tau=self.tau)
-        spikes, _, after = lif_multi_step(
-            x,
-            _rest(x),
-            tau=s["tau"],
-            v_threshold=s["threshold"],
-            v_reset=_reset_value(self.reset),
-            surrogate_function=surrogate.Sigmoid(self.alpha),
-            detach_reset=True,
-            store_v_seq=store,
-        )
-        return spikes, after
+    def dynamics(self, *args: Any, **options: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+        return lif_multi_step(*args, **options)
 
-    def trace(self, x: Currents) -> tuple[Tensor, Tensor, float]:
-        s = tuned(threshold=self.threshold, tau=self.tau)
-        spikes, after = self.fire(x, store=True)
-        before = torch.cat([torch.zeros_like(after[:1]), after[:-1]])
-        return spikes, before + (x - before) / s["tau"], s["threshold"]
-
-    def extra_repr(self) -> str:
-        return f"threshold {self.threshold:g}, tau {self.tau:g}, {self.reset} reset"
+    def charge(self, before: Tensor, x: Currents, settings: dict[str, float]) -> Tensor:
+        return before + (x - before) / settings["tau"]
 
 
 class IF(Neuron):
@@ -96,42 +119,10 @@ class IF(Neuron):
     """
 
     def __init__(self, threshold: float = 1.0, reset: Reset = "soft", alpha: float = 4.0):
-        super().__init__()
-        _check(threshold, reset)
-        self.threshold, self.reset, self.alpha = float(threshold), reset, alpha
+        super().__init__(threshold, reset, alpha)
 
-    def fire(self, x: Currents, store: bool = False) -> tuple[Tensor, Tensor | None]:
-        spikes, _, after = if_multi_step(
-            x,
-            _rest(x),
-            v_threshold=tuned(threshold=self.threshold)["threshold"],
-            v_reset=_reset_value(self.reset),
-            surrogate_function=surrogate.Sigmoid(self.alpha),
-            detach_reset=True,
-            store_v_seq=store,
-        )
-        return spikes, after
+    def dynamics(self, *args: Any, **options: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+        return if_multi_step(*args, **options)
 
-    def trace(self, x: Currents) -> tuple[Tensor, Tensor, float]:
-        spikes, after = self.fire(x, store=True)
-        before = torch.cat([torch.zeros_like(after[:1]), after[:-1]])
-        return spikes, before + x, tuned(threshold=self.threshold)["threshold"]
-
-    def extra_repr(self) -> str:
-        return f"threshold {self.threshold:g}, {self.reset} reset"
-
-
-def _rest(x: Tensor) -> Tensor:
-    """The membrane at rest: float32 also under autocast, so that charging is not rounded to bfloat16."""
-    return torch.zeros(x.shape[1:], dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
-
-
-def _reset_value(reset: Reset) -> float | None:
-    return 0.0 if reset == "hard" else None
-
-
-def _check(threshold: float, reset: str) -> None:
-    if not threshold > 0:
-        raise ValueError(f"threshold must be above 0, not {threshold}.")
-    if reset not in ("hard", "soft"):
-        raise ValueError(f"reset is 'hard' or 'soft', not {reset!r}.")
+    def charge(self, before: Tensor, x: Currents, settings: dict[str, float]) -> Tensor:
+        return before + x

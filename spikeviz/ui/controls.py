@@ -74,7 +74,7 @@ def dynamics(model: nn.Module) -> list[Setting]:
     from spikeviz.interventions import FiringThreshold, TimeConstant, TimeSteps
     from spikeviz.nn.neurons import Neuron
 
-    taus = [m.tau for m in model.modules() if isinstance(m, Neuron) and hasattr(m, "tau")]
+    taus = [m.tau for m in model.modules() if isinstance(m, Neuron) and "tau" in m.tunable]
     table: list[tuple[type[Intervention], str, str, str, Callable[[], float]]] = [
         (TimeSteps, "T", "T", "T", lambda: model.time_steps),
         (FiringThreshold, "value", "threshold", "Firing threshold", lambda: 1.0),
