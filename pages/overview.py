@@ -37,7 +37,7 @@ def first_look() -> None:
         recording = runs.record(now, layers[0], card.sha256, model, shown.pixels)
         cards.messages(inputs.upload_error())
         spikes.prediction(recording, shown, card)
-        st.page_link("pages/spike_maps.py", label="Spike maps: move T, threshold, tau →")
+        cards.link("pages/spike_maps.py", "Spike maps: move T, threshold, tau →")
     with viewer:
         cards.status(recording, now, controls.dynamics(model))
         spikes.tower(recording, layers, shown)

@@ -55,6 +55,12 @@ def charts(app: AppTest) -> list[dict]:
     return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_runs_without_the_router(page):
+    """As a script of its own: nothing on it needs the sidebar."""
+    status(sound(AppTest.from_file(str(house() / page), default_timeout=120).run()))
+
+
 def press(app: AppTest, label: str) -> AppTest:
     return sound(next(button for button in app.button if button.label == label).click().run())
 

@@ -49,9 +49,7 @@ class EnergyModel:
 ENERGY = EnergyModel()
 
 
-def operations(
-    model: nn.Module, recording: Recording, per_step: bool = False, *, energy: EnergyModel = ENERGY
-) -> pd.DataFrame:
+def operations(model: nn.Module, recording: Recording, per_step: bool = False) -> pd.DataFrame:
     """Operations of one image, a row for each weighted product (convolution, linear, q·k, attention·v), in order.
 
     Neurons, normalisation, pooling, biases and additions are not counted. Mean over the batch.
@@ -65,10 +63,9 @@ def operations(
         recording: that kept `OPERANDS`.
         per_step: a row for each layer and step; what is computed once (a static image's first convolution) is in
             step 0.
-        energy: what one operation costs.
 
     Returns:
-        layer (module path), with `per_step` also step (from 0), MACs, SOPs, picojoule (`EnergyModel`: an estimate).
+        layer (module path), with `per_step` also step (from 0), MACs, SOPs, picojoule (an estimate by `ENERGY`).
 
     Raises:
         ValueError: if the recording is of another model, or lacks an input.
@@ -84,7 +81,7 @@ def operations(
         if not per_step:
             macs, sops = macs.sum(0, keepdim=True), sops.sum(0, keepdim=True)
         for step, (m, s) in enumerate(zip(macs.tolist(), sops.tolist(), strict=True)):
-            rows.append((path, step, m, s, energy.picojoule(m, s)))
+            rows.append((path, step, m, s, ENERGY.picojoule(m, s)))
     table = pd.DataFrame(rows, columns=["layer", "step", "MACs", "SOPs", "picojoule"])
     return table if per_step else table.drop(columns="step")
 

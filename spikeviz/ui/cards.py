@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.errors import StreamlitPageNotFoundError
 
 from spikeviz.ui.experiment import take_notices
 from spikeviz.ui.router import take_over
@@ -58,6 +60,12 @@ def not_retrained(moved: list[Setting]) -> None:
     if moved:
         which = ", ".join(f"{s.name}={s.text(s.trained)}" for s in moved)
         st.caption(f"Trained with {which}. Weights unchanged: this is not a retrained model.")
+
+
+def link(page: str, label: str) -> None:
+    """To another page of the app; nothing where a page is run without it."""
+    with suppress(StreamlitPageNotFoundError):
+        st.page_link(page, label=label)
 
 
 def picture(html: str, title: str, notice: str, source: str = "") -> None:
