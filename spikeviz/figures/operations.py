@@ -14,7 +14,7 @@ TABLE = "width:100%;border-collapse:collapse;font-size:0.8rem;font-variant-numer
 
 
 def operations_table(operations: pd.DataFrame) -> str:
-    """One row for each weighted product and a last one with the sums; the bar is its share of the energy."""
+    """One row for each weighted product and a last one with the sums; a bar is its energy against the largest."""
     most = max(float(operations["picojoule"].max()), 1e-12)
     head = "".join(f'<th style="{CELL};font-weight:600">{h}</th>' for h in ("MACs", "SOPs", "energy"))
     rows = [f'<tr><th style="{NAME};font-weight:600">layer</th>{head}<th style="border:0;width:26%"></th></tr>']

@@ -36,6 +36,7 @@ def prediction(recording: Recording, shown: Input, card: CheckpointCard) -> None
     truth = "" if shown.label is None else f" · it is: {classes[shown.label]}"
     st.markdown(f"**{classes[best]}** {confidence[best]:.0%}{truth}")
     st.html(prediction_bars(confidence, classes, shown.label))
+    st.caption("Confidence: softmax of the logits, mean over t.")
     if shown.notes:
         st.caption(f"Your picture was {', '.join(shown.notes)}.")
 
@@ -81,9 +82,9 @@ def nsfr(numbers: Numbers) -> None:
     values = numbers.nsfr.numpy()
     cards.chart(
         nsfr_curve(values),
-        f"Network spike firing rate · mean {values.mean():.3f}",
+        f"Network spike firing rate · this image, mean {values.mean():.3f}",
         "The share of all neurons of the network that fire at a step. Every membrane starts at 0, so the first step "
-        "differs from the rest.",
+        "differs from the rest. The paper's curves are means over a test set; this is one image.",
         "E-SpikeFormer, sec. 5.3",
         key="maps_nsfr",
         alt="Network spike firing rate against the time step: " + ", ".join(f"{v:.3f}" for v in values),
