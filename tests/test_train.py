@@ -114,6 +114,30 @@ def test_stages_are_epochs_under_interventions():
     assert [recipe.interventions(e) for e in range(3)] == [ONE_STEP, ONE_STEP, ()]
 
 
+def test_a_stage_begins_with_its_gain():
+    recipe = replace(TINY, stages=(Stage(2, ONE_STEP), Stage(2, gain=2.0)))
+    assert [recipe.gain(e) for e in range(4)] == [1.0, 1.0, 2.0, 1.0]
+
+
+def test_gain_makes_the_first_step_that_of_the_one_step_network():
+    """tau 1.01 at T 1 charges X / 1.01, tau 2 charges X / 2: with a gain of 2 / 1.01 both charge the same.
+
+    The attention's own neurons have no normalisation in front, so the comparison ends with q, k, v of the first block.
+    """
+    torch.manual_seed(0)
+    model = sv.build("spikformer-fashion").eval()
+    for layer in model.modules():
+        if isinstance(layer, loop.SpikingConv):
+            torch.nn.init.normal_(layer.norm.bias, 0.5)  # fresh weights leave the deeper layers silent
+    x, keep = torch.rand(2, 1, 28, 28), ("stem.*.spike", "blocks.0.attn.[qkv].spike")
+    one = sv.simulate(model, x, ONE_STEP, keep=keep)
+    loop.amplify(model, 2 / 1.01)
+    four = sv.simulate(model, x, keep=keep)
+    assert len(one) == 8 and all(track.values.any() for track in one.values())
+    for name, track in one.items():
+        assert (four[name].values[0] != track.values[0]).float().mean() < 1e-4, name  # but for rounding
+
+
 def test_augment_moves_and_flips():
     x = torch.zeros(200, 1, 9, 9)
     x[:, 0, 4, 4] = 1.0

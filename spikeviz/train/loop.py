@@ -28,6 +28,7 @@ from tqdm import tqdm
 from spikeviz.checkpoints import auto_device, save
 from spikeviz.data.catalog import load_data
 from spikeviz.models.registry import build
+from spikeviz.nn.layers import SpikingConv
 from spikeviz.probe import Tape
 from spikeviz.train.recipes import Recipe
 
@@ -49,6 +50,15 @@ def augment(x: Images, shift: int, flip: bool, generator: torch.Generator) -> Im
         channel = torch.arange(x.shape[1], device=x.device)[None, :, None, None]
         x = pad(x, (shift,) * 4)[which, channel, rows, columns]
     return x
+
+
+@torch.no_grad()
+def amplify(model: nn.Module, gain: float) -> None:
+    """Multiply the currents of all neurons that have a normalisation in front of them by `gain`, in place."""
+    for layer in model.modules():
+        if isinstance(layer, SpikingConv) and gain != 1.0:
+            layer.norm.weight.mul_(gain)
+            layer.norm.bias.mul_(gain)
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:
@@ -202,6 +212,7 @@ def _epoch(
 ) -> dict[str, Any] | None:
     """One pass over the data; the epoch's line of the log, or None if it was stopped."""
     interventions = recipe.interventions(run.epoch)
+    amplify(run.model, recipe.gain(run.epoch))
     generator = torch.Generator().manual_seed(recipe.seed * 100_003 + run.epoch)
     total, right, seen = 0.0, 0, 0
     batches = list(_batches(len(images), recipe.batch, generator))

@@ -9,16 +9,22 @@ from spikeviz.interventions import Intervention, TimeConstant, TimeSteps
 
 @dataclass(frozen=True)
 class Stage:
-    """Some epochs of a run, trained under `interventions`."""
+    """Some epochs of a run, trained under `interventions`; before them every current is multiplied by `gain`.
+
+    (The gain goes into the normalisation in front of the neurons, which is where a current comes from.)
+    """
 
     epochs: int
     interventions: tuple[Intervention, ...] = ()
+    gain: float = 1.0
 
 
-# One step instead of four, a quarter of the work. With tau near 1 a neuron fires in that step if its current reaches
-# the threshold, which is about what a constant current needs to fire within four steps at tau 2: (1 - 2^-4) X >= 1.
-# Ours, not the paper's; the paper (Spikformer V2, sec. 5.2.1) fine-tunes a network of one step for several.
+# One step instead of four, a quarter of the work: with tau near 1 a neuron fires in that step if its current reaches
+# the threshold. At tau 2 a first step charges half of a current, so with a gain of 2 the first step of the network is
+# that of the one-step network (but for the attention's own neurons), and the later steps add to it. Ours, not the
+# paper's; the paper (Spikformer V2, sec. 5.2.1) fine-tunes a network of one step for several.
 ONE_STEP = (TimeSteps(1), TimeConstant(1.01))
+ALL_STEPS = 2.0
 
 
 @dataclass(frozen=True)
@@ -65,16 +71,27 @@ class Recipe:
         """What the epoch, counted from 0, is trained under."""
         return [stage.interventions for stage in self.stages for _ in range(stage.epochs)][epoch]
 
+    def gain(self, epoch: int) -> float:
+        """What currents are multiplied by before the epoch: the gain of the stage that begins with it, else 1."""
+        return [g for s in self.stages for g in (s.gain, *[1.0] * (s.epochs - 1))][epoch]
+
 
 RECIPES: dict[str, Recipe] = {
     r.name: r
     for r in (
-        Recipe("smoke", "spikformer-fashion", "fashion", "train-10k", (Stage(2, ONE_STEP), Stage(1)), limit=2048),
+        Recipe(
+            "smoke",
+            "spikformer-fashion",
+            "fashion",
+            "train-10k",
+            stages=(Stage(2, ONE_STEP), Stage(1, gain=ALL_STEPS)),
+            limit=2048,
+        ),
         Recipe(
             "spikformer-fashion",
             "spikformer-fashion",
             "fashion",
-            stages=(Stage(6, ONE_STEP), Stage(2)),
+            stages=(Stage(6, ONE_STEP), Stage(2, gain=ALL_STEPS)),
             images=60_000,
         ),
     )
