@@ -68,7 +68,7 @@ def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progr
         recipe=record["name"],
         seed=record["seed"],
         device=describe(where),
-        command=f"spikeviz evaluate {recipe['name']}",
+        command=f"spikeviz evaluate {record['name']}",
         sha256=digest,
         training=training,
     )
