@@ -108,6 +108,22 @@ def test_learning_rate():
     assert learning_rate(recipe, 6.0) == pytest.approx(0.55)  # half way down the cosine
 
 
+def test_a_stage_may_start_a_cosine_of_its_own():
+    recipe = replace(TINY, stages=(Stage(2), Stage(2), Stage(2, lr=0.5), Stage(1)), lr=1.0, final_lr=0.1, warmup=0.0)
+    assert [recipe.cosine(e) for e in range(7)] == [(0, 4, 1.0)] * 4 + [(4, 7, 0.5)] * 3
+    assert learning_rate(recipe, 2.0) == pytest.approx(0.55) and learning_rate(recipe, 3.999) == pytest.approx(0.1)
+    assert learning_rate(recipe, 4.0) == pytest.approx(0.5) and learning_rate(recipe, 5.5) == pytest.approx(0.3)
+    assert learning_rate(recipe, 7.0) == pytest.approx(0.1)
+
+
+def test_a_stage_may_show_the_pictures_as_they_are(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(loop, "augment", lambda x, *_: seen.append(len(x)) or x)
+    recipe = replace(TINY, stages=(Stage(1, ONE_STEP), Stage(1, ONE_STEP, augment=False)), limit=16, batch=8)
+    train(recipe, tmp_path, "cpu", progress=False)
+    assert seen == [8, 8]  # two batches of the first epoch, none of the second
+
+
 def test_stages_are_epochs_under_interventions():
     recipe = replace(TINY, stages=(Stage(2, ONE_STEP), Stage(1)))
     assert recipe.epochs == 3

@@ -62,11 +62,13 @@ def amplify(model: nn.Module, gain: float) -> None:
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:
-    """At `progress` epochs into the run: linear warm-up, then a cosine from `lr` to `final_lr`."""
+    """At `progress` epochs into the run: linear warm-up, then a cosine from its peak to `final_lr`."""
     if progress < recipe.warmup:
         return recipe.lr * (progress + 1e-3) / (recipe.warmup + 1e-3)
-    part = (progress - recipe.warmup) / max(recipe.epochs - recipe.warmup, 1e-9)
-    return recipe.final_lr + (recipe.lr - recipe.final_lr) * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
+    start, end, peak = recipe.cosine(min(int(progress), recipe.epochs - 1))
+    start = max(start, recipe.warmup)
+    part = (progress - start) / max(end - start, 1e-9)
+    return recipe.final_lr + (peak - recipe.final_lr) * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
 
 
 def autocast(device: torch.device) -> Any:
@@ -221,7 +223,9 @@ def _epoch(
         rate = learning_rate(recipe, run.epoch + number / len(batches))
         for group in run.optimizer.param_groups:
             group["lr"] = rate
-        x = augment(images[chosen].to(device), recipe.shift, recipe.flip, generator)
+        x = images[chosen].to(device)
+        if recipe.stage(run.epoch).augment:
+            x = augment(x, recipe.shift, recipe.flip, generator)
         y = labels[chosen].to(device)
         with Tape(interventions, keep="").rolling(), autocast(device):
             logits = run.model(x).mean(0).float()

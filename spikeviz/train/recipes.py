@@ -11,12 +11,17 @@ from spikeviz.interventions import Intervention, TimeConstant, TimeSteps
 class Stage:
     """Some epochs of a run, trained under `interventions`; before them every current is multiplied by `gain`.
 
-    (The gain goes into the normalisation in front of the neurons, which is where a current comes from.)
+    Attributes:
+        gain: goes into the normalisation in front of the neurons, which is where a current comes from.
+        lr: starts a new cosine from this learning rate; None goes on with the one before.
+        augment: False shows the pictures as they are, as at test time.
     """
 
     epochs: int
     interventions: tuple[Intervention, ...] = ()
     gain: float = 1.0
+    lr: float | None = None
+    augment: bool = True
 
 
 # One step instead of four, a quarter of the work: with tau near 1 a neuron fires in that step if its current reaches
@@ -36,7 +41,8 @@ class Recipe:
         model: a name of `list_models`.
         data, split: what is trained on (`load_data`).
         stages: what is trained one after the other; the last one should be the network as it ships.
-        batch, lr, final_lr, weight_decay: of AdamW; after `warmup` epochs lr falls along a cosine to `final_lr`.
+        batch, lr, final_lr, weight_decay: of AdamW; after `warmup` epochs lr falls along a cosine to `final_lr`
+            (a stage may start another).
         smoothing: label smoothing.
         clip: largest gradient norm.
         shift: pictures are moved by up to this many pixels, and flipped left-right if `flip`.
@@ -69,7 +75,22 @@ class Recipe:
 
     def interventions(self, epoch: int) -> tuple[Intervention, ...]:
         """What the epoch, counted from 0, is trained under."""
-        return [stage.interventions for stage in self.stages for _ in range(stage.epochs)][epoch]
+        return self.stage(epoch).interventions
+
+    def stage(self, epoch: int) -> Stage:
+        """The stage to which the epoch, counted from 0, belongs."""
+        return [stage for stage in self.stages for _ in range(stage.epochs)][epoch]
+
+    def cosine(self, epoch: int) -> tuple[int, int, float]:
+        """First epoch, end and peak of the cosine along which the learning rate of the epoch falls."""
+        start, end, peak = 0, 0, self.lr
+        for stage in self.stages:
+            if stage.lr is not None:
+                if end > epoch:
+                    break
+                start, peak = end, stage.lr
+            end += stage.epochs
+        return start, end, peak
 
     def gain(self, epoch: int) -> float:
         """What currents are multiplied by before the epoch: the gain of the stage that begins with it, else 1."""
@@ -91,7 +112,7 @@ RECIPES: dict[str, Recipe] = {
             "spikformer-fashion",
             "spikformer-fashion",
             "fashion",
-            stages=(Stage(6, ONE_STEP), Stage(2, gain=ALL_STEPS)),
+            stages=(Stage(6, ONE_STEP), Stage(2, gain=ALL_STEPS), Stage(1, lr=4e-4, augment=False)),
             images=60_000,
         ),
     )
