@@ -212,6 +212,6 @@ def tower(recording: Recording, layers: list[str], shown: Input) -> None:
         strip(tiles, 4, 104, 330) + rate_bar(f"share of the {steps} steps at which a neuron fires"),
         f"{fired:,} spikes of {neurons:,} neurons in {steps} steps",
         "What to notice: a square holds the channels of a layer, a pixel is a neuron. The picture dissolves from "
-        "outlines into a code that is silent almost everywhere.",
+        "outlines into a code that no eye reads.",
         "Spikformer V2, sec. 3.2",
     )
