@@ -84,7 +84,7 @@ def _cpu_has_bf16() -> bool:
     return capabilities.startswith("AVX512") and (probe() or amx())
 
 
-def decays(name: str, parameter: Tensor) -> bool:
+def decays(parameter: Tensor) -> bool:
     """Weight decay is for weights: not for biases and normalisation."""
     return parameter.ndim > 1
 
@@ -166,8 +166,8 @@ def train(
     torch.manual_seed(recipe.seed)
     model = build(recipe.model).to(where).train()
     groups = [
-        {"params": [p for n, p in model.named_parameters() if decays(n, p)], "weight_decay": recipe.weight_decay},
-        {"params": [p for n, p in model.named_parameters() if not decays(n, p)], "weight_decay": 0.0},
+        {"params": [p for p in model.parameters() if decays(p)], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in model.parameters() if not decays(p)], "weight_decay": 0.0},
     ]
     run = Run(model, torch.optim.AdamW(groups, lr=recipe.lr), history=[])
     if (folder / "state.pt").exists():
