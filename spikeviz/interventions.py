@@ -139,7 +139,13 @@ class FiringThreshold(Intervention):
     title: ClassVar[str] = "Firing threshold"
     source: ClassVar[str] = "Spikformer V2, sec. 3"
 
-    value: float = bounded(0.01, 100.0, 0.05, "The membrane potential at which a neuron fires.", slider=(0.2, 2.0))
+    value: float = bounded(
+        0.01,
+        100.0,
+        0.05,
+        "The membrane potential at which a neuron fires. The attention's own neurons fire at half of it, as published.",
+        slider=(0.2, 2.0),
+    )
 
     @classmethod
     def possible(cls, model: nn.Module) -> bool:
