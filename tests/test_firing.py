@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import make_tiny
+from networks import make_tiny
 
 import spikeviz as sv
 from spikeviz.metrics import MEMBRANES, SPIKES

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from conftest import make_tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import make_tiny
 from spikingjelly.activation_based.op_counter import DispatchCounterMode, MACCounter, SynOpCounter
 from torch import nn
 

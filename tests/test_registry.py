@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from conftest import awaken, make_tiny
+from networks import awaken, make_tiny
 
 import spikeviz as sv
 from spikeviz.models.registry import DEMO, FAMILIES, OVERRIDES, PUBLISHED, SPECS, assemble

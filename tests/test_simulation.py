@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 import pytest
 import torch
-from conftest import make_tiny
+from networks import make_tiny
 
 import spikeviz as sv
 from spikeviz.interventions import Bounds, Intervention, bounded_fields

@@ -112,7 +112,12 @@ RECIPES: dict[str, Recipe] = {
             "spikformer-fashion",
             "spikformer-fashion",
             "fashion",
-            stages=(Stage(6, ONE_STEP), Stage(2, gain=ALL_STEPS), Stage(1, lr=4e-4, augment=False)),
+            stages=(
+                Stage(6, ONE_STEP),
+                Stage(2, gain=ALL_STEPS),
+                Stage(1, lr=4e-4, augment=False),
+                Stage(2, lr=4e-4, augment=False),
+            ),
             images=60_000,
         ),
     )
