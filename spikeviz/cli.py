@@ -40,6 +40,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--out", type=Path, help="of a run: where weights and card go (default: your checkpoints)")
     evaluate.set_defaults(run=_evaluate)
 
+    export = commands.add_parser("export", help="record a checkpoint on a test image, for the app to open with")
+    export.add_argument("name", help="of a checkpoint")
+    export.add_argument("--input", type=int, default=0, help="number of the test image, from 0")
+    export.add_argument("--out", type=Path, default=Path(), help="folder of the recording")
+    export.set_defaults(run=_export)
+
     train = commands.add_parser("train", help="train a recipe, or go on with a run that was cut off")
     train.add_argument("recipe", help="smoke takes a minute; the others are named after the checkpoint they make")
     train.add_argument("--folder", type=Path, help="of the run (default: runs/RECIPE)")
@@ -89,6 +95,33 @@ def _evaluate(options: argparse.Namespace) -> int:
     print(f"{card.name}: {score:.4f} on {samples:,} test samples of {card.data}")
     if samples == card.samples and card.accuracy is not None:
         print(f"the card says {card.accuracy:.4f} on {card.samples:,} ({card.device})")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    import spikeviz as sv
+    from spikeviz.cards import find_card
+    from spikeviz.data.catalog import find_data
+    from spikeviz.figures.film import film
+    from spikeviz.metrics.firing import spike_layers
+    from spikeviz.ui.controls import dynamics, said
+    from spikeviz.ui.experiment import Experiment
+
+    card, _ = find_card(options.name)
+    x, y = sv.load_data(card.data, "test")
+    if not 0 <= options.input < len(x):
+        raise ValueError(f"the test images of {card.data} are numbered 0 to {len(x) - 1}, there is no {options.input}.")
+    model, now = sv.load(card.name, "cpu"), Experiment(card.name, f"test/{options.input}")
+    layers, picture = spike_layers(model), x[options.input : options.input + 1]
+    recording = [sv.simulate(model, picture, keep="*.spike") for _ in range(3)][-1]  # the first pass of all is slow
+    title, classes = f"test image {options.input}", find_data(card.data).classes
+    facts = {"checkpoint": card.name, "sha256": card.sha256, "source": now.source, "title": title, "classes": classes}
+    facts |= {"label": int(y[options.input]), "said": said(dynamics(model), now)}
+    facts["command"] = f"spikeviz export {card.name} --input {options.input}"
+    made = film(recording, layers, picture[0], **facts)
+    options.out.mkdir(parents=True, exist_ok=True)
+    made.write(options.out / f"{card.name}.npz")
+    print(f"{options.out / card.name}.npz: {len(layers)} layers on test image {options.input} of {card.data}")
     return 0
 
 

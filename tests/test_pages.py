@@ -166,7 +166,7 @@ def test_every_layer_and_a_chosen_neuron(maps):
         box = next(n for n in maps.number_input if n.label.startswith("Channel"))
         assert box.value is not None
         sound(box.set_value(1).run())
-        assert any("Channel 1:" in caption.value for caption in maps.caption)
+        assert any(m.value.startswith(f"**Membrane · {layer} 1.") for m in maps.markdown)
 
 
 def png(mode: str = "L", size: tuple[int, int] = (40, 40), light: bool = False) -> bytes:

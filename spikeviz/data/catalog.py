@@ -1,17 +1,20 @@
 """The table of data sets and the one door to them, `load_data`."""
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int64
-from torch import Tensor
 
 from spikeviz.data.images import Pixels, read_cifar10, read_cifar10_jpeg, read_fashion, read_flowers
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FASHION_CLASSES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -122,6 +125,8 @@ def load_data(
     write to. Raises ValueError for an unknown name or split, a limit below 1 or a damaged file, FileNotFoundError where
     the data is not here; nothing is ever downloaded and no other split stands in for a missing one.
     """
+    import torch  # here, so that a page can name classes before it is loaded
+
     source = find_data(name)
     if split not in source.splits:
         raise ValueError(f"{name} has no split {split!r}; there are {', '.join(source.splits)}")

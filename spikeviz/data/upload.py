@@ -14,17 +14,20 @@ What happens to it, in this order (each step that changed something leaves a not
     9. inverted where asked: Fashion-MNIST shows light things on black, most photos of clothes are the other way round.
 """
 
+from __future__ import annotations
+
 import io
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-import torch
 from einops import rearrange, repeat
 from jaxtyping import Float32
 from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_BYTES = 10 * 10**6
 MAX_PIXELS = 40 * 10**6
@@ -59,6 +62,8 @@ def read_image(data: bytes | BinaryIO, *, channels: int, size: int, invert: bool
     """
     if channels not in (1, 3) or size < 1:
         raise ValueError(f"a picture has 1 or 3 channels and a size of 1 or more, not {channels} and {size}")
+    import torch  # here, so that a page can be drawn before it is loaded
+
     content = _content(data)
     notes: list[str] = []
     try:

@@ -1,1 +1,1 @@
-"""Figures: numbers in, a figure out. Curves are plotly, maps and bars are small pieces of HTML with real pixels."""
+"""Figures: numbers in, a figure as a value out; `screen` draws it by plotly, `paper` by matplotlib, `maps` as HTML."""

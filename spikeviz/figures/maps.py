@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from spikeviz.figures.theme import SPIKE, coloured, rate_colours
+from spikeviz.figures.chart import Maps
+from spikeviz.figures.theme import SPIKE, TICKS, Quantity, coloured, difference_colours, rate_colours
 
 GAP = 1  # pixels between the channels of a mosaic
 GROUND = (32, 0, 42)  # darker than viridis at 0
@@ -63,17 +64,29 @@ def rate_tiles(
     mark: tuple[int, int] | None = None,
 ) -> list[str]:
     """Maps of firing rates 0 to 1."""
+    return map_tiles(Maps(what, maps, titles, ""), notes, mark)
+
+
+def map_tiles(maps: Maps, notes: Sequence[str], mark: tuple[int, int] | None = None) -> list[str]:
+    """Maps of either quantity, a note below each."""
+    _, height, width = maps.maps.shape
     return [
-        tile(coloured(m), title, note, f"{what}, {title}: {len(m)} by {m.shape[1]} neurons, {note}", mark)
-        for m, title, note in zip(maps, titles, notes, strict=True)
+        tile(pixels, title, note, f"{maps.title}, {title}: {height} by {width} neurons, {note}", mark)
+        for pixels, title, note in zip(maps.pixels(), maps.titles, notes, strict=True)
     ]
 
 
 def rate_bar(label: str) -> str:
     """The colour scale of a rate, 0 at the left, 1 at the right."""
-    stops = ",".join(f"rgb({r},{g},{b})" for r, g, b in rate_colours()[::15])  # 18 stops, 255 is one of them
+    return scale_bar(label, "rate")
+
+
+def scale_bar(label: str, quantity: Quantity) -> str:
+    """The colour scale of either quantity, its lowest value at the left."""
+    table = rate_colours() if quantity == "rate" else difference_colours()
+    stops = ",".join(f"rgb({r},{g},{b})" for r, g, b in table[::15])  # 18 stops, 255 is one of them
     ramp = f"width:180px;height:9px;border-radius:2px;background:linear-gradient(90deg,{stops})"
-    ticks = "".join(f"<span>{tick}</span>" for tick in ("0", "0.06", "0.25", "0.56", "1"))  # squares of 0, 1/4 ... 1
+    ticks = "".join(f"<span>{tick}</span>" for tick in TICKS[quantity])
     scale = (
         f'<div><div style="{ramp}"></div><div style="display:flex;justify-content:space-between">{ticks}</div></div>'
     )

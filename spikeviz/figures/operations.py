@@ -1,4 +1,4 @@
-"""Operations and energy by layer, as a table with bars."""
+"""Operations and energy by layer: as a chart, and as a table with bars."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ from html import escape
 
 import pandas as pd
 
+from spikeviz.figures.chart import Bars, Chart
 from spikeviz.figures.theme import ACCENT
 
 CELL = "padding:1px 8px 1px 0;text-align:right;white-space:nowrap;border:0"
 NAME = "padding:1px 8px 1px 0;text-align:left;border:0;overflow-wrap:anywhere"
 TABLE = "width:100%;border-collapse:collapse;font-size:0.8rem;font-variant-numeric:tabular-nums;line-height:1.35"
+
+
+def operations_chart(operations: pd.DataFrame, *, title: str = "Estimated energy by layer") -> Chart:
+    """Picojoule of every weighted product, the first at the top; the whole table leaves as its numbers."""
+    bars = Bars(operations["layer"], operations["picojoule"])
+    height = 60 + 17 * len(operations)
+    return Chart(title, "estimated energy (pJ)", "", [bars], height=height, numbers=operations)
 
 
 def operations_table(operations: pd.DataFrame) -> str:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import plotly.graph_objects as go
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from spikeviz.figures.theme import SPIKE, plain, steps_axis
-from spikeviz.metrics import Raster
+import pandas as pd
+
+from spikeviz.figures.chart import Chart, Ticks
+
+if TYPE_CHECKING:
+    from spikeviz.metrics import Raster
 
 
-def raster(spikes: Raster, names: list[str]) -> go.Figure:
+def raster(spikes: Raster, names: Sequence[str], *, title: str = "Raster") -> Chart:
     """The spikes of the neurons `names`; a neuron that never fires keeps its empty row."""
-    rows = spikes.rows.tolist()
-    figure = go.Figure(
-        go.Scatter(
-            x=(spikes.steps + 1).tolist(),
-            y=rows,
-            mode="markers",
-            marker={"symbol": "line-ns", "size": 4, "line": {"color": SPIKE, "width": 2}},
-            text=[names[row] for row in rows],
-            hovertemplate="%{text}, t = %{x}<extra></extra>",
-        )
+    rows, steps = spikes.rows.cpu().numpy(), spikes.steps.cpu().numpy() + 1
+    fired = [names[row] for row in rows]
+    neurons = spikes.neurons.cpu().numpy()[rows]  # flat indices into one sample of the layer
+    return Chart(
+        title,
+        "time step t",
+        f"{len(names)} of {spikes.total:,} neurons",
+        [Ticks(steps, rows, fired)],
+        steps=spikes.length,
+        y_range=(len(names) - 0.5, -0.5),
+        y_labels=False,
+        numbers=pd.DataFrame({"time step t": steps, "neuron": neurons, "name": fired}),
     )
-    plain(figure, "time step t", f"{len(names)} of {spikes.total:,} neurons")
-    figure.update_yaxes(range=[len(names) - 0.5, -0.5], showgrid=False, showticklabels=False)
-    return steps_axis(figure, spikes.length)

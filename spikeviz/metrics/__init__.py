@@ -13,6 +13,7 @@ from spikeviz.metrics.firing import (
     spike_maps,
 )
 from spikeviz.metrics.ops import ENERGY, OPERANDS, EnergyModel, operations
+from spikeviz.metrics.survey import Survey, survey
 
 __all__ = [
     "ENERGY",
@@ -22,6 +23,7 @@ __all__ = [
     "EnergyModel",
     "MembraneTrace",
     "Raster",
+    "Survey",
     "firing_rates",
     "mean_map",
     "membrane_trace",
@@ -29,4 +31,5 @@ __all__ = [
     "operations",
     "raster",
     "spike_maps",
+    "survey",
 ]

@@ -15,9 +15,10 @@ from numbers import Integral
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikeviz.axes import MAPS
+from spikeviz.probe import find_probes
 from spikeviz.recording import Recording, Track
 
 SPIKES = ("*.spike",)  # what `nsfr`, `firing_rates`, `spike_maps` and `raster` need to be kept
@@ -75,6 +76,17 @@ def spike_maps(track: Track, sample: int = 0) -> Float[Tensor, "T*D H W"]:
     if track.kind != "spike" or track.axes != MAPS:
         raise ValueError(f"a spike map needs spikes with the axes {' '.join(MAPS)}, not {track}.")
     return _binary(_one(track, sample), levels(track)).float().mean(1).cpu()
+
+
+def binary_steps(track: Track, sample: int = 0) -> Bool[Tensor, "T*D *neurons"]:
+    """Whether each neuron of one sample fires at each binary step.
+
+    Raises:
+        ValueError: if the track holds no spikes, or there is no such sample.
+    """
+    if track.kind != "spike":
+        raise ValueError(f"binary steps need spikes, not {track}.")
+    return _binary(_one(track, sample), levels(track)).cpu()
 
 
 def mean_map(track: Track, sample: int = 0) -> Float[Tensor, "H W"]:
@@ -162,6 +174,12 @@ def membrane_trace(recording: Recording, layer: str, neuron: int | Sequence[int]
         )
     at = (slice(None), *place)
     return MembraneTrace(potential[at].cpu(), spikes[at].float().cpu(), tracks[0].threshold, place)
+
+
+def spike_layers(model: nn.Module) -> tuple[str, ...]:
+    """The layers that spike on a grid, by module path, in forward order; their tracks are `<layer>.spike`."""
+    places = find_probes(model, lambda probe: probe.kind == "spike" and probe.axes == MAPS)
+    return tuple(name.removesuffix(".spike") for name in places)
 
 
 def levels(track: Track) -> int:

@@ -8,23 +8,25 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
-from spikeviz.ui.experiment import take_notices
+from spikeviz.ui.experiment import arrive, take_notices
+from spikeviz.ui.export import downloads
+from spikeviz.ui.glossary import help_for
 from spikeviz.ui.router import take_over
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-    from spikeviz.recording import Recording
+    from spikeviz.figures.chart import Exhibit
+    from spikeviz.figures.film import Film
     from spikeviz.ui.controls import Setting
-    from spikeviz.ui.experiment import Experiment
 
-# Dense like an instrument; on a narrow screen the viewer comes before its controls.
+# Dense like an instrument; still pictures make room for the viewer once it has drawn; on a narrow screen the viewer
+# comes before its controls.
 STYLE = """<style>
 .stMainBlockContainer { max-width: 1240px; padding-left: 1.6rem; padding-right: 1.6rem; }
 .stMainBlockContainer [data-testid="stVerticalBlock"] { gap: 0.7rem; }
 [data-testid="stCaptionContainer"] p { line-height: 1.4; }
 [data-testid="stText"] { font-variant-numeric: tabular-nums; }
 [data-testid="stExpander"] summary { padding: 0.35rem 0.7rem; }
+[data-testid="stMain"]:has(canvas[data-drawn]) .st-key-viewer_still { display: none; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
   [data-testid="stLayoutWrapper"]:has(> .st-key-viewer), .st-key-viewer { order: -1; }
@@ -32,19 +34,24 @@ STYLE = """<style>
 </style>"""
 
 
-def heading(title: str, sentence: str, source: str = "") -> None:
+def heading(page: str, title: str, sentence: str, source: str = "") -> None:
     """A page begins: drawn before anything heavy is imported."""
     if take_over():
         st.rerun()
+    arrive(page)
     st.title(title, anchor=False)
     st.markdown(sentence + (f" <small>Paper: {source}.</small>" if source else ""), unsafe_allow_html=True)
 
 
-def status(recording: Recording, experiment: Experiment, settings: list[Setting]) -> None:
+def status(milliseconds: float, device: str, said: str) -> None:
     """What was computed, how fast and where, on one line."""
-    values = " ".join(f"{s.name}={s.text(s.value(experiment))}" for s in settings)
-    device = recording.device.partition(":")[0].upper()
-    st.text(f"{recording.milliseconds:.0f} ms · {device} · {values} seed={experiment.seed}")
+    st.text(f"{milliseconds:.0f} ms · {device.partition(':')[0].upper()} · {said}")
+
+
+def recorded(film: Film) -> None:
+    """Say of a shipped recording that it is one."""
+    if "command" in film.facts:
+        st.caption(f"Recorded by `{film.facts['command']}`, shipped. Any other picture runs the network now.")
 
 
 def messages(error: str | None) -> None:
@@ -68,26 +75,28 @@ def link(page: str, label: str) -> None:
         st.page_link(page, label=label)
 
 
-def picture(html: str, title: str, notice: str, source: str = "") -> None:
-    """A figure made of HTML."""
-    _title(title)
-    st.html(html)
-    _caption(notice, source)
+def figure(
+    exhibit: Exhibit, notice: str, source: str = "", *, page: str, alt: str = "", html: str = "", term: str = "",
+    files: bool = True,
+) -> None:  # fmt: skip
+    """A figure with its title, its exports and what to notice; `html` in place of the chart where it says more.
 
+    `files=False` leaves the exports out, of a figure that still grows.
+    """
+    title(exhibit, page, term, files)
+    if html:
+        st.html(html)
+    else:
+        from spikeviz.figures.screen import plotly_figure
+        from spikeviz.figures.theme import CONFIG
 
-def chart(figure: go.Figure, title: str, notice: str, source: str = "", *, key: str, alt: str) -> None:
-    """A plotly figure; its camera button saves SVG."""
-    from spikeviz.figures.theme import CONFIG
-
-    _title(title)
-    st.plotly_chart(figure, config=CONFIG, key=key, alt=alt)
-    _caption(notice, source)
-
-
-def _title(title: str) -> None:
-    if title:
-        st.markdown(f"**{title}**")
-
-
-def _caption(notice: str, source: str) -> None:
+        st.plotly_chart(plotly_figure(exhibit), config=CONFIG, key=f"{page} {exhibit.title}"[:99], alt=alt)
     st.caption(notice + (f" *{source}*" if source else ""))
+
+
+def title(exhibit: Exhibit, page: str, term: str = "", files: bool = True) -> None:
+    """The title of a figure, a word explained, and the figure as a file."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{exhibit.title}**", help=help_for(term) if term else None)
+        if files:
+            downloads(exhibit, page)

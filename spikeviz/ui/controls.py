@@ -1,4 +1,4 @@
-"""Interventions as sliders: bounds, step and help are the dataclass's; what a model has no place for is not offered."""
+"""Interventions as controls: bounds, step and help are the dataclass's; what a model lacks is not offered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from spikeviz.ui.experiment import Experiment, current, keep
+from spikeviz.ui import live
+from spikeviz.ui.experiment import Experiment, Parameter, current, keep, plain
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,15 +59,31 @@ class Setting:
     def text(self, value: float) -> str:
         return f"{value:.0f}" if self.bounds.whole else f"{value:.2f}"
 
-    def read(self, text: str) -> None:
-        """Take the value over from an address."""
+    def read(self, experiment: Experiment, text: str) -> Experiment:
+        """The experiment with a value from an address.
+
+        Raises:
+            ValueError: if it is no number of the slider's range.
+        """
         try:
             value = float(text)
         except ValueError:
             raise ValueError(f"{self.label} is a number.") from None
         if self.bounds.whole and not value.is_integer():
             raise ValueError(f"{self.label} is a whole number.")
-        keep(self.put(current(), int(value) if self.bounds.whole else value))
+        return self.put(experiment, int(value) if self.bounds.whole else value)
+
+    def parameter(self, page: str) -> Parameter:
+        """`maps_T=3`."""
+
+        def read(text: str | None) -> None:
+            keep(self.put(current(), self.trained) if text is None else self.read(current(), text))
+
+        def write() -> str | None:
+            value = self.value(current())
+            return None if value == self.trained else self.text(value)
+
+        return Parameter(f"{page}_{self.name}", read, write)
 
 
 def dynamics(model: nn.Module) -> list[Setting]:
@@ -87,42 +104,47 @@ def dynamics(model: nn.Module) -> list[Setting]:
     ]
 
 
-def sliders(prefix: str, settings: list[Setting]) -> Experiment:
-    """One slider for each setting, in a row; answers the experiment with their values."""
-    experiment = current()
+def sliders(page: str, settings: list[Setting], fast: bool) -> None:
+    """One slider for each setting, in a row; `fast` answers while it is dragged, otherwise when it is let go."""
     for column, setting in zip(st.columns(len(settings), gap="medium"), settings, strict=True):
         with column:
-            experiment = setting.put(experiment, _slider(f"{prefix}_{setting.name}", setting, experiment))
-    return keep(experiment)
+            _slider(f"{page}_{setting.name}", setting, fast and not plain())
 
 
-def _slider(key: str, setting: Setting, experiment: Experiment) -> float:
+def _slider(key: str, setting: Setting, fast: bool) -> None:
     bounds, number = setting.bounds, int if setting.bounds.whole else float
-    low, high = bounds.slider
-    seed(key, number(setting.value(experiment)), low, high)
-    value = st.slider(
-        setting.label, number(low), number(high), step=number(bounds.step), key=key,
-        format="%d" if bounds.whole else "%.2f",
-        help=f"{bounds.help} Trained with {setting.text(setting.trained)}. {setting.kind.source}.",
+    low, high = (number(end) for end in bounds.slider)
+    value, step = number(setting.value(current())), number(bounds.step)
+    help = f"{bounds.help} Trained with {setting.text(setting.trained)}. {setting.kind.source}."
+
+    def take(new: Any) -> None:  # limits are kept by the browser alone: once more here
+        keep(setting.put(current(), min(max(number(round(new, 6)), low), high)))
+
+    if fast:
+        decimals = 0 if bounds.whole else 2
+        live.slider(
+            setting.label, low, high, step, value, decimals=decimals, help=help, key=f"{key}_live", take=take
+        )  # fmt: skip
+        return
+    st.session_state[key] = value
+    form = "%d" if bounds.whole else "%.2f"
+    st.slider(
+        setting.label, low, high, step=step, key=key, format=form, help=help,
+        on_change=lambda: take(st.session_state[key]),
     )  # fmt: skip
-    return min(max(number(round(value, 6)), low), high)
 
 
-def seed(key: str, value: Any, low: float | None = None, high: float | None = None) -> None:
-    """Give a widget its value if its page was left since, and bring it back into its range."""
-    if key not in st.session_state:
-        st.session_state[key] = value
-    if low is not None and high is not None and not low <= st.session_state[key] <= high:
-        st.session_state[key] = type(value)(min(max(st.session_state[key], low), high))
-
-
-def changed(settings: list[Setting], experiment: Experiment) -> list[Setting]:
+def moved(settings: list[Setting], experiment: Experiment) -> list[Setting]:
     """The settings that differ from how the network was trained."""
     return [s for s in settings if s.value(experiment) != s.trained]
 
 
-def reset(prefix: str, settings: list[Setting]) -> None:
+def reset(settings: list[Setting]) -> None:
     """Set every slider to how the network was trained."""
     for s in settings:
-        st.session_state[f"{prefix}_{s.name}"] = s.trained if not s.bounds.whole else int(s.trained)
         keep(s.put(current(), s.trained))
+
+
+def said(settings: list[Setting], experiment: Experiment) -> str:
+    """`T=4 threshold=1.00 tau=2.00 seed=0`."""
+    return " ".join([*(f"{s.name}={s.text(s.value(experiment))}" for s in settings), f"seed={experiment.seed}"])

@@ -1,10 +1,12 @@
 """The experiment a session looks at: one frozen value under one key that is no widget's, and its form in the address.
 
-A widget's own key dies when its page is left; the experiment, and what `recall` keeps beside it, do not.
+A widget's own key dies when its page is left; the experiment, and what `recall` keeps beside it, do not. Widgets show
+what the experiment says and hand changes to it; nothing is kept in a widget alone.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,8 +16,10 @@ import streamlit as st
 from spikeviz.cards import CheckpointCard, list_checkpoints
 
 KEY = "experiment"
-VIEW = "view"  # what is looked at and not what is computed: layer, neuron
-READ = "addresses_read"
+HELD = "held"  # the experiment that the present one is compared with
+VIEW = "view"  # what is looked at and not what is computed: layer, neuron, step
+SEEN = "address_seen"
+NEW = "address_new"
 NOTICES = "notices"
 
 
@@ -47,6 +51,10 @@ class Experiment:
         if not found:
             return self.but(interventions=(*self.interventions, value))
         return self.but(interventions=tuple(value if i is found[0] else i for i in self.interventions))
+
+    def only(self, *kinds: type) -> Experiment:
+        """Without what other pages intervene: a page computes what it shows controls for, and nothing else."""
+        return self.but(interventions=tuple(i for i in self.interventions if isinstance(i, kinds)))
 
     @property
     def index(self) -> int | None:
@@ -83,6 +91,17 @@ def keep(experiment: Experiment) -> Experiment:
     return experiment
 
 
+def held() -> Experiment | None:
+    """What the present experiment is compared with, if something is."""
+    experiment = st.session_state.get(HELD)
+    return experiment if experiment and experiment.checkpoint in checkpoints() else None
+
+
+def hold(experiment: Experiment | None) -> None:
+    """Compare with this from now on; None ends the comparison."""
+    st.session_state[HELD] = experiment
+
+
 def recall(name: str, default: Any = None) -> Any:
     """What the session keeps of a view."""
     return st.session_state.get(VIEW, {}).get(name, default)
@@ -94,36 +113,99 @@ def remember(name: str, value: Any) -> Any:
     return value
 
 
-def read_address(page: str, readers: dict[str, Callable[[str], None]]) -> None:
-    """Take over the address a page was opened with, once for each session and page.
+def plain() -> bool:
+    """Whether the page does without its own JavaScript: asked for by `?plain=1`, and under Streamlit's AppTest."""
+    return st.query_params.get("plain") == "1" or "streamlit.testing.v1" in sys.modules
 
-    Each reader gets the text of its parameter; a ValueError becomes a notice and leaves things as they were.
+
+@dataclass(frozen=True)
+class Parameter:
+    """One part of the address of a page.
+
+    Attributes:
+        name: in the address.
+        read: takes the text over, or raises a ValueError that says what would have worked; None sets the default.
+        write: the present value as text; None for the default, which is left out.
     """
-    done = st.session_state.setdefault(READ, set())
-    if page in done:
+
+    name: str
+    read: Callable[[str | None], None]
+    write: Callable[[], str | None]
+
+
+def arrive(page: str) -> None:
+    """Note the address in a run of the whole page: after a first visit, a link, the back button.
+
+    A run of a part of a page is not asked: the browser may send it with an address that is one step behind. What an
+    address leaves out gets its default, unless one comes from another page: then it stays as it was. An empty address
+    is that of a page that was chosen in the sidebar, and wants nothing.
+    """
+    address, (last, seen) = st.query_params.to_dict(), st.session_state.get(SEEN, ("", {}))
+    if (last, seen) != (page, address):
+        st.session_state[SEEN] = (page, address)
+        st.session_state[NEW] = (page, address, set(), last in ("", page))
+
+
+def read_address(page: str, parameters: list[Parameter]) -> None:
+    """Take a new address over, once; what does not work is a notice."""
+    where, address, done, complete = st.session_state.get(NEW, ("", {}, set(), True))
+    if where != page or not address.keys() - {"plain"}:
         return
-    done.add(page)
-    for name, reader in readers.items():
-        if name in st.query_params:
-            try:
-                reader(st.query_params[name])
-            except ValueError as error:
-                notice(f"The address says {name}={st.query_params[name][:40]}, which does not work here: {error}")
+    for parameter in parameters:
+        if parameter.name in done or not (complete or parameter.name in address):
+            continue  # done: by a run of the page that was stopped half way
+        done.add(parameter.name)
+        text = address.get(parameter.name)
+        try:
+            parameter.read(text)
+        except ValueError as error:
+            notice(f"The address says {parameter.name}={str(text)[:40]}, which does not work here: {error}")
+            parameter.read(None)
 
 
-def write_address(parameters: dict[str, str]) -> None:
-    """Put the state into the address; None leaves a parameter out."""
-    wanted = {name: str(value) for name, value in parameters.items() if value is not None}
+def write_address(page: str, parameters: list[Parameter]) -> None:
+    """Put the state into the address; the back button then leads to the state before."""
+    st.session_state.pop(NEW, None)
+    wanted = {p.name: text for p in parameters if (text := p.write()) is not None}
+    if st.query_params.get("plain") == "1":
+        wanted["plain"] = "1"
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
+    st.session_state[SEEN] = (page, wanted)
 
 
-def read_checkpoint(text: str) -> None:
-    """`checkpoint=...` of an address."""
-    names = checkpoints()
-    if text not in names:
-        raise ValueError(f"there are {', '.join(names)}.")
-    keep(current().but(checkpoint=text, interventions=()))
+def checkpoint_parameter() -> Parameter:
+    """`checkpoint=...`: another network starts as it was trained."""
+
+    def read(text: str | None) -> None:
+        names = checkpoints()
+        if text is not None and text not in names:
+            raise ValueError(f"there are {', '.join(names)}.")
+        name = text or next(iter(names))
+        if current().checkpoint != name:
+            keep(current().but(checkpoint=name, interventions=()))
+
+    return Parameter("checkpoint", read, lambda: current().checkpoint)
+
+
+def seed_parameter() -> Parameter:
+    """`seed=...` of random edits."""
+
+    def read(text: str | None) -> None:
+        keep(current().but(seed=whole(text or "0", "a seed", 0, 2**31 - 1)))
+
+    return Parameter("seed", read, lambda: str(current().seed) if current().seed else None)
+
+
+def whole(text: str, what: str, low: int, high: int) -> int:
+    """A whole number of an address.
+
+    Raises:
+        ValueError: if it is none, or outside the range.
+    """
+    if not text.isascii() or not text.isdigit() or not low <= int(text[:12]) <= high:
+        raise ValueError(f"{what} is a number from {low} to {high}.")
+    return int(text)
 
 
 def notice(sentence: str) -> None:

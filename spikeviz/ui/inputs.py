@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from spikeviz.cards import CheckpointCard
-from spikeviz.ui.experiment import checkpoints, current, keep, notice
-from spikeviz.ui.runs import network, test_images
+from spikeviz.ui import runs
+from spikeviz.ui.experiment import Experiment, Parameter, checkpoints, current, keep, notice, whole
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
-    from torch import Tensor, nn
+    from torch import Tensor
 
 PICTURES = "pictures"
 KEPT_PICTURES = 4  # of one session
@@ -34,65 +34,88 @@ class Input:
 
 def picked(card: CheckpointCard) -> Input:
     """The input of the current experiment; falls back to test image 0 with a notice."""
-    x, y = test_images(card.data)
-    experiment = current()
-    picture = st.session_state.get(PICTURES, {}).get(experiment.source)
-    if picture is not None:
-        return picture
-    index = experiment.index
-    if index is None or index >= len(x):
+    found = picture(current(), card)
+    if found is None:
         notice("That picture is not here any more: this is test image 0.")
-        index = keep(experiment.but(source="test/0")).index
-    return Input(x[index], f"test image {index}", int(y[index]))
+        found = picture(keep(current().but(source="test/0")), card)
+    return found
 
 
-def open_network(prefix: str) -> tuple[CheckpointCard, nn.Module]:
-    """The network of the current experiment and its card, chosen where there are several.
+def picture(experiment: Experiment, card: CheckpointCard) -> Input | None:
+    """The input of an experiment; None if it is gone."""
+    brought = st.session_state.get(PICTURES, {}).get(experiment.source)
+    if brought is not None:
+        return brought
+    x, y = runs.test_images(card.data)
+    index = experiment.index
+    return None if index is None or index >= len(x) else Input(x[index], f"test image {index}", int(y[index]))
 
-    One that cannot be opened, and one whose pictures are not here, is one sentence, and the run of the page ends there.
-    """
+
+def choose_network(page: str) -> CheckpointCard:
+    """The card of the current experiment's network, chosen where there are several."""
     names = checkpoints()
     if len(names) > 1:
-        key = f"{prefix}_checkpoint"
+        key = f"{page}_checkpoint"
         st.session_state[key] = current().checkpoint
-        st.selectbox("Network", list(names), key=key, on_change=_take_checkpoint, args=(prefix,))
-    card = names[current().checkpoint]
+        st.selectbox("Network", list(names), key=key, on_change=_take_checkpoint, args=(key,))
+    return names[current().checkpoint]
+
+
+def opened(card: CheckpointCard) -> runs.Opened:
+    """A network, once its test images are there as well; else a sentence, and the run of the page ends."""
     try:
-        model = network(card.name, card.sha256)
-        test_images(card.data)
+        found = runs.network(card.name, card.sha256)
+        runs.test_images(card.data)
     except (ValueError, FileNotFoundError) as error:
         st.error(f"{card.name} cannot be shown: {error}")
         st.stop()
-    return card, model
+    return found
 
 
-def read_number(text: str, card: CheckpointCard) -> None:
-    """`input=...` of an address: the number of a test image (an upload lives in its own session only)."""
-    count = len(test_images(card.data)[0])
-    if not text.isascii() or not text.isdigit() or int(text[:9]) >= count:
-        raise ValueError(f"a test image is a number from 0 to {count - 1}.")
-    keep(current().but(source=f"test/{int(text)}"))
+def parameter(card: CheckpointCard) -> Parameter:
+    """`input=12`: the number of a test image; `input=upload-...` is a picture of this session only."""
+
+    def read(text: str | None) -> None:
+        keep(current().but(source=source(text or "0", card)))
+
+    return Parameter("input", read, lambda: short(current()))
 
 
-def choose_input(prefix: str, card: CheckpointCard) -> DeltaGenerator:
+def short(experiment: Experiment) -> str:
+    """The input of an experiment in an address: `12`, or `upload-...`."""
+    return experiment.source.removeprefix("test/").replace("/", "-")
+
+
+def source(text: str, card: CheckpointCard) -> str:
+    """The opposite of `short`.
+
+    Raises:
+        ValueError: if there is no such test image, or the session does not have that picture.
+    """
+    found = text.replace("upload-", "upload/", 1)
+    if found in st.session_state.get(PICTURES, {}):
+        return found
+    if found.startswith("upload/"):
+        raise ValueError("an uploaded picture stays in the session that brought it.")
+    return f"test/{whole(found, 'a test image', 0, card.samples - 1)}"
+
+
+def choose_input(page: str, card: CheckpointCard) -> DeltaGenerator:
     """One row: the number of a test image, a step back and forth, a random one, and an upload. Answers the row."""
-    count = len(test_images(card.data)[0])
-    key = f"{prefix}_image"
-    if current().index is not None:
-        st.session_state[key] = current().index
-    elif key not in st.session_state:
-        st.session_state[key] = 0
-    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=f"{prefix}_input_row")
+    count = card.samples  # the whole test split, known without reading it
+    key = f"{page}_image"
+    st.session_state[key] = current().index if current().index is not None else st.session_state.get(key, 0)
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=f"{page}_input_row")
     with row:
         st.number_input(
             "Test image", 0, count - 1, step=1, key=key, on_change=_take_number, args=(key,), width=130,
             help=f"One of the {count:,} test images of {card.data}, by its number from 0.",
         )  # fmt: skip
-        st.button("‹", key=f"{prefix}_back", on_click=_step, args=(-1, count), help="The test image before")
-        st.button("›", key=f"{prefix}_on", on_click=_step, args=(1, count), help="The next test image")
-        st.button("Random", key=f"{prefix}_random", on_click=_random, args=(count,), help="Any test image")
+        st.button("‹", key=f"{page}_back", on_click=_step, args=(-1, count), help="The test image before")
+        st.button("›", key=f"{page}_on", on_click=_step, args=(1, count), help="The next test image")
+        st.button("Random", key=f"{page}_random", on_click=_random, args=(count,), help="Any test image")
         with st.popover("Upload", help="Bring a picture of your own"):
-            _uploader(prefix, card)
+            _uploader(page, card)
     return row
 
 
@@ -123,12 +146,9 @@ def _form(card: CheckpointCard) -> tuple[int, int]:
     return data.channels, data.size
 
 
-def _take_checkpoint(prefix: str) -> None:
-    """Another network starts as it was trained: what its page's widgets held was for the last one."""
-    name = st.session_state[f"{prefix}_checkpoint"]
-    for key in [k for k in st.session_state if str(k).startswith(f"{prefix}_")]:
-        del st.session_state[key]
-    keep(current().but(checkpoint=name, source="test/0", interventions=()))
+def _take_checkpoint(key: str) -> None:
+    """Another network starts as it was trained."""
+    keep(current().but(checkpoint=st.session_state[key], source="test/0", interventions=()))
 
 
 def _take_number(key: str) -> None:

@@ -5,18 +5,25 @@ The network is shared between all sessions and never written to; a recording is 
 
 from __future__ import annotations
 
+import sys
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from spikeviz.places import assets
 from spikeviz.ui.experiment import Experiment
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor, nn
 
+    from spikeviz.figures.film import Film
     from spikeviz.recording import Recording
+
+WARM = "spikeviz warms up"
+LIVE = 60.0  # ms of a forward pass up to which a slider answers while it is dragged
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +35,22 @@ class Numbers:
     operations: pd.DataFrame
 
 
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A network that is shared between all sessions, its layers that spike on a grid, and how long one pass takes."""
+
+    model: nn.Module
+    layers: tuple[str, ...]
+    milliseconds: float
+
+    @property
+    def fast(self) -> bool:
+        """Whether a slider can answer while it is dragged."""
+        return self.milliseconds <= LIVE
+
+
 @st.cache_resource(max_entries=4, show_spinner="Loading the network ...")
-def network(name: str, sha256: str) -> nn.Module:
+def network(name: str, sha256: str) -> Opened:
     """A checkpoint, on the best device there is. `sha256` renews the entry where the file was trained anew.
 
     One image is too little work for two threads: under load they wait for each other. On the CPU one is fastest.
@@ -39,12 +60,14 @@ def network(name: str, sha256: str) -> nn.Module:
 
     import spikeviz as sv
     from spikeviz.cards import find_card
+    from spikeviz.metrics.firing import spike_layers
     from spikeviz.models.registry import find_spec
 
     torch.set_num_threads(1)
     model = sv.load(name)
-    sv.simulate(model, torch.zeros(1, *find_spec(find_card(name)[0].model).input))
-    return model
+    blank = torch.zeros(1, *find_spec(find_card(name)[0].model).input)
+    passes = [sv.simulate(model, blank).milliseconds for _ in range(3)]
+    return Opened(model, spike_layers(model), min(passes))
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the test images ...")
@@ -83,10 +106,22 @@ def _measure(key: str, sha256: str, _model: nn.Module, _recording: Recording) ->
     return Numbers(metrics.nsfr(_recording), metrics.firing_rates(_recording), metrics.operations(_model, _recording))
 
 
-def spike_layers(model: nn.Module) -> list[str]:
-    """The layers that spike on a grid, by module path, in forward order."""
-    from spikeviz.axes import MAPS
-    from spikeviz.probe import find_probes
+@st.cache_resource(max_entries=4, show_spinner=False)
+def shipped(name: str, sha256: str) -> Film | None:
+    """The recording that ships with a checkpoint, of the network as trained on test image 0; None if there is none."""
+    from spikeviz.figures.film import Film
 
-    places = find_probes(model, lambda probe: probe.kind == "spike" and probe.axes == MAPS)
-    return [name.removesuffix(".spike") for name in places]
+    path = assets() / "recordings" / f"{name}.npz"
+    film = Film.read(path) if path.exists() else None
+    return film if film and film.facts.get("sha256") == sha256 else None
+
+
+def warm_up() -> None:
+    """Import in the background what the first forward pass needs, once in a process."""
+
+    def load() -> None:
+        import spikeviz.checkpoints
+        import spikeviz.metrics  # noqa: F401
+
+    if "torch" not in sys.modules and not any(thread.name == WARM for thread in threading.enumerate()):
+        threading.Thread(target=load, name=WARM, daemon=True).start()

@@ -1,217 +1,268 @@
-"""The figures of one recording as cards: maps, curves, raster, one neuron, operations."""
+"""The figures of spikes: maps, curves, raster, one neuron, operations, and a survey over many images."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
-from spikeviz.ui import cards
-from spikeviz.ui.controls import seed
+from spikeviz.ui import cards, jobs, runs
 from spikeviz.ui.experiment import recall, remember
+from spikeviz.ui.viewer import Side, viewer
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from spikeviz.cards import CheckpointCard
-    from spikeviz.recording import Recording
-    from spikeviz.ui.inputs import Input
-    from spikeviz.ui.runs import Numbers
+    from spikeviz.figures.film import Film
+    from spikeviz.ui.lab import Lab, Run
 
 RASTER_NEURONS = 48
+SURVEY_IMAGES = 1024
+FIG_8 = "E-SpikeFormer, sec. 5.3 and Fig. 8"
 
 
-def shares(recording: Recording):
-    """The confidence in each class: softmax of the logits, mean over time."""
-    return recording.output[0].float().softmax(0).cpu().numpy()
-
-
-def prediction(recording: Recording, shown: Input, card: CheckpointCard) -> None:
-    """The input, what it is taken for, and how sure the network is of each class."""
-    from spikeviz.data.catalog import find_data
+def prediction(film: Film) -> None:
+    """What the input is taken for, and how sure the network is of each class."""
     from spikeviz.figures.prediction import prediction_bars
 
-    classes, confidence = find_data(card.data).classes, shares(recording)
+    classes, label, notes = film.facts["classes"], film.facts["label"], film.facts.get("notes", ())
+    logits = np.asarray(film.facts["logits"])
+    confidence = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
     best = int(confidence.argmax())
-    truth = "" if shown.label is None else f" · it is: {classes[shown.label]}"
+    truth = "" if label is None else f" · it is: {classes[label]}"
     st.markdown(f"**{classes[best]}** {confidence[best]:.0%}{truth}")
-    st.html(prediction_bars(confidence, classes, shown.label))
+    st.html(prediction_bars(confidence, classes, label))
     st.caption("Confidence: softmax of the logits, mean over t.")
-    if shown.notes:
-        st.caption(f"Your picture was {', '.join(shown.notes)}.")
+    if notes:
+        st.caption(f"Your picture was {', '.join(notes)}.")
 
 
-def input_tile(shown: Input) -> str:
-    """The input as the network gets it."""
-    from spikeviz.figures.maps import photograph, tile
+def spike_viewer(lab: Lab) -> None:
+    """The maps of a layer, of one setting or two, beside the prediction."""
+    from spikeviz.figures.chart import Maps
 
-    return tile(photograph(shown.pixels.numpy()), "input", shown.title, f"Input: {shown.title}")
-
-
-def viewer(recording: Recording, layer: str, shown: Input, card: CheckpointCard) -> None:
-    """The T maps of a layer and their mean, beside input and prediction."""
-    from spikeviz.figures.maps import rate_bar, rate_tiles, strip
-    from spikeviz.metrics import spike_maps
-
-    track = recording[f"{layer}.spike"]
-    maps = spike_maps(track).numpy()
-    mean = maps.mean(0)
-    steps, (_, _, channels, height, width) = len(maps), track.values.shape
+    sides = [Side(name, run.said, run.film) for name, run in lab.runs]
+    reel = sides[-1].film.reels[lab.layer]
+    steps, channels, height, width = reel.shape
+    label = f"share of the {channels} channels that fire"
+    titles = [*(f"t = {t}" for t in range(1, steps + 1)), "mean over t"]
+    exhibits = []
+    for side in sides:
+        maps = side.film.reels[lab.layer].maps if lab.layer in side.film.reels else None
+        if maps is not None:
+            name = f"{lab.layer}{f', {side.name}' if lab.held else ''}"
+            times = [*(f"t = {t}" for t in range(1, len(maps) + 1)), "mean over t"]
+            exhibits.append(Maps(f"Spike maps · {name}", np.concatenate([maps, maps.mean(0)[None]]), times, label))
+    if len(exhibits) == 2 and exhibits[0].maps.shape[1:] == exhibits[1].maps.shape[1:]:
+        both = min(len(e.maps) for e in exhibits) - 1  # the steps that both have, and their means
+        change = [np.concatenate([e.maps[:both], e.maps[-1:]]) for e in exhibits]
+        names = [*titles[:both], "mean over t"]
+        exhibits.append(Maps(f"Spike maps · {lab.layer}, A−B", change[0] - change[1], names, label, "difference"))
+    wanted = next((e for e in exhibits if e.title.endswith(f", {recall('side')}")), exhibits[min(1, len(exhibits) - 1)])
+    notice = (
+        "What to notice: a place that is bright at every t fires whatever the step; one that comes and goes is where "
+        "time adds something."
+    )
     picture, words = st.columns([2.9, 1], gap="medium")
-    with words:
-        prediction(recording, shown, card)
     with picture:
-        titles = [f"t = {t}" for t in range(1, steps + 1)] + ["mean over t"]
-        every = [*maps, mean]
-        notes = [f"mean {m.mean():.2f} max {m.max():.2f}" for m in every]
-        tiles = [input_tile(shown), *rate_tiles(every, titles, notes, f"Spike map of {layer}")]
-        cards.picture(
-            strip(tiles, len(tiles) if len(tiles) < 7 else -(-len(tiles) // 2))
-            + rate_bar(f"share of the {channels} channels that fire at a place"),
-            f"{layer} · {channels} channels of {height} x {width} neurons",
-            "What to notice: a place that is bright at every t fires whatever the step; one that comes and goes is "
-            "where time adds something.",
-            "E-SpikeFormer, Fig. 8",
-        )
+        cards.title(wanted, lab.page, "spike map")
+        viewer(sides, lab.layer, lab.neuron, f"{lab.page}_viewer")
+        with st.container(key="viewer_still"):
+            _still(lab, exhibits)
+        st.caption(f"{channels} channels of {height} x {width} neurons. {notice} *{FIG_8}*")
+    with words:
+        prediction(sides[-1].film)
+    lab.exhibits += [(exhibit, notice) for exhibit in exhibits]
 
 
-def nsfr(numbers: Numbers) -> None:
-    """NSFR at each step."""
+def _still(lab: Lab, exhibits: Sequence) -> None:
+    """The same maps as pictures: what is seen until the viewer has drawn, and where it cannot."""
+    from spikeviz.figures.maps import photograph, rate_bar, strip, tile
+
+    rows = []
+    for exhibit in exhibits:
+        tiles = [tile(photograph(lab.now.shown.pixels.numpy()), "input", lab.now.shown.title, lab.now.shown.title)]
+        for title, values, pixels in zip(exhibit.titles, exhibit.maps, exhibit.pixels(), strict=True):
+            note = f"mean {values.mean():.2f} max {values.max():.2f}"
+            alt = f"{exhibit.title}, {title}: {values.shape[0]} by {values.shape[1]} neurons, {note}"
+            tiles.append(tile(pixels, title, note, alt))
+        rows.append(strip(tiles, len(tiles) if len(tiles) < 7 else -(-len(tiles) // 2)))
+    st.html("".join(rows) + rate_bar(exhibits[0].label))
+
+
+def nsfr(lab: Lab) -> None:
+    """NSFR at each step, of both settings."""
     from spikeviz.figures.curves import nsfr_curve
 
-    values = numbers.nsfr.numpy()
-    cards.chart(
-        nsfr_curve(values),
-        f"Network spike firing rate · this image, mean {values.mean():.3f}",
-        "The share of all neurons of the network that fire at a step. Every membrane starts at 0, so the first step "
-        "differs from the rest. The paper's curves are means over a test set; this is one image.",
+    values = lab.now.numbers.nsfr.numpy()
+    lab.figure(
+        nsfr_curve(values, lab.held and lab.held.numbers.nsfr.numpy()),
+        f"This image, mean {values.mean():.3f}: the share of all neurons of the network that fire at a step. Every "
+        "membrane starts at 0, so the first step differs from the rest. The paper's curves are means over a test set.",
         "E-SpikeFormer, sec. 5.3",
-        key="maps_nsfr",
         alt="Network spike firing rate against the time step: " + ", ".join(f"{v:.3f}" for v in values),
+        term="NSFR",
     )
 
 
-def rates(numbers: Numbers, layer: str) -> None:
+def rates(lab: Lab) -> None:
     """Firing rate of every layer, mean over time."""
     from spikeviz.figures.curves import layer_bars
 
-    table = numbers.rates.groupby("layer", sort=False)["rate"].mean().rename(lambda name: name.removesuffix(".spike"))
-    cards.chart(
-        layer_bars(list(table.index), table.tolist(), "firing rate, mean over t", layer),
-        "Firing rate by layer",
-        f"Spikes per neuron and step; the chosen layer, at {table[layer]:.3f}, is marked. A layer near 0 is silent.",
-        key="maps_rates",
+    table = lab.now.numbers.rates.groupby("layer", sort=False)["rate"].mean()
+    table = table.rename(lambda name: name.removesuffix(".spike"))
+    lab.figure(
+        layer_bars(
+            list(table.index), table.tolist(), "firing rate, mean over t", lab.layer, title="Firing rate by layer"
+        ),
+        f"Spikes per neuron and step; the chosen layer, {table[lab.layer]:.3f}, is marked. A layer near 0 is silent.",
         alt="Firing rate of each layer, mean over time: " + ", ".join(f"{n} {r:.3f}" for n, r in table.items()),
+        term="firing rate",
     )
 
 
-def operations(numbers: Numbers) -> None:
+def operations(lab: Lab) -> None:
     """Operations and energy of every weighted product."""
-    from spikeviz.figures.operations import operations_table
+    from spikeviz.figures.operations import operations_chart, operations_table
     from spikeviz.metrics import ENERGY
 
-    cards.picture(
-        operations_table(numbers.operations),
-        "Operations and energy by layer · this image",
-        f"A spike costs one addition (SOP) for each output it reaches, a real number a multiply-accumulate (MAC). "
-        f"Energy: {ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP, estimated from operation counts; no hardware was "
-        "measured.",
+    table = lab.now.numbers.operations
+    lab.figure(
+        operations_chart(table, title="Operations and energy by layer"),
+        f"This image. A spike costs one addition (SOP) for each output it reaches, a real number a multiply-accumulate "
+        f"(MAC). Energy: {ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP, estimated from operation counts; no "
+        "hardware was measured.",
         ENERGY.source,
+        html=operations_table(table),
+        term="SOP",
     )
 
 
-def raster(recording: Recording, layer: str) -> None:
+def raster(lab: Lab) -> None:
     """Spikes of some neurons of the layer."""
     from spikeviz.figures.raster import raster as figure
     from spikeviz.metrics import raster as spikes
 
-    track = recording[f"{layer}.spike"]
+    track = lab.now.recording[f"{lab.layer}.spike"]
     shown = spikes(track, limit=RASTER_NEURONS)
     _, _, _, height, width = track.values.shape
     places = [divmod(n, height * width) for n in shown.neurons.tolist()]
     names = [f"channel {c}, row {r // width}, column {r % width}" for c, r in places]
-    cards.chart(
-        figure(shown, names),
-        f"Raster · {layer}",
+    lab.figure(
+        figure(shown, names, title=f"Raster · {lab.layer}"),
         f"Each row is one of {len(names)} neurons spread evenly over the layer; a tick is a spike. Rows full of ticks "
         "fire whatever comes.",
-        key="maps_raster",
-        alt=f"Raster of {len(names)} neurons of {layer}: {len(shown.rows)} spikes in {shown.length} steps",
+        alt=f"Raster of {len(names)} neurons of {lab.layer}: {len(shown.rows)} spikes in {shown.length} steps",
+        term="spike",
     )
 
 
-def neuron(recording: Recording, layer: str, page: str) -> None:
-    """One neuron: where it is, its membrane, its spikes."""
-    from spikeviz.figures.maps import rate_tiles, strip
+def neuron(lab: Lab) -> None:
+    """One neuron: where it is, its membrane, its spikes, its equation with the numbers of the moment."""
     from spikeviz.figures.membrane import membrane
     from spikeviz.metrics import membrane_trace
 
-    spikes = recording[f"{layer}.spike"].values[:, 0]
-    st.markdown(f"**Membrane of one neuron · {layer}**")
-    place = _choose_neuron(spikes, layer, page)
-    trace = membrane_trace(recording, layer, place)
+    trace = membrane_trace(lab.now.recording, lab.layer, lab.neuron)
     potential, fired = trace.potential.float().numpy(), trace.spikes.numpy()
-    cards.chart(
-        membrane(potential, fired, trace.threshold),
-        "",
+    channel, row, column = lab.neuron
+    lab.figure(
+        membrane(
+            potential,
+            fired,
+            trace.threshold,
+            title=f"Membrane · {lab.layer} {channel}.{row}.{column}",
+        ),
         f"It fires at {int((fired > 0).sum())} of {len(fired)} steps: whenever the potential, shown before its reset, "
-        "reaches the dashed threshold.",
+        "reaches the dashed threshold. Click another one in the viewer. The numbers: channel, row, column.",
         "Spikformer V2, sec. 3",
-        key="maps_membrane",
-        alt=f"Membrane potential of neuron {place}: " + ", ".join(f"{v:.2f}" for v in potential),
+        alt=f"Membrane potential of neuron {lab.neuron}: " + ", ".join(f"{v:.2f}" for v in potential),
+        term="membrane",
     )
-    channel = spikes[:, place[0]].float().cpu().numpy()
-    titles = [f"t = {t}" for t in range(1, len(channel) + 1)]
-    notes = [f"{int(m.sum())} spikes" for m in channel]
-    cards.picture(
-        strip(rate_tiles(channel, titles, notes, f"Channel {place[0]}", place[1:]), max(4, len(channel)), 60, 120),
-        "",
-        f"Channel {place[0]}: yellow neurons fire; the frame marks the chosen one.",
-    )
+    formula(lab.now, trace.threshold)
+    _choose_neuron(lab, lab.now.recording[f"{lab.layer}.spike"].values[:, 0].shape)
 
 
-def _choose_neuron(spikes: Tensor, layer: str, page: str) -> tuple[int, int, int]:
-    """Channel, row and column; a layer seen for the first time starts at a neuron that has something to show."""
-    start = recall(f"neuron {layer}") or telling_neuron(spikes)
-    place = []
-    with st.container(horizontal=True, gap="small", key=f"{page}_neuron_row"):
-        for name, size, value in zip(("Channel", "Row", "Column"), spikes.shape[1:], start, strict=True):
-            key = f"{page}_{name.lower()} {layer}"
-            seed(key, value, 0, size - 1)
-            place.append(st.number_input(f"{name}, 0 to {size - 1}", 0, size - 1, step=1, key=key, width=108))
-    return remember(f"neuron {layer}", tuple(place))
+def formula(run: Run, threshold: float | None) -> None:
+    """What a leaky neuron computes, with the numbers of the moment."""
+    from spikeviz.interventions import TimeConstant
+    from spikeviz.ui.controls import dynamics
+
+    tau = next((s.value(run.experiment) for s in dynamics(run.opened.model) if s.kind is TimeConstant), None)
+    if tau is not None and threshold is not None:
+        st.markdown(
+            rf"$H_t = V_{{t-1}} + \frac{{1}}{{{tau:.2f}}}\,(X_t - V_{{t-1}})$, a spike where "
+            rf"$H_t \geq {threshold:.2f}$, "
+            r"then $V_t = 0$, else $V_t = H_t$"
+        )
 
 
-def telling_neuron(spikes: Tensor) -> tuple[int, int, int]:
-    """The neuron nearest to the centre that fires at some steps and not at all of them, if there is one."""
-    _, height, width = spikes.shape[1:]
-    fired = spikes.sum(0, dtype=int).cpu()
-    places = (((fired > 0) & (fired < len(spikes))).nonzero() if len(spikes) > 1 else fired.nonzero()).tolist()
-    if not places:
-        return 0, height // 2, width // 2
-    nearest = min(places, key=lambda p: ((p[1] - height / 2) ** 2 + (p[2] - width / 2) ** 2, -int(fired[tuple(p)])))
-    return nearest[0], nearest[1], nearest[2]
+def _choose_neuron(lab: Lab, shape: Sequence[int]) -> None:
+    """Channel, row and column as numbers: the keyboard's way, and that of a page without its viewer."""
+    with st.container(horizontal=True, gap="small", key=f"{lab.page}_neuron_row"):
+        for axis, (name, size) in enumerate(zip(("Channel", "Row", "Column"), shape[1:], strict=True)):
+            key = f"{lab.page}_{name.lower()}"
+            st.session_state[key] = lab.neuron[axis]
+            st.number_input(
+                f"{name}, 0 to {size - 1}", 0, size - 1, step=1, key=key, width=108,
+                on_change=_take_number, args=(lab, axis, key),
+            )  # fmt: skip
 
 
-def tower(recording: Recording, layers: list[str], shown: Input) -> None:
+def _take_number(lab: Lab, axis: int, key: str) -> None:
+    place = list(lab.neuron)
+    place[axis] = st.session_state[key]
+    remember(f"neuron {lab.layer}", tuple(place))
+
+
+def survey(lab: Lab) -> None:
+    """NSFR and accuracy over many test images: what one image cannot say."""
+    from spikeviz.figures.curves import nsfr_curve
+    from spikeviz.metrics import survey as over
+
+    run = lab.now
+    x, y = (part[:SURVEY_IMAGES] for part in runs.test_images(run.card.data))
+    title = f"Over {len(x):,} test images"
+
+    def work():
+        for so_far in over(run.opened.model, x, y, run.experiment.interventions, run.experiment.seed):
+            yield so_far.images, so_far
+
+    def draw(so_far, job) -> None:
+        values = so_far.nsfr.numpy()
+        cards.figure(
+            nsfr_curve(values, title=f"NSFR over {so_far.images:,} test images"),
+            f"The first {so_far.images:,} test images of {run.card.data}, {run.said}: accuracy {so_far.accuracy:.3f} "
+            f"± {so_far.error:.3f} (standard error), NSFR {values.mean():.3f}, {job.seconds:.0f} s.",
+            page=f"{lab.page}_survey",
+            alt="NSFR over many images: " + ", ".join(f"{v:.3f}" for v in values),
+            files=job.over,
+        )
+
+    setting = (run.card.sha256, repr(run.experiment.but(source="")), len(x))
+    seconds = len(x) * run.opened.milliseconds / 1000
+    jobs.panel(
+        f"survey {setting}", title, len(x), work, draw, label=f"Run over {len(x):,} images",
+        note=f"NSFR and accuracy of this setting over the first {len(x):,} test images, about {seconds:.0f} s.",
+    )  # fmt: skip
+
+
+def tower(film: Film) -> None:
     """All neurons of some layers, from the stem to the last block."""
-    from spikeviz.figures.maps import channel_mosaic, rate_bar, strip, tile
+    from spikeviz.figures.maps import channel_mosaic, photograph, rate_bar, strip, tile
 
-    chosen = [layer for layer in layers if layer.startswith("stem")] + [n for n in layers if n.endswith("mlp.hidden")]
-    tiles, fired, neurons = [input_tile(shown)], 0, 0
+    layers = list(film.reels)
+    chosen = [n for n in layers if n.startswith("stem")] + [n for n in layers if n.endswith("mlp.hidden")]
+    tiles = [tile(photograph(film.pixels), "input", film.facts["title"], f"Input: {film.facts['title']}")]
     for layer in chosen[:7]:
-        values = recording[f"{layer}.spike"].values[:, 0].float().cpu()
-        rate, shape = float(values.mean()), " x ".join(str(n) for n in values.shape[1:])
+        spikes = film.reels[layer].spikes
+        rate, shape = float(spikes.mean()), " x ".join(str(n) for n in spikes.shape[1:])
         alt = f"Spikes of {layer}: {shape} neurons, {rate:.0%} of them at a step"
-        tiles.append(tile(channel_mosaic(values.mean(0).numpy()), layer, f"{shape}, rate {rate:.2f}", alt))
-    for name in layers:
-        values = recording[f"{name}.spike"].values
-        fired, neurons = fired + int(values.sum(dtype=int)), neurons + values[0].numel()
-    steps = recording.logits_per_step.shape[0]
-    cards.picture(
-        strip(tiles, 4, 104, 330) + rate_bar(f"share of the {steps} steps at which a neuron fires"),
-        f"{fired:,} spikes of {neurons:,} neurons in {steps} steps",
+        tiles.append(tile(channel_mosaic(spikes.mean(0)), layer, f"{shape}, rate {rate:.2f}", alt))
+    fired = sum(reel.count for reel in film.reels.values())
+    neurons = sum(int(np.prod(reel.shape[1:])) for reel in film.reels.values())
+    st.markdown(f"**{fired:,} spikes of {neurons:,} neurons in {film.steps} steps**")
+    st.html(strip(tiles, 4, 104, 330) + rate_bar(f"share of the {film.steps} steps at which a neuron fires"))
+    st.caption(
         "What to notice: a square holds the channels of a layer, a pixel is a neuron. The picture dissolves from "
-        "outlines into a code that no eye reads.",
-        "Spikformer V2, sec. 3.2",
+        "outlines into a code that no eye reads. *Spikformer V2, sec. 3.2*"
     )

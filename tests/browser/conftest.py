@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from visits import SIZES, STATUS, complains, own, settle
 
 from spikeviz.places import house
 
@@ -23,7 +25,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 
 @contextmanager
 def running(folder: Path, command: Callable[[int], list[str]]):
-    """A server of the app in a working directory; the address once it answers."""
+    """A server of the app in a working directory, once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -38,7 +40,7 @@ def running(folder: Path, command: Callable[[int], list[str]]):
         )
         try:
             wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, folder / "log.txt")
-            yield f"http://127.0.0.1:{port}"
+            yield Server(f"http://127.0.0.1:{port}", server)
         finally:
             server.terminate()
             server.wait(20)
@@ -53,18 +55,39 @@ def as_streamlit(port: int) -> list[str]:
     return ["-m", "streamlit", "run", script, "--server.port", str(port), "--server.headless", "true"]
 
 
+class Server:
+    """A running app: its address, and a way to make it stand still."""
+
+    def __init__(self, url: str, process: subprocess.Popen):
+        self.url, self.process = url, process
+
+    @contextmanager
+    def standing_still(self):
+        """The process gets no time: what happens meanwhile happens in the browser alone."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+
 @pytest.fixture(scope="session")
-def address(tmp_path_factory):
+def server(tmp_path_factory):
     """The app, served as `spikeviz` serves it, from a working directory that is not the checkout."""
-    with running(tmp_path_factory.mktemp("elsewhere"), as_spikeviz) as url:
-        yield url
+    with running(tmp_path_factory.mktemp("elsewhere"), as_spikeviz) as running_app:
+        yield running_app
+
+
+@pytest.fixture(scope="session")
+def address(server):
+    return server.url
 
 
 @pytest.fixture(params=[as_spikeviz, as_streamlit])
 def fresh_address(request, tmp_path):
     """A server nobody has visited yet, started in either way."""
-    with running(tmp_path, request.param) as url:
-        yield url
+    with running(tmp_path, request.param) as running_app:
+        yield running_app.url
 
 
 def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
@@ -87,3 +110,26 @@ def browser():
         chromium = pw.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Opens pages and keeps what the browser complained about."""
+    contexts = []
+
+    def visit(name: str, width: int = 1280, theme: str = "light", query: str = "", address: str = address):
+        context = browser.new_context(viewport={"width": width, "height": SIZES[width]}, color_scheme=theme)
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints = []
+        page.on("console", lambda m: complains(m) and page.complaints.append(f"{m.text} {m.location['url']}"))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("request", lambda r: own(r.url, address) or page.complaints.append(f"foreign request {r.url}"))
+        page.goto(f"{address}/{'' if name == 'overview' else name}{query}")
+        page.get_by_text(STATUS).first.wait_for(timeout=120_000)
+        settle(page)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()

@@ -2,54 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
+from visits import CANVAS, SIZES, STATUS, drawn, settle, slider, status
 
 from spikeviz.places import house
 
 PAGES = sorted(path.stem for path in (house() / "pages").glob("*.py"))
-SIZES = {1280: 800, 390: 844}
-STATUS = re.compile(r"^\d+ ms · (CPU|CUDA|MPS) · ")
-
-
-@pytest.fixture
-def visit(browser, address):
-    """Opens pages and keeps what the browser complained about."""
-    contexts = []
-
-    def visit(name: str, width: int = 1280, theme: str = "light", query: str = "", address: str = address):
-        context = browser.new_context(viewport={"width": width, "height": SIZES[width]}, color_scheme=theme)
-        contexts.append(context)
-        page = context.new_page()
-        page.complaints = []
-        page.on("console", lambda m: complains(m) and page.complaints.append(f"{m.text} {m.location['url']}"))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("request", lambda r: own(r.url, address) or page.complaints.append(f"foreign request {r.url}"))
-        page.goto(f"{address}/{'' if name == 'overview' else name}{query}")
-        page.get_by_text(STATUS).first.wait_for(timeout=120_000)
-        settle(page)
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
-
-
-def complains(message) -> bool:
-    """Whether a console message is an error of ours: Streamlit itself asks for its base below a deep link first."""
-    searching = re.search(r"/\w+/_stcore/(health|host-config)$", message.location["url"])
-    return message.type == "error" and not (searching and "404" in message.text)
-
-
-def own(url: str, address: str) -> bool:
-    return url.startswith((address, address.replace("http", "ws", 1), "data:", "blob:"))
-
-
-def settle(page) -> None:
-    for _ in range(3):  # a run that has not begun yet also looks like one that has ended
-        page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']", timeout=120_000)
-        page.wait_for_timeout(300)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -88,37 +46,191 @@ def test_every_page_is_one_click_away(visit, name):
 def test_the_picture_comes_first(visit, width):
     """Above the fold on a wide screen, before its controls on a narrow one."""
     page = visit("spike_maps", width)
-    box = page.locator(".st-key-viewer img").nth(1).bounding_box()
-    assert box["y"] + box["height"] < SIZES[width]
-    slider = page.get_by_role("group", name="T", exact=True).bounding_box()
-    assert (slider["y"] < box["y"]) == (width == 1280)
+    drawn(page)
+    box = page.locator(CANVAS).bounding_box()
+    assert box["y"] + min(box["height"], box["width"]) < SIZES[width]
+    place = page.get_by_role("group", name="T", exact=True).bounding_box()
+    assert (place["y"] < box["y"]) == (width == 1280)
+    assert page.locator(".st-key-viewer_still").evaluate("e => getComputedStyle(e).display") == "none"
 
 
+@pytest.mark.parametrize("plain", ["", "?plain=1"])
 @pytest.mark.parametrize(
     ("label", "key", "said"), [("T", "ArrowLeft", "T=3"), ("Firing threshold", "ArrowRight", "threshold=1.05"),
                                ("tau", "ArrowRight", "tau=2.10")],
 )  # fmt: skip
-def test_a_slider_changes_the_picture(visit, label, key, said):
-    page = visit("spike_maps")
-    line, last = page.get_by_text(STATUS).first, page.locator(".st-key-viewer img").last
-    before, text = last.screenshot(), line.inner_text()
-    page.get_by_role("group", name=label, exact=True).get_by_role("slider").press(key)
+def test_a_slider_changes_the_picture(visit, label, key, said, plain):
+    page = visit("spike_maps", query=plain)
+    before, text = drawn(page), status(page)
+    slider(page, label).press(key)
     page.get_by_text(said).first.wait_for(timeout=30_000)
+    assert drawn(page, said) != before
     settle(page)
-    assert last.screenshot() != before
-    assert line.inner_text() != text and "\n" not in line.inner_text()
+    assert status(page) != text and "\n" not in status(page)
     name = {"T": "maps_T=3", "Firing threshold": "maps_threshold=1.05", "tau": "maps_tau=2.10"}[label]
     assert name in page.url
     assert page.complaints == []
+
+
+def test_twenty_quick_moves_end_at_the_last_one(visit):
+    page = visit("spike_maps")
+    drawn(page)
+    for _ in range(20):
+        slider(page, "Firing threshold").press("ArrowLeft")
+    slider(page, "Firing threshold").press("ArrowRight")
+    end = slider(page, "Firing threshold").input_value()
+    said = f"threshold={float(end):.2f}"
+    page.get_by_text(said).first.wait_for(timeout=60_000)
+    settle(page)
+    assert said in status(page) and f"maps_{said}" in page.url
+    fresh = visit("spike_maps", query=page.url[page.url.index("?") :])
+    assert drawn(fresh, said) == drawn(page, said)
+
+
+def test_dragging_leaves_one_entry_in_the_history(visit):
+    page = visit("spike_maps")
+    drawn(page)
+    before = page.evaluate("history.length")
+    box = slider(page, "tau").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for share in (0.4, 0.5, 0.6, 0.7, 0.8):
+        page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2, steps=4)
+        page.wait_for_timeout(120)
+    page.mouse.up()
+    settle(page)
+    assert "maps_tau" in page.url and f"tau={page.url.partition('maps_tau=')[2][:4]}" in status(page)
+    assert page.evaluate("history.length") == before + 1
+
+
+def test_the_back_button_restores_the_picture(visit):
+    page = visit("spike_maps")
+    first = drawn(page, "T=4")
+    slider(page, "T").press("ArrowLeft")
+    second = drawn(page, "T=3")
+    settle(page)
+    page.go_back()
+    page.get_by_text("T=4").first.wait_for(timeout=30_000)
+    settle(page)
+    assert drawn(page, "T=4") == first
+    assert slider(page, "T").input_value() == "4"
+    page.go_forward()
+    page.get_by_text("T=3").first.wait_for(timeout=30_000)
+    settle(page)
+    assert drawn(page, "T=3") == second
+    page.go_back()
+    settle(page)
+    page.go_back()
+    settle(page)
+    assert "T=4" in status(page) or page.url == "about:blank"
+
+
+def test_two_tabs_do_not_disturb_each_other(visit):
+    one, two = visit("spike_maps"), visit("spike_maps")
+    slider(one, "T").press("ArrowLeft")
+    drawn(one, "T=3")
+    slider(two, "T").press("ArrowRight")
+    drawn(two, "T=5")
+    settle(one)
+    assert "T=3" in status(one) and "T=5" in status(two)
+
+
+def test_a_reload_in_the_middle_of_a_run(visit):
+    page = visit("spike_maps")
+    drawn(page)
+    slider(page, "T").press("ArrowRight")
+    page.reload()
+    page.get_by_text(STATUS).first.wait_for(timeout=60_000)
+    settle(page)
+    said = status(page).partition("T=")[2][0]
+    assert drawn(page, f"T={said} ") and slider(page, "T").input_value() == said
+    assert page.locator("[data-testid='stException']").count() == 0
+
+
+def test_scrubbing_needs_no_server(visit, server):
+    """The step, the channel and the play button work while the server stands still."""
+    page = visit("spike_maps")
+    pictures = {drawn(page)}
+    with server.standing_still():
+        time = page.get_by_label("Time step")
+        for key in ("Home", "ArrowRight", "ArrowRight", "ArrowRight"):
+            time.press(key)
+            pictures.add(drawn(page))
+        page.get_by_label("Channel").select_option("3")
+        pictures.add(drawn(page))
+        page.get_by_label("Layer", exact=True).select_option("blocks.1.mlp.hidden")
+        pictures.add(drawn(page, "blocks.1.mlp.hidden"))
+    assert len(pictures) == 7
+    settle(page)
+    page.wait_for_url("**maps_layer=blocks.1.mlp.hidden**")
+    assert page.complaints == []
+
+
+def test_a_clicked_neuron_shows_its_membrane(visit):
+    page = visit("spike_maps")
+    drawn(page)
+    page.get_by_label("Channel").select_option("2")
+    page.wait_for_url("**maps_channel=2**")
+    box = page.locator(CANVAS).bounding_box()
+    page.mouse.move(box["x"] + 30, box["y"] + 40)
+    words = page.locator("[data-part='where']").inner_text()
+    row, column = (int(words.partition(axis)[2].split(",")[0].split(":")[0]) for axis in ("row", "column"))
+    page.mouse.click(box["x"] + 30, box["y"] + 40)
+    page.get_by_text(f"Membrane · stem.stages.0 2.{row}.{column}").wait_for(timeout=30_000)
+    page.wait_for_url(f"**maps_neuron=2.{row}.{column}**")
+    assert page.complaints == []
+
+
+def test_a_neuron_can_be_chosen_with_the_keyboard(visit):
+    page = visit("spike_maps", query="?maps_channel=1&maps_neuron=1.4.4")
+    drawn(page)
+    page.locator(CANVAS).focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    page.get_by_text("Membrane · stem.stages.0 1.5.6").wait_for(timeout=30_000)
+
+
+def test_a_and_b_and_their_difference(visit):
+    page = visit("spike_maps")
+    alone = drawn(page)
+    page.get_by_role("button", name="Hold as A").click()
+    page.get_by_role("button", name="Release A").wait_for()
+    slider(page, "Firing threshold").press("ArrowLeft")
+    page.get_by_text("threshold=0.95").first.wait_for()
+    settle(page)
+    shown = {}
+    for side in ("A", "B", "A−B"):
+        page.get_by_role("button", name=side, exact=True).click()
+        shown[side] = drawn(page, f" {side} ")
+    assert len(set(shown.values())) == 3 and alone not in (shown["B"], shown["A−B"])
+    settle(page)
+    again = visit("spike_maps", query=page.url[page.url.index("?") :])
+    assert drawn(again, " A−B ") == drawn(page, " A−B ")
+
+
+def test_the_copied_link_gives_the_same_picture(visit):
+    page = visit("spike_maps", query="?maps_T=2&input=3&maps_layer=blocks.0.attn.q&maps_channel=7&maps_step=2")
+    page.get_by_role("button", name="Share").click()
+    link = page.locator("[data-testid='stCode']").first.inner_text().replace("\n", "").strip()
+    again = visit("spike_maps", query=link[link.index("?") :])
+    assert drawn(again) == drawn(page)
+    assert status(again).partition(" · ")[2] == status(page).partition(" · ")[2]
+
+
+def test_a_figure_can_be_taken_along(visit):
+    page = visit("spike_maps")
+    page.get_by_role("button", name="Export").first.click()
+    with page.expect_download() as wait:
+        page.get_by_role("button", name="NPZ").first.click()
+    assert wait.value.suggested_filename.endswith(".npz")
 
 
 def test_an_address_opens_the_same_picture(visit):
     page = visit("spike_maps", query="?maps_T=2&maps_threshold=0.60&input=3")
     again = visit("spike_maps", query=page.url[page.url.index("?") :])
     for shown in (page, again):
-        assert "T=2 threshold=0.60 tau=2.00" in shown.get_by_text(STATUS).first.inner_text()
-    first, second = (p.locator(".st-key-viewer").first.screenshot() for p in (page, again))
-    assert first == second
+        assert "T=2 threshold=0.60 tau=2.00" in status(shown)
+    assert drawn(page) == drawn(again)
 
 
 def test_a_bad_address_says_so(visit):
@@ -134,3 +246,5 @@ def test_a_file_that_is_no_picture(visit):
     chooser.set_input_files({"name": "notes.png", "mimeType": "image/png", "buffer": b"not a picture"})
     page.get_by_text("not a picture in a format").first.wait_for(timeout=30_000)
     assert page.locator(".st-key-viewer img").count() == 6  # the input, four steps, their mean
+    slider(page, "T").press("ArrowLeft")
+    drawn(page, "T=3")

@@ -1,0 +1,175 @@
+"""Figures for a paper, by matplotlib's object API, and the files in which they and their numbers leave.
+
+Everything runs under one lock and one style: matplotlib keeps its settings and its fonts in one place for the whole
+process, and a person's own style must not change what is exported. pyplot is never loaded.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from threading import RLock
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spikeviz.figures.chart import Bars, Chart, Exhibit, Line, Maps, Ticks
+from spikeviz.figures.theme import ACCENT, QUIET, SPIKE, TICKS, difference_colours, rate_colours
+
+FORMATS = ("png", "svg", "pdf", "csv", "npz")
+DPI = 200
+WIDTH = 6.4  # inches: the text of a page in one column
+POINTS = 0.72  # of a pixel of the screen, at 100 pixels an inch
+LETTER = 0.075  # inches a letter is wide, about, at the size of a map's title
+
+STYLE = {
+    "font.size": 9,
+    "axes.labelsize": 9,
+    "axes.edgecolor": QUIET,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": QUIET,
+    "grid.alpha": 0.25,
+    "text.parse_math": False,  # a $ in a title is a $
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "spikeviz",  # the same figure gets the same ids
+    "pdf.fonttype": 42,  # TrueType: publishers refuse Type 3
+}
+# No date and no version: the same figure gives the same bytes.
+METADATA = {
+    "png": {"Software": None},
+    "svg": {"Creator": None, "Date": None, "Format": None, "Type": None},
+    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+}
+_LOCK = RLock()
+
+
+@contextmanager
+def _our_style() -> Iterator[None]:
+    with _LOCK, matplotlib.style.context(["default", STYLE]):
+        yield
+
+
+def drawing(exhibit: Exhibit) -> Figure:
+    """The figure on white, `WIDTH` inches wide. Changing it changes nothing else."""
+    with _our_style():
+        return _figure(exhibit)
+
+
+def export(exhibit: Exhibit, kind: str) -> bytes:
+    """A file: the picture as png (`DPI`), svg or pdf, the numbers as csv (one row a point) or npz (without pickles).
+
+    Safe in several threads, and the same exhibit gives the same bytes.
+
+    Raises:
+        ValueError: if kind is not in `FORMATS`.
+    """
+    stream = BytesIO()
+    if kind == "csv":
+        return exhibit.table().to_csv(index=False, lineterminator="\n").encode()
+    if kind == "npz":
+        np.savez_compressed(stream, **exhibit.arrays())
+    elif kind in METADATA:
+        with _our_style():
+            _figure(exhibit).savefig(stream, format=kind, dpi=DPI, metadata=METADATA[kind])
+    else:
+        raise ValueError(f"a figure is exported as {', '.join(FORMATS)}, not as {kind!r}.")
+    return stream.getvalue()
+
+
+def _figure(exhibit: Exhibit) -> Figure:
+    return _maps(exhibit) if isinstance(exhibit, Maps) else _chart(exhibit)
+
+
+def _chart(chart: Chart) -> Figure:
+    title = textwrap.fill(chart.title, 78)
+    height = 0.3 + chart.height / 100 + 0.18 * (title.count("\n") + 1)
+    figure = Figure(figsize=(WIDTH, height), layout="constrained", facecolor="white")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    axes = figure.subplots()
+    axes.set_xlabel(chart.x)
+    axes.set_ylabel(chart.y)
+    axes.grid(True)
+    for series in chart.series:
+        if isinstance(series, Line):
+            _line(axes, series)
+        elif isinstance(series, Ticks):
+            size = 1.4 * series.size * POINTS  # plotly's symbol is 1.4 times as long as its size
+            axes.plot(series.x, series.y, "|", color=SPIKE, markersize=size, markeredgewidth=1.4, label=series.name)
+        else:
+            _bars(axes, series)
+    for rule in chart.rules:
+        axes.axhline(rule.value, color=SPIKE, linewidth=1.1, linestyle="--", zorder=1.5)
+        place = {"xycoords": axes.get_yaxis_transform(), "xytext": (0, 2), "textcoords": "offset points"}
+        axes.annotate(rule.label, (1, rule.value), **place, ha="right", va="bottom", color=SPIKE, fontsize=8)
+    if chart.steps is not None:
+        axes.set_xlim(0.5, chart.steps + 0.5)
+        axes.set_xticks(chart.step_ticks)
+    if chart.y_range is not None:
+        axes.set_ylim(*chart.y_range)
+    if not chart.y_labels:
+        axes.tick_params(axis="y", left=False, labelleft=False)
+        axes.grid(False, axis="y")
+    if chart.has_legend:
+        axes.legend(fontsize=8)
+    return figure
+
+
+def _line(axes: Axes, line: Line) -> None:
+    if line.band is not None:
+        axes.fill_between(line.x, *line.band, color=line.colour, alpha=0.2, linewidth=0)
+    dots = "o" if line.points and line.marks is None else ""
+    dash = "--" if line.dash else "-"
+    axes.plot(line.x, line.y, dash, marker=dots, markersize=4, color=line.colour, linewidth=1.5, label=line.name)
+    if line.points and line.marks is not None:
+        axes.scatter(line.x, line.y, s=16, c=np.where(line.marks, SPIKE, QUIET), zorder=3)
+
+
+def _bars(axes: Axes, bars: Bars) -> None:
+    places = np.arange(len(bars.names))
+    colours = [ACCENT if bars.chosen in (None, name) else QUIET for name in bars.names]
+    axes.barh(places, bars.values, height=0.75, color=colours)
+    axes.set_yticks(places, bars.names, fontsize=8)
+    axes.set_ylim(len(places) - 0.5, -0.5)
+    axes.tick_params(axis="y", left=False)
+    axes.grid(False, axis="y")
+
+
+def _maps(maps: Maps) -> Figure:
+    """Every length in inches, from the top: the title, the rows of maps, the colour bar and its label."""
+    edge, gap, head, foot = 0.1, 0.1, 0.22, 0.62
+    n, rows_high, columns_wide = maps.maps.shape
+    narrowest = max(0.7, LETTER * max(len(title) for title in maps.titles))
+    most = max(1, min(8, int((WIDTH - 2 * edge + gap) / (narrowest + gap))))
+    rows = -(-n // most)
+    columns = -(-n // rows)
+    wide = min(1.6, (WIDTH - 2 * edge + gap) / columns - gap)
+    high = wide * rows_high / columns_wide
+    title = textwrap.fill(maps.title, 78)
+    top = 0.06 + 0.18 * (title.count("\n") + 1)
+    height = top + rows * (head + high) + foot
+    figure = Figure(figsize=(WIDTH, height), facecolor="white")
+
+    def place(left: float, below_top: float, width: float, tall: float) -> Axes:
+        return figure.add_axes((left / WIDTH, 1 - (below_top + tall) / height, width / WIDTH, tall / height))
+
+    figure.text(edge / WIDTH, 1 - 0.08 / height, title, va="top", fontsize=10)
+    for k, (pixels, name) in enumerate(zip(maps.pixels(), maps.titles, strict=True)):
+        row, column = divmod(k, columns)
+        axes = place(edge + column * (wide + gap), top + row * (head + high) + head, wide, high)
+        axes.imshow(pixels, interpolation="nearest", aspect="auto")
+        axes.set_axis_off()
+        axes.set_title(name, loc="left", fontsize=8, pad=2)
+    table = rate_colours() if maps.quantity == "rate" else difference_colours()
+    bar = place(edge + 0.05, height - foot + 0.14, 2.0, 0.1)
+    bar.imshow(table[None], extent=(0, 1, 0, 1), interpolation="nearest", aspect="auto")
+    bar.set_xticks(np.linspace(0, 1, len(TICKS[maps.quantity])), TICKS[maps.quantity], fontsize=8)
+    bar.set_yticks([])
+    bar.spines[:].set_visible(False)
+    figure.text((edge + 2.3) / WIDTH, 1 - (height - foot + 0.19) / height, maps.label, va="center", fontsize=8)
+    return figure

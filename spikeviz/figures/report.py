@@ -1,0 +1,78 @@
+"""A page as one HTML file: its figures, their numbers, its settings, and the Python lines that make it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from spikeviz.figures.chart import Exhibit
+from spikeviz.figures.paper import export
+
+ROWS = 500  # of a table in a report; the whole of it is in the CSV
+TEMPLATE = Path(__file__).with_name("report.html.j2")
+
+
+def report(
+    title: str,
+    sentence: str,
+    facts: Mapping[str, str],
+    figures: Sequence[tuple[Exhibit, str]],
+    python: str,
+    notes: Sequence[str] = (),
+) -> str:
+    """One HTML file that refers to nothing outside itself.
+
+    Args:
+        sentence: what is seen and why it matters.
+        facts: the settings and results by name, in the order in which they are listed.
+        figures: each with its caption.
+        python: the lines that make the figures with the library.
+        notes: what is an estimate, simulated or not retrained.
+    """
+    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return template.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        title=title,
+        sentence=sentence,
+        facts=facts,
+        figures=[_entry(exhibit, caption, number) for number, (exhibit, caption) in enumerate(figures, 1)],
+        python=python,
+        notes=notes,
+    )
+
+
+def _entry(exhibit: Exhibit, caption: str, number: int) -> dict[str, Any]:
+    table = exhibit.table()
+    shown = table.head(ROWS)
+    return {
+        "title": exhibit.title,
+        "caption": caption,
+        "svg": Markup(inline_svg(export(exhibit, "svg").decode(), f"figure{number}-")),
+        "columns": list(shown.columns),
+        "rows": [[_text(cell) for cell in row] for row in shown.itertuples(index=False, name=None)],
+        "total": len(table),
+    }
+
+
+def inline_svg(svg: str, prefix: str) -> str:
+    """The `<svg>` element of a file by matplotlib, every id in it and every reference to one behind `prefix`.
+
+    Without that, figures on one page would take each other's clip paths.
+    """
+    element = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    return re.sub(r"<[^<>]+>", lambda tag: _behind(tag[0], prefix), element)
+
+
+def _behind(tag: str, prefix: str) -> str:
+    return re.sub(r'((?<!\w)id="|href="#|url\(#)', lambda start: start[0] + prefix, tag)
+
+
+def _text(cell: object) -> str:
+    if pd.isna(cell):
+        return ""
+    return f"{cell:.6g}" if isinstance(cell, float) else str(cell)

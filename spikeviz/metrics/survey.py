@@ -1,0 +1,110 @@
+"""Accuracy and firing over a test set, batch by batch: the numbers so far can be shown while the rest is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from spikeviz.interventions import Intervention
+from spikeviz.metrics.firing import SPIKES, nsfr
+from spikeviz.simulation import simulate
+
+STRIDE = 0x9E3779B1  # 2**32 / golden ratio: nearby seeds share no batch seed in a survey of any usual length
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What is known after some images of a test set.
+
+    Attributes:
+        images: how many were run.
+        total: how many the set has.
+        right: for how many the largest logit (mean over T) was the right one.
+        nsfr: network spike firing rate at each binary step, mean over these images: float64, 0 to 1. It is what
+            `nsfr` of one recording of all of them gives.
+    """
+
+    images: int
+    total: int
+    right: int
+    nsfr: Float[Tensor, "T*D"]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images that were recognised, 0 to 1."""
+        return self.right / self.images
+
+    @property
+    def error(self) -> float:
+        """Standard error of the accuracy p over n images, sqrt(p (1 - p) / n): the images are a sample.
+
+        It knows nothing of other seeds or trainings, and is 0 where all or none of the images are right.
+        """
+        return sqrt(self.accuracy * (1 - self.accuracy) / self.images)
+
+
+def survey(
+    model: nn.Module,
+    x: Tensor,
+    y: Int[Tensor, "N"],
+    interventions: Sequence[Intervention] | Intervention = (),
+    seed: int = 0,
+    batch: int = 64,
+) -> Iterator[Survey]:
+    """Run `model` over a test set and yield the running totals after every batch.
+
+    The same arguments give the same numbers. With a random intervention they depend on the batch size as well: batch i
+    (from 0) is simulated with `batch_seed(seed, i)`, and each batch draws its own masks.
+
+    Args:
+        model: from `build`, `load` or `from_official`; not written to.
+        x: images `[N, C, H, W]` or event frames `[T, N, 2, H, W]`.
+        y: the classes, `[N]`.
+        interventions: applied left to right.
+        seed: of every random edit.
+        batch: how many images run at a time; the last batch may be smaller.
+
+    Raises:
+        ValueError: at the call, for an empty set, labels that do not belong to it or a batch below 1; at the first
+            batch, for what `simulate` and `nsfr` do not take.
+    """
+    if not isinstance(x, Tensor) or x.ndim not in (4, 5):
+        raise ValueError("a survey needs images [N, C, H, W] or event frames [T, N, 2, H, W].")
+    images = x.shape[x.ndim - 4]
+    labels = y.shape[0] if isinstance(y, Tensor) and y.ndim == 1 else None
+    if labels is None:
+        raise ValueError("a survey needs the classes of its images, a tensor [N].")
+    if labels != images:
+        raise ValueError(f"there are {images} images and {labels} labels; a survey needs one for each.")
+    if images == 0:
+        raise ValueError("there are no images to survey.")
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1 image, not {batch}.")
+    return _surveys(model, x, y, interventions, seed, batch)
+
+
+def batch_seed(seed: int, i: int) -> int:
+    """The seed of batch `i`: (seed + i * 0x9E3779B1) mod 2**32, so that the first batch has the survey's own."""
+    return (seed + i * STRIDE) & 0xFFFFFFFF
+
+
+def _surveys(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    interventions: Sequence[Intervention] | Intervention,
+    seed: int,
+    batch: int,
+) -> Iterator[Survey]:
+    images, right, fired = 0, 0, 0
+    pairs = zip(x.split(batch, x.ndim - 4), y.cpu().split(batch), strict=True)
+    for i, (some, labels) in enumerate(pairs):
+        recording = simulate(model, some, interventions, keep=SPIKES, seed=batch_seed(seed, i))
+        images += len(labels)
+        right += int((recording.output.argmax(-1).cpu() == labels).sum())
+        fired = fired + nsfr(recording) * len(labels)  # every image has the same neurons: they weigh the same
+        yield Survey(images, len(y), right, fired / images)

@@ -1,0 +1,35 @@
+"""The words of the field, each in a sentence or two, with where it comes from."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+TERMS = {
+    "spike": "What a neuron sends: 1 at a step at which its membrane reaches the threshold, else 0.",
+    "membrane": "The potential a neuron adds its input to. Shown before its reset, so that it crosses its threshold.",
+    "LIF": "Leaky integrate and fire: at each step a share 1/tau of the membrane is renewed by the input; a neuron "
+    "that fires starts again from 0. Spikformer V2, sec. 3.",
+    "T": "Time steps: how often the network is run on one input; every membrane keeps its potential in between.",
+    "tau": "Time constant of a leaky membrane, in steps: a larger one forgets more slowly.",
+    "threshold": "The potential at which a neuron fires.",
+    "firing rate": "Spikes per neuron and step, from 0 to 1.",
+    "NSFR": "Network spike firing rate: at each step, the share of all neurons of the network that fire. "
+    "E-SpikeFormer, sec. 5.3.",
+    "spike map": "At each place of a layer, the share of its channels that fire. E-SpikeFormer, sec. 5.3 and Fig. 8.",
+    "channel": "One of the features that a layer computes at every place.",
+    "SSA": "Spiking self-attention: queries, keys and values are spikes, without a softmax. Spikformer V2, sec. 3.",
+    "SOP": "Synaptic operation: one addition, caused by one spike at one place it reaches.",
+    "MAC": "Multiply-accumulate: one multiplication and one addition, where the input is a real number.",
+    "confidence": "The softmax of the logits, mean over the steps. It is no probability that was calibrated.",
+}
+
+
+def help_for(term: str) -> str:
+    """What a question mark beside a title says."""
+    return f"**{term}**: {TERMS[term]}"
+
+
+def terms(*names: str) -> None:
+    """The terms of a page, to be opened below it."""
+    with st.expander("Terms on this page"):
+        st.markdown("\n".join(f"- {help_for(name)}" for name in names))

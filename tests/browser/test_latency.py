@@ -1,0 +1,72 @@
+"""How long a person waits: printed, not asserted. `pytest tests/browser/test_latency.py -s`."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import pytest
+from visits import CANVAS, drawn, settle, slider
+
+ROUNDS = 24
+
+# Resolves with the milliseconds from a key press to the moment the canvas has drawn something else.
+WATCH = """(canvas) => new Promise((done) => {
+  const before = canvas.dataset.drawn, start = performance.now();
+  const look = () => canvas.dataset.drawn !== before && done(performance.now() - start);
+  canvas.addEventListener("drawn", look);
+  setTimeout(() => done(null), 20000);
+})"""
+
+
+def report(what: str, milliseconds: list[float]) -> None:
+    ordered = sorted(milliseconds)
+    p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
+    print(f"\n{what}: p50 {statistics.median(ordered):.0f} ms, p95 {p95:.0f} ms ({len(ordered)} times)")
+
+
+def timed(page, press) -> float:
+    """From the key press to changed pixels, by the browser's own clock."""
+    page.evaluate(f'() => {{ const c = document.querySelector("{CANVAS}"); window.waiting = ({WATCH})(c); }}')
+    press()
+    passed = page.evaluate("() => window.waiting")
+    assert passed is not None, "the picture did not change within 20 s"
+    return passed
+
+
+@pytest.mark.parametrize("query", ["", "?plain=1"], ids=["live", "release"])
+def test_slider_to_changed_map(visit, query):
+    page = visit("spike_maps", query=query)
+    drawn(page)
+    times = []
+    for i in range(ROUNDS):  # every value is new, so that none comes from the cache
+        key = "ArrowLeft" if i < ROUNDS // 2 else "ArrowUp"
+        name = "Firing threshold" if i < ROUNDS // 2 else "tau"
+        times.append(timed(page, lambda name=name, key=key: slider(page, name).press(key)))
+        settle(page)
+    report(f"slider ({query or 'live'}) to changed map", times)
+
+
+def test_scrub(visit):
+    page = visit("spike_maps", query="?maps_T=8")
+    drawn(page)
+    step = page.get_by_label("Time step")
+    step.press("Home")
+    times = [timed(page, lambda: step.press("ArrowRight")) for _ in range(8)]
+    step.press("Home")
+    times += [timed(page, lambda: step.press("ArrowRight")) for _ in range(8)]
+    report("scrub to changed map", times)
+
+
+def test_page_switch(visit):
+    page = visit("overview")
+    drawn(visit("spike_maps"))
+    times = []
+    for _ in range(5):
+        for name, sign in (("Spike maps", CANVAS), ("Overview", "text=Look inside a spiking transformer")):
+            start = time.perf_counter()
+            page.locator("[data-testid='stSidebarNav']").get_by_role("link", name=name).click()
+            page.wait_for_selector(f"{CANVAS}[data-drawn]" if sign == CANVAS else sign)
+            times.append(1000 * (time.perf_counter() - start))
+            settle(page)
+    report("page switch", times)
