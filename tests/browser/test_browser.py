@@ -152,11 +152,11 @@ def test_scrubbing_needs_no_server(visit, server):
     page = visit("spike_maps")
     pictures = {drawn(page)}
     with server.standing_still():
-        time = page.get_by_label("Time step")
+        time = page.get_by_label("Time step", exact=True)
         for key in ("Home", "ArrowRight", "ArrowRight", "ArrowRight"):
             time.press(key)
             pictures.add(drawn(page))
-        page.get_by_label("Channel").select_option("3")
+        page.get_by_label("Channel", exact=True).select_option("3")
         pictures.add(drawn(page))
         page.get_by_label("Layer", exact=True).select_option("blocks.1.mlp.hidden")
         pictures.add(drawn(page, "blocks.1.mlp.hidden"))
@@ -169,7 +169,7 @@ def test_scrubbing_needs_no_server(visit, server):
 def test_a_clicked_neuron_shows_its_membrane(visit):
     page = visit("spike_maps")
     drawn(page)
-    page.get_by_label("Channel").select_option("2")
+    page.get_by_label("Channel", exact=True).select_option("2")
     page.wait_for_url("**maps_channel=2**")
     box = page.locator(CANVAS).bounding_box()
     page.mouse.move(box["x"] + 30, box["y"] + 40)
@@ -248,3 +248,23 @@ def test_a_file_that_is_no_picture(visit):
     assert page.locator(".st-key-viewer img").count() == 6  # the input, four steps, their mean
     slider(page, "T").press("ArrowLeft")
     drawn(page, "T=3")
+
+
+def test_long_work_shows_progress_can_be_cancelled_and_outlives_its_page(visit):
+    page = visit("spike_maps")
+    page.get_by_role("button", name="Run over 1,024 images").click()
+    page.get_by_text(" of 1,024 · ").first.wait_for(timeout=30_000)
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("Cancelled after").wait_for(timeout=5_000)
+    page.get_by_text("NSFR over").first.wait_for()
+    settle(page)
+    words = page.get_by_text("Cancelled after").inner_text()
+    page.locator("[data-testid='stSidebarNav']").get_by_role("link", name="Overview").click()
+    page.get_by_text("Look inside a spiking transformer").wait_for()
+    page.locator("[data-testid='stSidebarNav']").get_by_role("link", name="Spike maps").click()
+    page.get_by_text(words).wait_for(timeout=30_000)
+    slider(page, "T").press("ArrowLeft")
+    drawn(page, "T=3")
+    settle(page)
+    assert page.get_by_text("Cancelled after").count() == 0  # that was another setting
+    assert page.complaints == []

@@ -50,7 +50,7 @@ def test_slider_to_changed_map(visit, query):
 def test_scrub(visit):
     page = visit("spike_maps", query="?maps_T=8")
     drawn(page)
-    step = page.get_by_label("Time step")
+    step = page.get_by_label("Time step", exact=True)
     step.press("Home")
     times = [timed(page, lambda: step.press("ArrowRight")) for _ in range(8)]
     step.press("Home")
