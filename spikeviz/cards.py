@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,13 @@ def card_files() -> dict[str, Path]:
 
 def list_checkpoints() -> list[CheckpointCard]:
     """Every shipped and user checkpoint, sorted by name."""
-    return [CheckpointCard.read(path) for path in card_files().values()]
+    return [_read(path, path.stat().st_mtime_ns) for path in card_files().values()]
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, _written: int) -> CheckpointCard:
+    """Once for each version of a file: a page asks for the cards many times."""
+    return CheckpointCard.read(path)
 
 
 def find_card(name: str) -> tuple[CheckpointCard, Path]:

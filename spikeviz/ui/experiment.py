@@ -77,12 +77,10 @@ def checkpoints() -> dict[str, CheckpointCard]:
 
 
 def current() -> Experiment:
-    """The session's experiment; a fresh session, and one whose checkpoint has gone, start with the first checkpoint."""
-    names = checkpoints()
-    experiment = st.session_state.get(KEY)
-    if experiment is None or experiment.checkpoint not in names:
-        experiment = st.session_state[KEY] = Experiment(next(iter(names)))
-    return experiment
+    """The session's experiment; a fresh session starts with the first checkpoint."""
+    if KEY not in st.session_state:
+        st.session_state[KEY] = Experiment(next(iter(checkpoints())))
+    return st.session_state[KEY]
 
 
 def keep(experiment: Experiment) -> Experiment:
@@ -182,7 +180,7 @@ def checkpoint_parameter() -> Parameter:
         if text is not None and text not in names:
             raise ValueError(f"there are {', '.join(names)}.")
         name = text or next(iter(names))
-        if current().checkpoint != name:
+        if current().checkpoint != name:  # another one starts as it was trained
             keep(current().but(checkpoint=name, interventions=()))
 
     return Parameter("checkpoint", read, lambda: current().checkpoint)

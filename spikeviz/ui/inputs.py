@@ -54,6 +54,9 @@ def picture(experiment: Experiment, card: CheckpointCard) -> Input | None:
 def choose_network(page: str) -> CheckpointCard:
     """The card of the current experiment's network, chosen where there are several."""
     names = checkpoints()
+    if current().checkpoint not in names:
+        notice(f"The network {current().checkpoint} is not here any more: this is {next(iter(names))}.")
+        keep(Experiment(next(iter(names))))
     if len(names) > 1:
         key = f"{page}_checkpoint"
         st.session_state[key] = current().checkpoint

@@ -37,7 +37,10 @@ class Slider {
   want(settled) {
     this.part.now.textContent = this.text(this.part.range.value);
     this.wanted = { value: Number(this.part.range.value), settled };
-    if (!this.sent || Date.now() - this.sent.at > PATIENCE) this.ship();
+    clearTimeout(this.soon);  // a key moves and lets go at once: one value, not two
+    this.soon = setTimeout(() => {
+      if (this.wanted && (!this.sent || Date.now() - this.sent.at > PATIENCE)) this.ship();
+    });
   }
 
   ship() {

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from spikeviz.recording import Recording
 
 WARM = "spikeviz warms up"
+DRAWN = 2.0  # s after which a browser has drawn the start page
 LIVE = 60.0  # ms of a forward pass up to which a slider answers while it is dragged
 
 
@@ -117,11 +118,13 @@ def shipped(name: str, sha256: str) -> Film | None:
 
 
 def warm_up() -> None:
-    """Import in the background what the first forward pass needs, once in a process."""
+    """Import in the background what the first forward pass needs, once in a process, when the page has been drawn."""
 
     def load() -> None:
         import spikeviz.checkpoints
         import spikeviz.metrics  # noqa: F401
 
     if "torch" not in sys.modules and not any(thread.name == WARM for thread in threading.enumerate()):
-        threading.Thread(target=load, name=WARM, daemon=True).start()
+        timer = threading.Timer(DRAWN, load)
+        timer.name, timer.daemon = WARM, True
+        timer.start()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 MEAN, ALL = -1, -2  # over channels: their mean, a sheet of all of them
 SIDES = {"A": "A", "B": "B", "diff": "A−B"}  # in the address, on the page
 HINT = "Click a neuron for its membrane; with the keyboard: arrows, then Enter. Click a small map for its step."
+HEAD_START = 0.05  # s: the maps are drawn before the charts, which keep a browser busy for longer, reach it
 _VIEWER = part("viewer")
 
 
@@ -76,6 +78,8 @@ def viewer(sides: Sequence[Side], layer: str, neuron: Sequence[int], key: str) -
     last = st.session_state.get(key)
     seq = ((last and last.get("view")) or {}).get("seq", 0)
     _VIEWER(key=key, data=payload(sides, view, seq), on_view_change=lambda: _take(key, sides[-1].film))
+    if not plain():
+        time.sleep(HEAD_START)
 
 
 def _take(key: str, film: Film) -> None:
@@ -112,13 +116,16 @@ def chosen_neuron(layer: str, spikes: Tensor) -> tuple[int, int, int]:
 
 def telling_neuron(spikes: Tensor) -> tuple[int, int, int]:
     """The neuron nearest to the centre that fires at some steps and not at all of them, if there is one."""
-    _, height, width = spikes.shape[1:]
-    fired = spikes.sum(0, dtype=int).cpu()
-    places = (((fired > 0) & (fired < len(spikes))).nonzero() if len(spikes) > 1 else fired.nonzero()).tolist()
-    if not places:
+    fired = spikes.cpu().numpy().astype(np.int64).sum(0)
+    _, height, width = fired.shape
+    telling = (fired > 0) & (fired < len(spikes)) if len(spikes) > 1 else fired > 0
+    if not telling.any():
         return 0, height // 2, width // 2
-    nearest = min(places, key=lambda p: ((p[1] - height / 2) ** 2 + (p[2] - width / 2) ** 2, -int(fired[tuple(p)])))
-    return nearest[0], nearest[1], nearest[2]
+    distance = (np.arange(height)[:, None] - height / 2) ** 2 + (np.arange(width) - width / 2) ** 2
+    # of those at the least distance, the one that fires most; a quarter is less than any two distances differ by
+    score = np.where(telling, distance - 0.25 * fired / len(spikes), np.inf)
+    channel, row, column = np.unravel_index(int(score.argmin()), fired.shape)
+    return int(channel), int(row), int(column)
 
 
 def parameters(page: str, layers: Sequence[str]) -> list[Parameter]:

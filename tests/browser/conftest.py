@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from visits import SIZES, STATUS, complains, own, settle
+from visits import SIZES, STATUS, as_spikeviz, as_streamlit, complains, own, settle
 
 from spikeviz.places import house
 
@@ -44,15 +44,6 @@ def running(folder: Path, command: Callable[[int], list[str]]):
         finally:
             server.terminate()
             server.wait(20)
-
-
-def as_spikeviz(port: int) -> list[str]:
-    return ["-c", f"from spikeviz.ui.serve import serve; serve({port})"]
-
-
-def as_streamlit(port: int) -> list[str]:
-    script = str(house() / "app.py")
-    return ["-m", "streamlit", "run", script, "--server.port", str(port), "--server.headless", "true"]
 
 
 class Server:

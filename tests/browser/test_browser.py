@@ -42,6 +42,34 @@ def test_every_page_is_one_click_away(visit, name):
     assert page.complaints == []
 
 
+def pictures(page) -> str:
+    """All pixels of a page: canvases and images."""
+    return page.locator("[data-testid='stMain']").evaluate(
+        "m => [...m.querySelectorAll('canvas')].map(c => c.toDataURL()).join() + "
+        "[...m.querySelectorAll('img')].map(i => i.src).join()"
+    )
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_control_changes_the_picture_and_the_address_opens_it_again(visit, name):
+    """The first slider of a page, or the next picture where it has none."""
+    page = visit(name)
+    before, line = pictures(page), status(page)
+    sliders = page.get_by_role("group").get_by_role("slider")
+    if sliders.count():
+        sliders.first.press("ArrowLeft")
+    else:
+        page.get_by_role("button", name="›").click()
+    page.wait_for_function("url => location.href !== url", arg=page.url)
+    settle(page)
+    after = pictures(page)
+    assert after != before
+    assert not sliders.count() or status(page).partition(" · ")[2] != line.partition(" · ")[2]
+    again = visit(name, query=page.url[page.url.index("?") :])
+    assert status(again).partition(" · ")[2] == status(page).partition(" · ")[2]
+    assert pictures(again) == after
+
+
 @pytest.mark.parametrize("width", SIZES)
 def test_the_picture_comes_first(visit, width):
     """Above the fold on a wide screen, before its controls on a narrow one."""

@@ -6,13 +6,15 @@ import statistics
 import time
 
 import pytest
-from visits import CANVAS, drawn, settle, slider
+from visits import CANVAS, STATUS, as_spikeviz, drawn, settle, slider
 
 ROUNDS = 24
 
 # Resolves with the milliseconds from a key press to the moment the canvas has drawn something else.
 WATCH = """(canvas) => new Promise((done) => {
-  const before = canvas.dataset.drawn, start = performance.now();
+  const before = canvas.dataset.drawn;
+  let start = null;
+  document.addEventListener("keydown", (e) => (start = e.timeStamp), { once: true, capture: true });
   const look = () => canvas.dataset.drawn !== before && done(performance.now() - start);
   canvas.addEventListener("drawn", look);
   setTimeout(() => done(null), 20000);
@@ -56,6 +58,20 @@ def test_scrub(visit):
     step.press("Home")
     times += [timed(page, lambda: step.press("ArrowRight")) for _ in range(8)]
     report("scrub to changed map", times)
+
+
+@pytest.mark.parametrize("fresh_address", [as_spikeviz], indirect=True, ids=["spikeviz"])
+def test_start_page(browser, fresh_address):
+    """Cold: a server that has shown nothing yet. Warm: the same one, another visitor."""
+    for what in ("cold", "warm"):
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        start = time.perf_counter()
+        page.goto(fresh_address)
+        page.get_by_text("spikes of").wait_for(timeout=60_000)
+        page.get_by_text(STATUS).first.wait_for()
+        report(f"start page, {what} server", [1000 * (time.perf_counter() - start)])
+        page.close()
+        time.sleep(15)  # the server imports torch in the background
 
 
 def test_page_switch(visit):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from spikeviz.places import house
+
 SIZES = {1280: 800, 390: 844}
 STATUS = re.compile(r"^\d+ ms · (CPU|CUDA|MPS) · ")
 CANVAS = "[data-testid='spike-viewer']"
@@ -37,3 +39,12 @@ def settle(page) -> None:
     for _ in range(3):  # a run that has not begun yet also looks like one that has ended
         page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']", timeout=120_000)
         page.wait_for_timeout(300)
+
+
+def as_spikeviz(port: int) -> list[str]:
+    return ["-c", f"from spikeviz.ui.serve import serve; serve({port})"]
+
+
+def as_streamlit(port: int) -> list[str]:
+    script = str(house() / "app.py")
+    return ["-m", "streamlit", "run", script, "--server.port", str(port), "--server.headless", "true"]
