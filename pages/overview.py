@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from spikeviz.ui import cards, experiment, inputs, lab, runs, spikes
+from spikeviz.ui import cards, experiment, inputs, opening, runs, spikes
 
 PAGE = "overview"
 PAPERS = """
@@ -32,7 +32,7 @@ def first_look() -> None:
         card = inputs.choose_network(PAGE)
         experiment.read_address(PAGE, [inputs.parameter(card)])
         inputs.choose_input(PAGE, card)
-        film = lab.first_film(card)
+        film = opening.first_film(card)
         cards.messages(inputs.upload_error())
         spikes.prediction(film)
         cards.link("pages/spike_maps.py", "Spike maps: move T, threshold, tau →")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from spikeviz.ui import cards
-from spikeviz.ui.lab import open_lab
+from spikeviz.ui.opening import open_lab
 from spikeviz.ui.presets import Preset
 
 PAGE = "maps"

@@ -166,6 +166,16 @@ def test_two_pictures_can_be_compared():
     assert not app.warning
 
 
+def test_a_picture_that_is_gone_releases_a():
+    from spikeviz.ui.experiment import Experiment
+
+    app = opened()
+    app.session_state["held"] = Experiment("spikformer-fashion", "upload/000000000000")
+    sound(app.run())
+    assert len(app.warning) == 1 and "A is released: its picture is not here" in app.warning[0].value
+    assert "A−B" not in html(app)
+
+
 # ---- presets
 
 
@@ -234,10 +244,10 @@ def test_every_figure_can_be_exported():
 
 def test_the_report_is_one_file_with_every_figure():
     from spikeviz.figures.chart import Chart, Maps
-    from spikeviz.ui import export
+    from spikeviz.ui import share
 
     lab = made_lab()
-    text = export.page_report(lab)
+    text = share.page_report(lab)
     assert text.count("<svg") >= len(lab.exhibits) >= 2
     assert "sv.simulate(model, x" in text and "0 ms" not in text
     assert {type(exhibit) for exhibit, _ in lab.exhibits} == {Chart, Maps}

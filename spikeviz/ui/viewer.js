@@ -29,12 +29,10 @@ class Viewer {
     canvas.onkeydown = (e) => this.press(e);
     this.watch = new ResizeObserver(() => this.draw());
     this.watch.observe(root.querySelector(".sv-viewer"));
-    this.dark = matchMedia("(prefers-color-scheme: dark)");
-    this.redraw = () => this.draw();
-    this.dark.addEventListener("change", this.redraw);
+    canvas.ontransitionend = () => this.draw();  // light became dark, or dark light
   }
 
-  close() { this.stop(false); clearTimeout(this.waiting); this.watch.disconnect(); this.dark.removeEventListener("change", this.redraw); }
+  close() { this.stop(false); clearTimeout(this.waiting); this.watch.disconnect(); }
 
   // ---- what comes from the server and goes to it
 

@@ -1,0 +1,155 @@
+"""Opening a lab: network, input and sliders, what can be done with the page, and the runs of what they say.
+
+A page is a short script: it opens a lab inside a fragment, draws the viewer and a few figures, and closes the lab.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from spikeviz.ui import cards, controls, experiment, inputs, presets, runs, share, viewer
+from spikeviz.ui.lab import Lab, Run
+
+if TYPE_CHECKING:
+    from spikeviz.cards import CheckpointCard
+    from spikeviz.figures.film import Film
+
+
+def open_lab(page: str, figures: Sequence[presets.Preset] = ()) -> Lab:
+    """Everything above the figures of a page: controls, messages, the status line.
+
+    What cannot be shown is one sentence, and the run of the page ends there.
+    """
+    panel, messages, status, view = st.container(), st.container(), st.container(), st.container(key="viewer")
+    with panel:
+        network = experiment.checkpoint_parameter()
+        experiment.read_address(page, [network])
+        card = inputs.choose_network(page)
+        opened = inputs.opened(card)
+        settings = controls.dynamics(opened.model)
+        if experiment.recall("layer") not in opened.layers:
+            experiment.remember("layer", opened.layers[0])
+        parameters = [
+            network,
+            inputs.parameter(card),
+            experiment.seed_parameter(),
+            *(setting.parameter(page) for setting in settings),
+            comparison(page, settings),
+            *viewer.parameters(page, opened.layers),
+        ]
+        experiment.read_address(page, parameters[1:])
+        tools = inputs.choose_input(page, card)
+        controls.sliders(page, settings, opened.fast)
+        viewer.choose_layer(opened.layers, f"{page}_layer")
+    layer, kinds = experiment.recall("layer"), tuple(setting.kind for setting in settings)
+    now = run(experiment.current().only(*kinds), inputs.picked(card), layer, settings)
+    held = _held_run(kinds, layer, settings)
+    neuron = viewer.chosen_neuron(layer, now.recording[f"{layer}.spike"].values[:, 0])
+    lab = Lab(page, now, held, settings, layer, neuron, parameters, view, presets.chosen(page, parameters))
+    with tools:
+        _tools(lab, figures)
+    with messages:
+        cards.messages(inputs.upload_error())
+    with status, st.container(horizontal=True, vertical_alignment="center", key=f"{page}_status"):
+        cards.status(now.recording.milliseconds, now.recording.device, now.said)
+        cards.not_retrained(controls.moved(settings, now.experiment))
+        if lab.held:
+            st.caption(f"A: {lab.held.shown.title}, {lab.held.said}. B: {now.shown.title}, {now.said}.")
+        if lab.preset:
+            st.caption(f"*{lab.preset.source}.* {lab.preset.says}")
+    return lab
+
+
+def run(wanted: experiment.Experiment, shown: inputs.Input, layer: str, settings: list[controls.Setting]) -> Run:
+    """Run an experiment on its input, or take the run from the cache."""
+    card = experiment.checkpoints()[wanted.checkpoint]
+    opened = runs.network(card.name, card.sha256)
+    recording = runs.record(wanted, layer, card.sha256, opened.model, shown.pixels)
+    return Run(wanted, card, opened, shown, recording, controls.said(settings, wanted))
+
+
+def _held_run(kinds: tuple[type, ...], layer: str, settings: list[controls.Setting]) -> Run | None:
+    """A, if something is held; what cannot be run any more is released, with a notice."""
+    held = experiment.held()
+    if held is None:
+        return None
+    try:
+        shown = inputs.picture(held, experiment.checkpoints()[held.checkpoint])
+        if shown is None:
+            raise ValueError("its picture is not here any more.")
+        return run(held.only(*kinds), shown, layer, settings)
+    except (ValueError, FileNotFoundError) as error:
+        experiment.notice(f"A is released: {error}")
+        return experiment.hold(None)
+
+
+def first_film(card: CheckpointCard) -> Film:
+    """The network as trained on the chosen picture: the shipped recording where that is it, else a run of now."""
+    now = experiment.current().only()
+    shipped = runs.shipped(card.name, card.sha256) if now == experiment.Experiment(card.name) else None
+    if shipped is not None:
+        return shipped
+    opened = inputs.opened(card)
+    shown = inputs.picked(card)
+    return run(experiment.current().only(), shown, opened.layers[0], controls.dynamics(opened.model)).film
+
+
+def _tools(lab: Lab, figures: Sequence[presets.Preset]) -> None:
+    """What can be done with the whole page."""
+    untouched = not controls.moved(lab.settings, lab.now.experiment)
+    st.button(
+        "As trained", key=f"{lab.page}_reset", on_click=controls.reset, args=(lab.settings,), disabled=untouched,
+        help="Every slider back to how the network was trained",
+    )  # fmt: skip
+    held = lab.held is not None
+    st.button(
+        "Release A" if held else "Hold as A", key=f"{lab.page}_hold", on_click=_hold, args=(not held, lab),
+        help="Keep this setting as A, then move something: the viewer shows A, B and A−B",
+    )  # fmt: skip
+    if figures:
+        presets.choose(lab.page, figures, lab.parameters)
+    share.share(lab)
+
+
+def _hold(hold: bool, lab: Lab) -> None:
+    experiment.hold(lab.now.experiment if hold else None)
+    experiment.remember("side", "A−B" if hold else "B")
+
+
+def comparison(page: str, settings: list[controls.Setting]) -> experiment.Parameter:
+    """`maps_A=input:12,T:2`: the other setting, written like an address of its own."""
+    name = f"{page}_A"
+
+    def read(text: str | None) -> None:
+        if text is None:
+            return experiment.hold(None)
+        now, known = experiment.current(), {s.name: s for s in settings}
+        found, picture = experiment.Experiment(now.checkpoint), inputs.short(now)
+        for pair in text.split(","):
+            key, _, value = pair.partition(":")
+            if key == "checkpoint" and value in experiment.checkpoints():
+                found = found.but(checkpoint=value)
+            elif key == "input":
+                picture = value
+            elif key == "seed":
+                found = found.but(seed=experiment.whole(value, "a seed", 0, 2**31 - 1))
+            elif key in known:
+                found = known[key].read(found, value)
+            else:
+                raise ValueError(f"A is made of input, seed, {', '.join(known)}, such as input:12,T:2.")
+        card = experiment.checkpoints()[found.checkpoint]
+        experiment.hold(found.but(source=inputs.source(picture, card)))
+
+    def write() -> str | None:
+        kept = experiment.held()
+        if kept is None:
+            return None
+        parts = [f"checkpoint:{kept.checkpoint}"] if kept.checkpoint != experiment.current().checkpoint else []
+        parts += [f"input:{inputs.short(kept)}"]
+        parts += [f"seed:{kept.seed}"] if kept.seed else []
+        return ",".join(parts + [f"{s.name}:{s.text(s.value(kept))}" for s in controls.moved(settings, kept)])
+
+    return experiment.Parameter(name, read, write)
