@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from spikeviz.ui import cards, experiment, inputs, opening, runs, spikes
+from spikeviz.ui import cards, opening, runs, spikes
 
 PAGE = "overview"
 PAPERS = """
@@ -25,22 +25,15 @@ cards.heading(
 @st.fragment
 def first_look() -> None:
     """Input, prediction, and all spikes of the network as it was trained, whatever other pages set."""
-    network = experiment.checkpoint_parameter()
-    experiment.read_address(PAGE, [network])
     viewer, panel = st.columns([2.9, 1], gap="medium")
     with panel:
-        card = inputs.choose_network(PAGE)
-        experiment.read_address(PAGE, [inputs.parameter(card)])
-        inputs.choose_input(PAGE, card)
-        film = opening.first_film(card)
-        cards.messages(inputs.upload_error())
+        film = opening.open_first(PAGE)
         spikes.prediction(film)
         cards.link("pages/spike_maps.py", "Spike maps: move T, threshold, tau →")
     with viewer:
         cards.status(film.facts["milliseconds"], film.facts["device"], film.facts["said"])
         cards.recorded(film)
         spikes.tower(film)
-    experiment.write_address(PAGE, [network, inputs.parameter(card)])
 
 
 first_look()

@@ -8,7 +8,7 @@ from spikeviz.ui import cards
 from spikeviz.ui.opening import open_lab
 from spikeviz.ui.presets import Preset
 
-PAGE = "maps"
+PAGE, TITLE = "maps", "Spike maps"
 FIGURES = (
     Preset(
         "Spike maps by step (Fig. 8)",
@@ -35,7 +35,7 @@ FIGURES = (
 
 cards.heading(
     PAGE,
-    "Spike maps",
+    TITLE,
     "Every picture is a forward pass made now: change when neurons fire, see where they fire and what is recognised.",
     "E-SpikeFormer, sec. 5.3 and Fig. 8; the network is a Spikformer (Spikformer V2, sec. 3)",
 )
@@ -44,7 +44,7 @@ cards.heading(
 @st.fragment
 def show() -> None:
     """Controls and results: a moved slider runs this part again and nothing else."""
-    lab = open_lab(PAGE, FIGURES)
+    lab = open_lab(PAGE, TITLE, FIGURES)
     from spikeviz.ui import spikes
 
     with lab.view:

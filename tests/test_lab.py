@@ -265,7 +265,7 @@ def made_lab():
     shown = inputs.Input(x[0], "test image 0", int(y[0]))
     recording = sv.simulate(opened.model, x)
     run = lab.Run(Experiment(card.name), card, opened, shown, recording, "T=4 seed=0")
-    made = lab.Lab("maps", run, None, [], opened.layers[0], (0, 1, 1), [], None)
+    made = lab.Lab("maps", "Spike maps", run, None, [], opened.layers[0], (0, 1, 1), [], None)
     maps = sv.metrics.spike_maps(recording[f"{made.layer}.spike"]).numpy()
     made.exhibits = [
         (Maps("Spike maps", maps, [f"t = {t}" for t in range(1, 5)], "rate"), "maps"),

@@ -49,6 +49,7 @@ class Lab:
 
     Attributes:
         page: prefix of widgets and parameters.
+        title: what stands above the page.
         now: what the controls say.
         held: what it is compared with, if something is.
         settings: the sliders.
@@ -58,6 +59,7 @@ class Lab:
     """
 
     page: str
+    title: str
     now: Run
     held: Run | None
     settings: list[controls.Setting]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from spikeviz.figures.film import Film
 
 
-def open_lab(page: str, figures: Sequence[presets.Preset] = ()) -> Lab:
+def open_lab(page: str, title: str, figures: Sequence[presets.Preset] = ()) -> Lab:
     """Everything above the figures of a page: controls, messages, the status line.
 
     What cannot be shown is one sentence, and the run of the page ends there.
@@ -48,7 +48,7 @@ def open_lab(page: str, figures: Sequence[presets.Preset] = ()) -> Lab:
     now = run(experiment.current().only(*kinds), inputs.picked(card), layer, settings)
     held = _held_run(kinds, layer, settings)
     neuron = viewer.chosen_neuron(layer, now.recording[f"{layer}.spike"].values[:, 0])
-    lab = Lab(page, now, held, settings, layer, neuron, parameters, view, presets.chosen(page, parameters))
+    lab = Lab(page, title, now, held, settings, layer, neuron, parameters, view, presets.chosen(page, parameters))
     with tools:
         _tools(lab, figures)
     with messages:
@@ -86,14 +86,27 @@ def _held_run(kinds: tuple[type, ...], layer: str, settings: list[controls.Setti
         return experiment.hold(None)
 
 
-def first_film(card: CheckpointCard) -> Film:
-    """The network as trained on the chosen picture: the shipped recording where that is it, else a run of now."""
+def open_first(page: str) -> Film:
+    """Network and input alone, as the start page has them: all spikes of the network as it was trained."""
+    network = experiment.checkpoint_parameter()
+    experiment.read_address(page, [network])
+    card = inputs.choose_network(page)
+    parameters = [network, inputs.parameter(card)]
+    experiment.read_address(page, parameters[1:])
+    inputs.choose_input(page, card)
+    film = _first_film(card)
+    cards.messages(inputs.upload_error())
+    experiment.write_address(page, parameters)
+    return film
+
+
+def _first_film(card: CheckpointCard) -> Film:
+    """The shipped recording where that is what was chosen, else a run of now; whatever other pages set."""
     now = experiment.current().only()
     shipped = runs.shipped(card.name, card.sha256) if now == experiment.Experiment(card.name) else None
     if shipped is not None:
         return shipped
-    opened = inputs.opened(card)
-    shown = inputs.picked(card)
+    opened, shown = inputs.opened(card), inputs.picked(card)
     return run(experiment.current().only(), shown, opened.layers[0], controls.dynamics(opened.model)).film
 
 

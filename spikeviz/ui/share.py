@@ -96,4 +96,4 @@ def page_report(lab: Lab) -> str:
     if lab.held:
         facts["compared with (A)"] = f"{lab.held.shown.title}, {lab.held.said}"
     notes = ["Weights as trained: an intervention is no retraining.", "Energy is estimated from operation counts."]
-    return report(f"spikeviz: {lab.page}", "", facts, lab.exhibits, python(lab), notes)
+    return report(f"spikeviz · {lab.title}", "", facts, lab.exhibits, python(lab), notes)

@@ -48,6 +48,7 @@ class Viewer {
       this.seq = this.head.seq;
     }
     this.fit(); this.fill(); this.draw();
+    if (!this.part.where.textContent) this.point(null);
   }
 
   fit() {  // what the new films do not have falls back
