@@ -33,6 +33,10 @@ def sound(app: AppTest) -> AppTest:
     return app
 
 
+def number_field(app: AppTest, label: str):
+    return next(field for field in app.number_input if field.label.startswith(label))
+
+
 def status(app: AppTest) -> str:
     return next(text.value for text in app.text if STATUS.match(text.value)).partition(" · ")[2]
 
@@ -64,9 +68,9 @@ def test_a_link_opens_the_same_view_in_another_session():
     app = opened()
     slide(app, "T", 6)
     slide(app, "Firing threshold", 0.7)
-    sound(app.number_input(key="maps_image").set_value(12).run())
+    sound(number_field(app, "Test image").set_value(12).run())
     sound(app.selectbox(key="maps_layer").set_value("blocks.1.attn.v").run())
-    sound(app.number_input(key="maps_channel").set_value(5).run())
+    sound(number_field(app, "Channel").set_value(5).run())
     link = urlsplit(code(app, "link"))
     other = opened(**dict(parse_qsl(link.query)))
     assert status(other) == status(app)
@@ -181,11 +185,11 @@ def test_a_picture_that_is_gone_releases_a():
 
 def test_a_preset_sets_the_page_and_says_what_it_is():
     app = opened()
-    sound(app.number_input(key="maps_image").set_value(9).run())
+    sound(number_field(app, "Test image").set_value(9).run())
     slide(app, "tau", 3.0)
     press(app, "One step against four")
     assert "T=1 threshold=1.00 tau=2.00" in status(app)
-    assert app.number_input(key="maps_image").value == 9
+    assert number_field(app, "Test image").value == 9
     says = "nothing is retrained here."
     assert any(c.value.startswith("*Spikformer V2") and says in c.value for c in app.caption)
     slide(app, "T", 3)
@@ -249,7 +253,7 @@ def test_the_report_is_one_file_with_every_figure():
     lab = made_lab()
     text = share.page_report(lab)
     assert text.count("<svg") >= len(lab.exhibits) >= 2
-    assert "sv.simulate(model, x" in text and "0 ms" not in text
+    assert "sv.simulate(model, x" in text and "<dd>0 ms" not in text
     assert {type(exhibit) for exhibit, _ in lab.exhibits} == {Chart, Maps}
 
 

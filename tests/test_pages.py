@@ -36,6 +36,10 @@ def sound(app: AppTest) -> AppTest:
     return app
 
 
+def number_field(app: AppTest, label: str):
+    return next(field for field in app.number_input if field.label.startswith(label))
+
+
 def status(app: AppTest) -> str:
     lines = [text.value for text in app.text if STATUS.match(text.value)]
     assert len(lines) == 1, [text.value for text in app.text]
@@ -126,16 +130,16 @@ def numbers(values) -> np.ndarray:
 
 def test_a_value_outlives_its_page(maps):
     sound(next(s for s in maps.slider if s.label == "T").set_value(6).run())
-    sound(maps.number_input(key="maps_image").set_value(7).run())
+    sound(number_field(maps, "Test image").set_value(7).run())
     layer = maps.selectbox(key="maps_layer").options[3]
     sound(maps.selectbox(key="maps_layer").set_value(layer).run())
     sound(maps.switch_page("pages/overview.py").run())
-    assert maps.number_input(key="overview_image").value == 7
+    assert number_field(maps, "Test image").value == 7
     assert "T=4" in status(maps)  # the overview shows the network as it was trained
     sound(maps.switch_page("pages/spike_maps.py").run())
     assert "T=6" in status(maps)
     assert next(s for s in maps.slider if s.label == "T").value == 6
-    assert maps.number_input(key="maps_image").value == 7
+    assert number_field(maps, "Test image").value == 7
     assert maps.selectbox(key="maps_layer").value == layer
 
 
@@ -151,11 +155,11 @@ def test_as_trained_takes_every_slider_back(maps):
 def test_back_and_on_step_through_the_test_images(maps):
     press(maps, "›")
     press(maps, "›")
-    assert maps.number_input(key="maps_image").value == 2
+    assert number_field(maps, "Test image").value == 2
     press(maps, "‹")
     press(maps, "‹")
     press(maps, "‹")
-    assert maps.number_input(key="maps_image").value == 9999
+    assert number_field(maps, "Test image").value == 9999
     assert "Random" in [button.label for button in maps.button]
     press(maps, "Random")
 
@@ -225,7 +229,7 @@ def test_an_address_sets_the_page(app):
         app.query_params[name] = value
     sound(app.run())
     assert "T=2 threshold=0.50 tau=2.00" in status(app)
-    assert app.number_input(key="maps_image").value == 12
+    assert number_field(app, "Test image").value == 12
     assert app.selectbox(key="maps_layer").value == "stem.stages.2"
     assert not app.warning
 
@@ -242,7 +246,7 @@ def test_an_address_that_does_not_work_falls_back_with_a_notice(app, name, value
     sound(app.run())
     assert len(app.warning) == 1 and name in app.warning[0].value
     assert "T=4 threshold=1.00 tau=2.00" in status(app)
-    assert app.number_input(key="maps_image").value == 0
+    assert number_field(app, "Test image").value == 0
 
 
 def test_a_checkpoint_that_does_not_fit_is_one_sentence(app, tmp_path, monkeypatch):

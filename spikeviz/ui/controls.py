@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from spikeviz.ui import live
-from spikeviz.ui.experiment import Experiment, Parameter, current, keep, plain
+from spikeviz.ui.experiment import Experiment, Parameter, current, keep, plain, shown, taken
 
 if TYPE_CHECKING:
     from torch import nn
@@ -126,11 +126,10 @@ def _slider(key: str, setting: Setting, fast: bool) -> None:
             setting.label, low, high, step, value, decimals=decimals, help=help, key=f"{key}_live", take=take
         )  # fmt: skip
         return
-    st.session_state[key] = value
     form = "%d" if bounds.whole else "%.2f"
     st.slider(
-        setting.label, low, high, step=step, key=key, format=form, help=help,
-        on_change=lambda: take(st.session_state[key]),
+        setting.label, low, high, step=step, key=shown(key, value), format=form, help=help,
+        on_change=taken, args=(key, take),
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ VIEW = "view"  # what is looked at and not what is computed: layer, neuron, step
 SEEN = "address_seen"
 NEW = "address_new"
 NOTICES = "notices"
+WIDGET = "widget"
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,31 @@ def remember(name: str, value: Any) -> Any:
     """Keep a value that outlives the page."""
     st.session_state.setdefault(VIEW, {})[name] = value
     return value
+
+
+def shown(name: str, value: Any) -> str:
+    """The key of a widget that shows `value`; `taken` reads what a person then sets.
+
+    A value that changed on this side gets a widget of its own: the browser sends what all its widgets hold with every
+    click, and what it had not heard of yet would look like a person's choice of the old value. And a widget is given
+    its value once only: what a person has set since then would be taken back.
+    """
+    version, last = st.session_state.get(f"{WIDGET} {name}", (0, value))
+    version += last != value
+    st.session_state[f"{WIDGET} {name}"] = version, value
+    key = f"{name} {version}" if version else name
+    if key not in st.session_state:
+        st.session_state[key] = value
+    return key
+
+
+def taken(name: str, take: Callable[[Any], None]) -> None:
+    """Hand on what a person set in the widget of `shown`; Streamlit may call although nothing was."""
+    version, last = st.session_state[f"{WIDGET} {name}"]
+    value = st.session_state[f"{name} {version}" if version else name]
+    if value != last:
+        st.session_state[f"{WIDGET} {name}"] = version, value
+        take(value)
 
 
 def plain() -> bool:

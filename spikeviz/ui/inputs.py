@@ -11,7 +11,19 @@ import streamlit as st
 
 from spikeviz.cards import CheckpointCard
 from spikeviz.ui import runs
-from spikeviz.ui.experiment import Experiment, Parameter, checkpoints, current, keep, notice, whole
+from spikeviz.ui.experiment import (
+    Experiment,
+    Parameter,
+    checkpoints,
+    current,
+    keep,
+    notice,
+    recall,
+    remember,
+    shown,
+    taken,
+    whole,
+)
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -58,9 +70,9 @@ def choose_network(page: str) -> CheckpointCard:
         notice(f"The network {current().checkpoint} is not here any more: this is {next(iter(names))}.")
         keep(Experiment(next(iter(names))))
     if len(names) > 1:
-        key = f"{page}_checkpoint"
-        st.session_state[key] = current().checkpoint
-        st.selectbox("Network", list(names), key=key, on_change=_take_checkpoint, args=(key,))
+        name = f"{page}_checkpoint"
+        key = shown(name, current().checkpoint)
+        st.selectbox("Network", list(names), key=key, on_change=taken, args=(name, _take_checkpoint))
     return names[current().checkpoint]
 
 
@@ -106,12 +118,14 @@ def source(text: str, card: CheckpointCard) -> str:
 def choose_input(page: str, card: CheckpointCard) -> DeltaGenerator:
     """One row: the number of a test image, a step back and forth, a random one, and an upload. Answers the row."""
     count = card.samples  # the whole test split, known without reading it
-    key = f"{page}_image"
-    st.session_state[key] = current().index if current().index is not None else st.session_state.get(key, 0)
+    name = f"{page}_image"
+    if current().index is not None:
+        remember(name, current().index)
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=f"{page}_input_row")
     with row:
         st.number_input(
-            "Test image", 0, count - 1, step=1, key=key, on_change=_take_number, args=(key,), width=130,
+            "Test image", 0, count - 1, step=1, key=shown(name, recall(name, 0)), width=130,
+            on_change=taken, args=(name, _take_number),
             help=f"One of the {count:,} test images of {card.data}, by its number from 0.",
         )  # fmt: skip
         st.button("‹", key=f"{page}_back", on_click=_step, args=(-1, count), help="The test image before")
@@ -149,13 +163,13 @@ def _form(card: CheckpointCard) -> tuple[int, int]:
     return data.channels, data.size
 
 
-def _take_checkpoint(key: str) -> None:
+def _take_checkpoint(name: str) -> None:
     """Another network starts as it was trained."""
-    keep(current().but(checkpoint=st.session_state[key], source="test/0", interventions=()))
+    keep(current().but(checkpoint=name, source="test/0", interventions=()))
 
 
-def _take_number(key: str) -> None:
-    keep(current().but(source=f"test/{st.session_state[key]}"))
+def _take_number(index: int) -> None:
+    keep(current().but(source=f"test/{index}"))
 
 
 def _step(by: int, count: int) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from spikeviz.ui import cards, jobs, runs
-from spikeviz.ui.experiment import recall, remember
+from spikeviz.ui.experiment import recall, remember, shown, taken
 from spikeviz.ui.viewer import Side, viewer
 
 if TYPE_CHECKING:
@@ -199,18 +200,17 @@ def formula(run: Run, threshold: float | None) -> None:
 def _choose_neuron(lab: Lab, shape: Sequence[int]) -> None:
     """Channel, row and column as numbers: the keyboard's way, and that of a page without its viewer."""
     with st.container(horizontal=True, gap="small", key=f"{lab.page}_neuron_row"):
-        for axis, (name, size) in enumerate(zip(("Channel", "Row", "Column"), shape[1:], strict=True)):
-            key = f"{lab.page}_{name.lower()}"
-            st.session_state[key] = lab.neuron[axis]
+        for axis, (label, size) in enumerate(zip(("Channel", "Row", "Column"), shape[1:], strict=True)):
+            name = f"{lab.page}_{label.lower()}"
             st.number_input(
-                f"{name}, 0 to {size - 1}", 0, size - 1, step=1, key=key, width=108,
-                on_change=_take_number, args=(lab, axis, key),
+                f"{label}, 0 to {size - 1}", 0, size - 1, step=1, key=shown(name, lab.neuron[axis]), width=108,
+                on_change=taken, args=(name, partial(_take_number, lab, axis)),
             )  # fmt: skip
 
 
-def _take_number(lab: Lab, axis: int, key: str) -> None:
+def _take_number(lab: Lab, axis: int, index: int) -> None:
     place = list(lab.neuron)
-    place[axis] = st.session_state[key]
+    place[axis] = index
     remember(f"neuron {lab.layer}", tuple(place))
 
 

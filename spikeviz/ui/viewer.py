@@ -16,7 +16,7 @@ import streamlit as st
 
 from spikeviz.figures.film import Film
 from spikeviz.figures.theme import ACCENT, SPIKE, difference_colours, rate_colours
-from spikeviz.ui.experiment import Parameter, notice, plain, recall, remember, whole
+from spikeviz.ui.experiment import Parameter, notice, plain, recall, remember, shown, taken, whole
 from spikeviz.ui.live import part
 
 if TYPE_CHECKING:
@@ -173,8 +173,8 @@ def parameters(page: str, layers: Sequence[str]) -> list[Parameter]:
     ]
 
 
-def choose_layer(layers: Sequence[str], key: str) -> None:
+def choose_layer(layers: Sequence[str], name: str) -> None:
     """The layer, where the viewer's own choice does not run."""
     if plain():
-        st.session_state[key] = recall("layer")
-        st.selectbox("Layer", layers, key=key, on_change=lambda: remember("layer", st.session_state[key]))
+        chosen = shown(name, recall("layer"))
+        st.selectbox("Layer", layers, key=chosen, on_change=taken, args=(name, lambda new: remember("layer", new)))
