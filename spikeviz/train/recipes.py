@@ -106,7 +106,7 @@ RECIPES: dict[str, Recipe] = {
             "fashion",
             "train-10k",
             stages=(Stage(2, ONE_STEP), Stage(1, gain=ALL_STEPS)),
-            limit=2048,
+            limit=1024,
         ),
         Recipe(
             "spikformer-fashion",
