@@ -3,6 +3,7 @@
 | letter | axis |
 |---|---|
 | T | time steps |
+| D | binary steps that one integer spike stands for (t major, d minor) |
 | B | samples of a batch |
 | C | channels |
 | H, W | height and width of a feature map |

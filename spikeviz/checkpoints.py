@@ -59,13 +59,20 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path.name} is not a safetensors file ({error}).") from None
 
 
-def fill(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+def fill(model: nn.Module, state: Mapping[str, Tensor], source: str, names: Mapping[str, str] | None = None) -> None:
     """Copy `state` into `model`, key by key, whatever floating dtype it is stored in.
 
+    Args:
+        model: written to.
+        state: its tensors.
+        source: what an error calls them.
+        names: the model's keys -> those of `state`, where they differ.
+
     Raises:
-        ValueError: that lists what is missing, unexpected or of another shape.
+        ValueError: that lists what is missing, unexpected or of another shape, by the keys of `state`.
     """
     own = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
+    own = {(names or {}).get(k, k): v for k, v in own.items()}
     wrong = [f"missing {k}" for k in own if k not in state]
     wrong += [f"unexpected {k}" for k in state if k not in own and not k.endswith("num_batches_tracked")]
     wrong += [

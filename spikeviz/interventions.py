@@ -175,10 +175,39 @@ class TimeConstant(Intervention):
 
 
 @dataclass(frozen=True)
+class SpikeLevels(Intervention):
+    """Let every integer neuron fire up to D spikes in a step: `C = round(clip(U, 0, D))`, and C / D flows on.
+
+    D clips and divides, as in training; the weights stay those of the D the network was trained with.
+    """
+
+    title: ClassVar[str] = "Spike levels"
+    source: ClassVar[str] = "E-SpikeFormer, sec. 3.2, Eq. 5-7"
+
+    D: int = bounded(
+        1,
+        255,
+        1,
+        "The largest integer a neuron fires in one step, which stands for D binary steps: a count of C is a spike in "
+        "the first C of them.",
+        slider=(1, 8),
+        whole=True,
+    )
+
+    @classmethod
+    def possible(cls, model: nn.Module) -> bool:
+        return _has_setting(model, "levels")
+
+    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
+        return settings | {"levels": int(self.D)} if "levels" in settings else settings
+
+
+@dataclass(frozen=True)
 class MaskSpikes(Intervention):
     """Random spike masking: drop every spike at the named places with probability `ratio`, anew at every step.
 
-    No rescale by 1/(1 - ratio). The drawn mask (True = kept) is recorded beside its place as `<name>.mask`.
+    No rescale by 1/(1 - ratio). An integer is dropped as a whole, with all its binary steps.
+    The drawn mask (True = kept) is recorded beside its place as `<name>.mask`.
     """
 
     title: ClassVar[str] = "Random spike masking"

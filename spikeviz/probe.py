@@ -40,13 +40,14 @@ class Probe(nn.Module):
         self.counts = kind == "spike" if counts is None else counts
         self.name = ""
 
-    def forward(self, x: Tensor, scale: float = 1.0, threshold: float | None = None) -> Tensor:
+    def forward(self, x: Tensor, scale: float = 1.0, threshold: float | None = None, levels: int = 1) -> Tensor:
         """The tensor itself, or what the active tape makes of it.
 
-        `scale` is the value of one spike, `threshold` that of the neuron whose membrane this is.
+        `scale` is the value of one spike, `levels` how many binary steps one step stands for, `threshold` that of the
+        neuron whose membrane this is. An edited tensor is another object, an unedited one the same.
         """
         tape = _ACTIVE.get()
-        return x if tape is None else tape.visit(self, x, scale, threshold)
+        return x if tape is None else tape.visit(self, x, scale, threshold, levels)
 
     @property
     def wanted(self) -> bool:
@@ -97,7 +98,7 @@ class Tape:
     def wants(self, probe: Probe) -> bool:
         return self.keeps(probe.name) or any(e.edits(probe.name, probe.kind) for e in self.edits)
 
-    def visit(self, probe: Probe, x: Tensor, scale: float = 1.0, threshold: float | None = None) -> Tensor:
+    def visit(self, probe: Probe, x: Tensor, scale: float, threshold: float | None, levels: int) -> Tensor:
         for position, edit in enumerate(self.edits):
             if edit.edits(probe.name, probe.kind):
                 x, mask = edit.edit(x, stream(self.seed, probe.name, position))
@@ -105,7 +106,9 @@ class Tape:
                     self._keep_mask(probe, mask)
         if self.keeps(probe.name):
             axes = probe.axes[-x.ndim :]  # a static image has no T yet
-            self.tracks[probe.name] = Track.of(x, axes, probe.kind, scale, counts=probe.counts, threshold=threshold)
+            self.tracks[probe.name] = Track.of(
+                x, axes, probe.kind, scale, counts=probe.counts, threshold=threshold, levels=levels
+            )
         return x
 
     def _keep_mask(self, probe: Probe, mask: Tensor) -> None:

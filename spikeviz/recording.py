@@ -23,6 +23,9 @@ class Track:
         scale: the value of one spike: 1 for binary spikes, 1/D for integers, threshold/L for QCFS levels; what flows on
             is `values * scale`.
         threshold: of a membrane, the potential at which the neuron fires; else None.
+        levels: D, how many binary steps one step stands for: D of integer spikes (a count C is a spike at d = 1 .. C),
+            1 of all others. A network says it of its own tracks, since a spike worth half a threshold is no half of
+            two steps; where nobody says (None), a scale that is one over a whole number means integers.
     """
 
     values: Tensor
@@ -30,6 +33,13 @@ class Track:
     kind: str
     scale: float = 1.0
     threshold: float | None = None
+    levels: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.levels is None:
+            share = 1 / self.scale
+            whole = share >= 1 and abs(share - round(share)) < 1e-6 * share
+            object.__setattr__(self, "levels", round(share) if whole else 1)
 
     @classmethod
     def of(
@@ -41,15 +51,16 @@ class Track:
         *,
         counts: bool = False,
         threshold: float | None = None,
+        levels: int = 1,
     ) -> Track:
         """Keep a copy of `x`: as uint8 counts where it holds whole numbers of `scale`, else as it is."""
         x = x.detach()
-        if counts:
-            levels = x if scale == 1.0 else torch.round(x / scale)
-            packed = levels.to(torch.uint8)
-            if torch.equal(packed.to(levels.dtype), levels):
-                return cls(packed, axes, kind, scale)
-        return cls(x.clone(), axes, kind, threshold=threshold)
+        if counts and x.numel():
+            packed = (x if scale == 1.0 else (x / scale).round_()).to(torch.uint8)
+            flows = packed.to(x.dtype) if scale == 1.0 else packed.to(x.dtype).mul_(scale)
+            if flows.sub_(x).abs_().amax() == 0:  # on a CPU many times faster than torch.equal
+                return cls(packed, axes, kind, scale, levels=levels)
+        return cls(x.clone(), axes, kind, threshold=threshold, levels=1)
 
     @property
     def flows(self) -> Tensor:

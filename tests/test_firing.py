@@ -45,6 +45,27 @@ def test_integers_count_as_their_binary_steps():
     assert sv.metrics.nsfr(r).sum() == 4.0
 
 
+def test_spikes_that_weigh_less_than_one_are_no_integers():
+    # a binary spike may flow on as its threshold: 0.5 here is not D = 2, because the track says so
+    values = torch.tensor([1, 0], dtype=torch.uint8).view(1, 1, 2, 1, 1)
+    one = Track(values, MAPS, "spike", 0.5, levels=1)
+    assert sv.metrics.nsfr(recording(a__spike=one)).tolist() == [0.5]
+    assert sv.metrics.spike_maps(one).tolist() == [[[0.5]]] and sv.metrics.raster(one).length == 1
+    two = Track(values, MAPS, "spike", 0.5)
+    assert sv.metrics.nsfr(recording(a__spike=two)).tolist() == [0.5, 0.0]
+
+
+@pytest.mark.parametrize("levels", [2, 3, 8, 255])
+def test_every_integer_counts_at_every_step_it_reaches(levels):
+    # each count from 0 to D once: D + 1 - d of the D + 1 neurons reach d
+    track = spikes(list(range(levels + 1)), (1, 1, levels + 1, 1, 1), scale=1 / levels)
+    expected = [(levels + 1 - d) / (levels + 1) for d in range(1, levels + 1)]
+    assert sv.metrics.nsfr(recording(a__spike=track)).tolist() == expected
+    assert sv.metrics.raster(track, limit=levels + 1).steps.tolist() == [
+        d - 1 for d in range(1, levels + 1) for _ in range(levels + 1 - d)
+    ]
+
+
 def test_a_track_without_time_is_one_step():
     track = Track(torch.tensor([[1, 0, 0, 1]], dtype=torch.uint8), ("B", "C"), "spike")
     assert sv.metrics.nsfr(recording(a__spike=track)).tolist() == [0.5]

@@ -68,6 +68,12 @@ def test_the_edited_value_flows_on_and_is_kept():
     assert [track.values.item() for track in tape.tracks.values()] == [2, 1]
 
 
+def test_a_place_that_nobody_edits_gives_back_the_same_object():
+    x = torch.ones(1, 1, 1)
+    with Tape([Double("a")]).rolling():
+        assert probe("b")(x) is x and probe("a")(x) is not x
+
+
 def test_edits_apply_left_to_right_and_settings_too():
     with Tape([Double("a"), Double("a")]).rolling():
         assert probe("a")(torch.ones(1, 1, 1)).item() == 4
@@ -142,10 +148,47 @@ def test_integers_keep_their_scale():
     x = torch.tensor([0.0, 0.25, 1.0]).view(1, 1, 3)
     tape = Tape()
     with tape.rolling():
-        probe()(x, scale=0.25)
+        probe()(x, scale=0.25, levels=4)
     track = tape.tracks["place"]
-    assert (track.values.flatten().tolist(), track.scale) == ([0, 1, 4], 0.25)
+    assert (track.values.flatten().tolist(), track.scale, track.levels) == ([0, 1, 4], 0.25, 4)
     assert torch.equal(track.flows, x)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3, 5, 7, 49, 100, 255])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_counts_of_any_depth_are_packed(levels, dtype):
+    counts = torch.arange(levels + 1)
+    tape = Tape()
+    with tape.rolling():
+        probe()((counts.to(dtype) * (1 / levels)).view(1, 1, -1), scale=1 / levels, levels=levels)
+    assert tape.tracks["place"].values.flatten().tolist() == counts.tolist()
+
+
+def test_what_is_no_multiple_of_the_scale_is_not_rounded_to_one():
+    x = torch.tensor([0.25, 0.3]).view(1, 1, 2)
+    tape = Tape()
+    with tape.rolling():
+        probe()(x, scale=0.25, levels=4)
+    track = tape.tracks["place"]
+    assert torch.equal(track.values, x) and (track.scale, track.levels) == (1.0, 1)
+
+
+def test_a_spike_worth_half_a_threshold_is_one_spike():
+    # of a converted network: a spike flows on as its threshold, here 0.5, and is no half of two binary steps
+    tape = Tape()
+    with tape.rolling():
+        probe()(torch.tensor([0.0, 0.5]).view(1, 1, 2), scale=0.5)
+    track = tape.tracks["place"]
+    assert (track.values.flatten().tolist(), track.scale, track.levels) == ([0, 1], 0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("scale", "levels"), [(1.0, 1), (0.5, 2), (1 / 3, 3), (1 / 49, 49), (0.3, 1), (0.75, 1), (2.0, 1), (1.5, 1)]
+)
+def test_where_nobody_says_one_over_a_whole_number_means_integers(scale, levels):
+    track = Track(torch.zeros(1, 1, 2, dtype=torch.uint8), ("T", "B", "C"), "spike", scale)
+    assert track.levels == levels
+    assert Track(track.values, track.axes, "spike", scale, levels=6).levels == 6
 
 
 def test_what_is_real_stays_real_even_if_it_is_whole():

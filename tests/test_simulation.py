@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 import pytest
 import torch
-from networks import make_tiny
+from networks import make_small, make_tiny
 
 import spikeviz as sv
 from spikeviz.interventions import Bounds, Intervention, bounded_fields
@@ -16,8 +16,11 @@ from spikeviz.nn.attention import SSA
 from spikeviz.probe import name_probes
 
 FiringThreshold, MaskSpikes = sv.interventions.FiringThreshold, sv.interventions.MaskSpikes
-TimeConstant, TimeSteps = sv.interventions.TimeConstant, sv.interventions.TimeSteps
-ALL = (FiringThreshold(0.8), MaskSpikes(0.5), TimeConstant(3.0), TimeSteps(2))
+SpikeLevels, TimeConstant = sv.interventions.SpikeLevels, sv.interventions.TimeConstant
+TimeSteps = sv.interventions.TimeSteps
+BINARY = (FiringThreshold(0.8), MaskSpikes(0.5), TimeConstant(3.0), TimeSteps(2))  # what a binary network may have
+INTEGER = (MaskSpikes(0.5), SpikeLevels(2), TimeSteps(2))
+ALL = (*BINARY, SpikeLevels(2))
 
 
 def assert_same(a, b, but_interventions=False):
@@ -81,9 +84,10 @@ def test_keep(tiny, images):
 # --- purity ---
 
 
-@pytest.mark.parametrize("interventions", [(), ALL])
-def test_twice_the_same_bits(tiny, images, interventions):
-    assert_same(sv.simulate(tiny, images, interventions, seed=1), sv.simulate(tiny, images, interventions, seed=1))
+@pytest.mark.parametrize(("make", "interventions"), [(make_tiny, ()), (make_tiny, BINARY), (make_small, INTEGER)])
+def test_twice_the_same_bits(make, images, interventions, device):
+    model = make().to(device)
+    assert_same(sv.simulate(model, images, interventions, seed=1), sv.simulate(model, images, interventions, seed=1))
 
 
 def test_a_batch_is_its_samples(images):
@@ -119,11 +123,12 @@ def test_four_threads_on_one_network(tiny, images):
             assert_same(run, expected)
 
 
-def test_the_model_and_the_input_are_not_touched(images):
-    model, x = make_tiny(), images.clone()
+@pytest.mark.parametrize(("make", "interventions"), [(make_tiny, BINARY), (make_small, INTEGER)])
+def test_the_model_and_the_input_are_not_touched(images, make, interventions):
+    model, x = make(), images.clone()
     before = copy.deepcopy(model.state_dict())
     attributes = {name: dict(vars(m)) for name, m in model.named_modules()}
-    sv.simulate(model, x, ALL)
+    sv.simulate(model, x, interventions)
     assert torch.equal(x, images)
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
     for name, module in model.named_modules():
@@ -174,7 +179,7 @@ def kinds():
 
 def test_every_intervention_is_a_value_with_bounds():
     offered = [kind for kind in kinds() if kind is not Intervention]
-    assert {FiringThreshold, MaskSpikes, TimeConstant, TimeSteps} <= set(offered)
+    assert {type(i) for i in ALL} <= set(offered)
     for kind in offered:
         assert kind.title and kind.source and bounded_fields(kind)
         for f in bounded_fields(kind):
@@ -197,6 +202,8 @@ def test_every_intervention_is_a_value_with_bounds():
         (lambda: TimeSteps(0), "TimeSteps(T=...): 0 is out of range, give a whole number from 1 to 1024."),
         (lambda: TimeSteps(2.5), "TimeSteps(T=...): 2.5 is out of range, give a whole number from 1 to 1024."),
         (lambda: FiringThreshold(0), "FiringThreshold(value=...): 0 is out of range, give a number from 0.01 to 100."),
+        (lambda: SpikeLevels(0), "SpikeLevels(D=...): 0 is out of range, give a whole number from 1 to 255."),
+        (lambda: SpikeLevels(256), "SpikeLevels(D=...): 256 is out of range, give a whole number from 1 to 255."),
         (lambda: TimeConstant(1), "TimeConstant(tau=...): 1 is out of range, give a number from 1.01 to 1000."),
         (lambda: MaskSpikes(1.5), "MaskSpikes(ratio=...): 1.5 is out of range, give a number from 0 to 1."),
     ],

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from spikeviz.models.espikeformer import ESpikeFormer, ESpikeFormerConfig
 from spikeviz.models.spikformer import Spikformer, SpikformerConfig
 from spikeviz.probe import name_probes
 
@@ -47,7 +48,7 @@ class ModelSpec:
         return not self.paper
 
 
-FAMILIES: dict[str, Callable[[Any], nn.Module]] = {"spikformer": Spikformer}
+FAMILIES: dict[str, Callable[[Any], nn.Module]] = {"spikformer": Spikformer, "e-spikeformer": ESpikeFormer}
 OVERRIDES = ("num_classes", "in_channels", "image_size", "time_steps")
 
 
@@ -67,7 +68,33 @@ def _spec(name: str, family: str, params: int, params_from: str, paper: str, not
     return ModelSpec(name, family, params, params_from, size, config.time_steps, paper, notes, config)
 
 
+def _espikeformer(
+    name: str,
+    layout: str,
+    widths: tuple[int, ...],
+    depths: tuple[int, ...],
+    params: int,
+    params_from: str = "published code",
+    notes: str = "",
+) -> ModelSpec:
+    config = ESpikeFormerConfig(layout, widths, depths, 1000, 3, 224, **IMAGENET)
+    return _spec(name, "e-spikeformer", params, params_from, "E-SpikeFormer, Table 1", notes, config)
+
+
+def _espikeformer_fashion(name: str, what: str, **settings: Any) -> ModelSpec:
+    widths, strides, blocks = (12, 24, 48, 64), (2, 1, 2, 1), (1, 1, 1)
+    shape = {"heads": 4, "strides": strides, "conv_blocks": blocks}
+    config = ESpikeFormerConfig("base", widths, (2,), 10, 1, 28, **shape, **settings, **FASHION)
+    notes = (
+        f"demo size, trained by spikeviz: {what}; its stem has strides 2, 1, 2, 1 instead of 2, 2, 2, 2, which leaves "
+        "7 x 7 tokens of 28 pixels, one block instead of two in its third stage, and no stage after the two attention "
+        "blocks"
+    )
+    return _spec(name, "e-spikeformer", 469_546, "counted", "", notes, config)
+
+
 HEADS_OURS = "number of heads not published, reconstructed"
+LARGE = "the published large form, which is not the paper's Fig. 4: RepConv, LayerScale, two heads that are averaged, "
 PUBLISHED = (
     _spikformer("spikformer-4-384", "cifar", 4, 384, 12, 9_324_730),
     _spikformer("spikformer-4-256", "cifar", 4, 256, 8, 4_155_178, HEADS_OURS),
@@ -79,6 +106,35 @@ PUBLISHED = (
     _spikformer("spikformer-8-512", "imagenet", 8, 512, 8, 29_689_384),
     _spikformer("spikformer-10-512", "imagenet", 10, 512, 8, 36_005_416),
     _spikformer("spikformer-8-768", "imagenet", 8, 768, 12, 66_338_632, HEADS_OURS),
+    _espikeformer("e-spikeformer-t", "base", (12, 24, 48, 96, 128), (6, 2), 2_702_048),
+    _espikeformer("e-spikeformer-s", "base", (16, 32, 64, 128, 192), (6, 2), 5_105_608),
+    _espikeformer("e-spikeformer-m", "base", (24, 48, 96, 192, 240), (6, 2), 10_023_112),
+    _espikeformer("e-spikeformer-l", "base", (32, 64, 128, 256, 360), (6, 2), 18_987_504),
+    _espikeformer(
+        "e-spikeformer-52m",
+        "base",
+        (56, 112, 224, 448, 528),
+        (6, 2),
+        51_719_592,
+        "counted; the paper says 52.0 M",
+        "widths not published, reconstructed: 112, 224, 448, 528",
+    ),
+    _espikeformer(
+        "e-spikeformer-83m",
+        "large-rep",
+        (64, 128, 256, 512),
+        (12,),
+        83_015_952,
+        notes=LARGE + "a RepConv branch in every block; 82,502,952 parameters without the second head",
+    ),
+    _espikeformer(
+        "e-spikeformer-173m",
+        "large",
+        (98, 196, 384, 768),
+        (12,),
+        171_740_714,
+        notes=LARGE + "stem width 196, as fine-tuned (192 as pretrained); the paper's 173 M is its autoencoder's size",
+    ),
 )
 DEMO = (
     _spec(
@@ -89,6 +145,30 @@ DEMO = (
         "",
         "demo size, trained by spikeviz; the stem shrinks after stages 1 and 3, so that a laptop's CPU can train it",
         SpikformerConfig("cifar", 2, 128, 8, 10, 1, 28, 4, pools=(1, 3), **FASHION),
+    ),
+    *(
+        _espikeformer_fashion(f"e-spikeformer-fashion-sfa{d}", f"integers up to D = {d} in one step", levels=d)
+        for d in (1, 2, 4, 8)
+    ),
+    _espikeformer_fashion(
+        "e-spikeformer-fashion-vanilla4",
+        "the same architecture with binary LIF neurons, the image shown for T = 4 steps",
+        neuron="lif",
+        levels=1,
+        time_steps=4,
+    ),
+    _spec(
+        "e-spikeformer-cifar-sfa4",
+        "e-spikeformer",
+        1_128_746,
+        "counted",
+        "",
+        "demo size, trained by spikeviz: integers up to D = 4 in one step; its stem has strides 1, 2, 2, 1 instead of "
+        "2, 2, 2, 2, which leaves 8 x 8 tokens of 32 pixels, one block instead of two in its third stage, and no stage "
+        "after the three attention blocks",
+        ESpikeFormerConfig(
+            "base", (16, 32, 64, 96), (3,), 10, 3, 32, strides=(1, 2, 2, 1), conv_blocks=(1, 1, 1), **CIFAR10
+        ),
     ),
 )
 SPECS: dict[str, ModelSpec] = {spec.name: spec for spec in (*PUBLISHED, *DEMO)}

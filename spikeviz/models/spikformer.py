@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spikeviz.nn.attention import SSA, Order
-from spikeviz.nn.layers import Head, Intake, SpikingConv
+from spikeviz.nn.layers import Conv, Head, Intake, SpikingConv
 from spikeviz.nn.neurons import LIF
 from spikeviz.nn.stems import SPS
 from spikeviz.probe import tuned
@@ -68,8 +68,8 @@ class MLP(nn.Module):
 
     def __init__(self, dim: int, ratio: int):
         super().__init__()
-        self.hidden = SpikingConv(dim, ratio * dim, 1, LIF(), bias=True)
-        self.out = SpikingConv(ratio * dim, dim, 1, LIF(), bias=True)
+        self.hidden = SpikingConv(Conv(dim, ratio * dim, 1, bias=True), LIF())
+        self.out = SpikingConv(Conv(ratio * dim, dim, 1, bias=True), LIF())
 
     def forward(self, x: Maps) -> Maps:
         return self.out(self.hidden(x))

@@ -1,7 +1,8 @@
-"""Spiking self-attention."""
+"""Spiking self-attention: of binary spikes (SSA) and of integers (SDSA), without softmax."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from einops import rearrange
@@ -9,58 +10,115 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spikeviz.axes import SCORES
-from spikeviz.nn.layers import Population, Product, SpikingConv
-from spikeviz.nn.neurons import LIF
+from spikeviz.nn.layers import Conv, FiringConv, Population, Product, RepConv, SpikingConv
+from spikeviz.nn.neurons import LIF, Neuron
 from spikeviz.probe import Probe
 
 Order = Literal["(qk)v", "q(kv)"]
 Maps = Float[Tensor, "T B C H W"]
 
 
-class SSA(nn.Module):
-    """Spiking self-attention without softmax (Spikformer V2, Eq. 11-13).
+class SpikeAttention(nn.Module):
+    """`scale * q k^T v` of spikes, in either order, with the scores as a place one can look at and edit.
 
-        SSA'(q, k, v) = LIF_0.5(scale * q k^T v),    SSA = LIF(BN(W SSA'))
-
-    q, k, v are binary, so both orders of the product give the same bits and `scale`, a power of two, is exact wherever
-    it stands. `order` is what the published code computes and what operations are counted by. In the order q(kv) the
-    scores are formed only where somebody looks at or edits them.
+    `order` is what the published code computes and what operations are counted by. In the order q(kv) the scores are
+    formed only where somebody looks at or edits them; looking changes no bit of what flows on.
 
     Args:
-        dim: channels C.
+        dim: channels C of q and k.
         heads: must divide `dim`.
-        scale: 0.125 or 0.25 in the published layouts.
+        scale: of the product.
         order: "(qk)v" costs N^2 C, "q(kv)" costs N C^2 / heads.
-        qkv_bias: whether q, k, v have a bias.
     """
 
-    def __init__(self, dim: int, heads: int, scale: float, order: Order, qkv_bias: bool):
+    def __init__(self, dim: int, heads: int, scale: float, order: Order):
         super().__init__()
         if heads < 1 or dim % heads:
             raise ValueError(f"dim {dim} is not divisible by heads {heads}.")
         self.heads, self.scale, self.order = heads, scale, order
-        self.q, self.k, self.v = (SpikingConv(dim, dim, 1, LIF(), bias=qkv_bias) for _ in range(3))
         if order == "(qk)v":
             self.qk, self.av = Product(left=True, right=True), Product(left=False, right=True)
         else:
             self.kv, self.qa = Product(left=True, right=True), Product(left=True, right=False)
         self.scores = Probe("scores", SCORES)
+
+    def attend(self, q: Maps, k: Maps, v: Maps, scales: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Maps:
+        """`scales` are the values of one spike of q, k and v; the output has the channels of v."""
+        height = q.shape[-2]
+        q, k, v = (rearrange(x, "t b (heads d) h w -> t b heads (h w) d", heads=self.heads) for x in (q, k, v))
+        if self.order == "(qk)v":
+            y = self.av(self.scores(self.qk(q, k.mT, scales[:2]) * self.scale), v, (1.0, scales[2]))
+        else:
+            y = self.qa(q, self.kv(k.mT, v, scales[1:]), (scales[0], 1.0)) * self.scale
+            if self.scores.wanted:
+                scores = (q @ k.mT) * self.scale
+                edited = self.scores(scores)
+                y = y if edited is scores else edited @ v
+        return rearrange(y, "t b heads (h w) d -> t b (heads d) h w", h=height)
+
+
+class SSA(SpikeAttention):
+    """Spiking self-attention (Spikformer V2, Eq. 11-13).
+
+        SSA'(q, k, v) = LIF_0.5(scale * q k^T v),    SSA = LIF(BN(W SSA'))
+
+    q, k, v are binary, so both orders of the product give the same bits and `scale`, a power of two, is exact wherever
+    it stands.
+
+    Args:
+        dim, heads, order: of the attention.
+        scale: 0.125 or 0.25 in the published layouts.
+        qkv_bias: whether q, k, v have a bias.
+    """
+
+    def __init__(self, dim: int, heads: int, scale: float, order: Order, qkv_bias: bool):
+        super().__init__(dim, heads, scale, order)
+        self.q, self.k, self.v = (SpikingConv(Conv(dim, dim, 1, bias=qkv_bias), LIF()) for _ in range(3))
         self.out = Population(LIF(threshold=0.5))
-        self.proj = SpikingConv(dim, dim, 1, LIF(), bias=True)
+        self.proj = SpikingConv(Conv(dim, dim, 1, bias=True), LIF())
 
     def forward(self, x: Maps) -> Maps:
-        q, k, v = (self.split(layer(x)) for layer in (self.q, self.k, self.v))
-        if self.order == "(qk)v":
-            y = self.av(self.scores(self.qk(q, k.mT) * self.scale), v)
-        elif self.scores.wanted:
-            y = self.scores((q @ k.mT) * self.scale) @ v
-            self.qa(q, self.kv(k.mT, v))  # the operations that are counted are those of the published order
-        else:
-            y = self.qa(q, self.kv(k.mT, v)) * self.scale
-        return self.proj(self.out(self.join(y, x.shape[-2])))
+        return self.proj(self.out(self.attend(self.q(x), self.k(x), self.v(x))))
 
-    def split(self, x: Maps) -> Float[Tensor, "T B heads N d"]:
-        return rearrange(x, "t b (heads d) h w -> t b heads (h w) d", heads=self.heads)
 
-    def join(self, y: Float[Tensor, "T B heads N d"], height: int) -> Maps:
-        return rearrange(y, "t b heads (h w) d -> t b (heads d) h w", h=height)
+class SDSA(SpikeAttention):
+    """Spike-driven self-attention on a real residual stream (E-SpikeFormer, sec. 3.3, E-SDSA).
+
+        S = SN(U),  Q, K, V = SN(BN(W S)),  out = BN(W SN(scale * Q K^T V))
+
+    In the base sizes W is a 1x1 convolution, V has 4 C channels, and scale is 2 (C / heads)^-0.5: the 2 stands in the
+    code and not in the paper. In the large sizes W is a `RepConv` of 1.5 C, V has C channels, and scale is 0.125.
+
+    Args:
+        dim: channels C of the stream.
+        heads, scale, order: of the attention.
+        neuron: makes one population's neurons.
+        v_ratio: channels of V over C.
+        rep: whether every W is a `RepConv`.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        scale: float,
+        order: Order,
+        neuron: Callable[[], Neuron],
+        *,
+        v_ratio: int = 1,
+        rep: bool = False,
+    ):
+        super().__init__(dim, heads, scale, order)
+
+        def weights(c_in: int, c_out: int) -> Conv | RepConv:
+            return RepConv(c_in, c_in * 3 // 2, c_out) if rep else Conv(c_in, c_out, 1, bias=False)
+
+        self.input = Population(neuron())
+        self.q, self.k = (SpikingConv(weights(dim, dim), neuron()) for _ in range(2))
+        self.v = SpikingConv(weights(dim, v_ratio * dim), neuron())
+        self.out = FiringConv(neuron(), weights(v_ratio * dim, dim))
+
+    def forward(self, x: Maps) -> Maps:
+        spikes, scale = self.input(x), self.input.scale
+        q, k, v = (layer(spikes, scale=scale) for layer in (self.q, self.k, self.v))
+        return self.out(self.attend(q, k, v, (self.q.scale, self.k.scale, self.v.scale)))

@@ -33,8 +33,9 @@ class Conv(nn.Conv2d):
         super().__init__(in_channels, out_channels, kernel, padding=kernel // 2, **options)
         self.input = Probe("feature", MAPS, counts=not real)
 
-    def forward(self, x: Maps) -> Maps:
-        return over_maps(super().forward, self.input(x))
+    def forward(self, x: Maps, scale: float = 1.0) -> Maps:
+        """`scale` is the value of one spike of `x`."""
+        return over_maps(super().forward, self.input(x, scale))
 
 
 class Norm(nn.BatchNorm2d):
@@ -45,14 +46,20 @@ class Norm(nn.BatchNorm2d):
 
 
 class Head(nn.Linear):
-    """The classifier, on vectors `[T, B, C]` at every step; its input, a mean over tokens, is real."""
+    """The classifier, on vectors `[T, B, C]` at every step.
 
-    def __init__(self, channels: int, classes: int):
+    Args:
+        spikes: False where its input is a mean over tokens, which is real. True where it is spikes: these are counted,
+            not divided, so that a spike of an integer neuron weighs 1 here and not 1/D (E-SpikeFormer's code).
+    """
+
+    def __init__(self, channels: int, classes: int, *, spikes: bool = False):
         super().__init__(channels, classes)
-        self.input = Probe("feature", VECTOR)
+        self.input = Probe("feature", VECTOR, counts=spikes)
 
-    def forward(self, x: Float[Tensor, "T B C"]) -> Float[Tensor, "T B K"]:
-        return super().forward(self.input(x))
+    def forward(self, x: Float[Tensor, "T B C"], scale: float = 1.0) -> Float[Tensor, "T B K"]:
+        """`scale` is the value of one spike of `x`."""
+        return super().forward(self.input(x, scale) / scale)
 
 
 class Product(nn.Module):
@@ -67,8 +74,9 @@ class Product(nn.Module):
         axes = ("T", "B", "heads", "rows", "columns")
         self.left, self.right = Probe("feature", axes, counts=left), Probe("feature", axes, counts=right)
 
-    def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        return self.left(left) @ self.right(right)
+    def forward(self, left: Tensor, right: Tensor, scales: tuple[float, float] = (1.0, 1.0)) -> Tensor:
+        """`scales` are the values of one spike of either side."""
+        return self.left(left, scales[0]) @ self.right(right, scales[1])
 
 
 class Population(nn.Module):
@@ -84,38 +92,69 @@ class Population(nn.Module):
         self.membrane = Probe("membrane", axes)
         self.spike = Probe("spike", axes)
 
+    @property
+    def scale(self) -> float:
+        """The value of one of its spikes, under the active interventions."""
+        return self.neuron.unit().scale
+
     def forward(self, current: Tensor, steps: int | None = None) -> Tensor:
         if steps is not None:
             current = current.expand(steps, *current.shape)
-        if not self.membrane.wanted:
-            return self.spike(self.neuron(current))
-        spikes, potential, threshold = self.neuron.trace(current)
-        self.membrane(potential, threshold=threshold)
-        return self.spike(spikes)
+        if self.membrane.wanted:
+            spikes, potential, threshold = self.neuron.trace(current)
+            self.membrane(potential, threshold=threshold)
+        else:
+            spikes = self.neuron(current)
+        unit = self.neuron.unit()
+        return self.spike(spikes, scale=unit.scale, levels=unit.levels)
 
 
 class SpikingConv(Population):
-    """Convolution, batch normalisation, neurons: `[T, B, C, H, W]` -> spikes of the same form (Eq. 7, 11).
+    """Convolution, batch normalisation, neurons: `[T, B, C, H, W]` -> spikes of that form (Spikformer V2, Eq. 7, 11).
 
     A 1x1 convolution is the linear layer of the papers, applied to tokens that keep their places on the grid.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel: int,
-        neuron: Neuron,
-        *,
-        bias: bool = False,
-        real: bool = False,
-    ):
+    def __init__(self, conv: Conv | RepConv, neuron: Neuron):
         super().__init__(neuron)
-        self.conv = Conv(in_channels, out_channels, kernel, bias=bias, real=real)
-        self.norm = Norm(out_channels)
+        self.conv = conv
+        self.norm = Norm(conv.out_channels)
 
-    def forward(self, x: Maps, steps: int | None = None) -> Float[Tensor, "T B C H W"]:
-        return super().forward(self.norm(self.conv(x)), steps)
+    def forward(self, x: Maps, steps: int | None = None, scale: float = 1.0) -> Float[Tensor, "T B C H W"]:
+        """`scale` is the value of one spike of `x`."""
+        return super().forward(self.norm(self.conv(x, scale)), steps)
+
+
+class FiringConv(Population):
+    """Neurons, convolution, batch normalisation: currents in, currents out (E-SpikeFormer, Eq. 10, 11, where SN stands
+    in front of every Conv). Between two of these flow real membrane currents; into every weight go spikes.
+    """
+
+    def __init__(self, neuron: Neuron, conv: Conv | RepConv):
+        super().__init__(neuron)
+        self.conv = conv
+        self.norm = Norm(conv.out_channels)
+
+    def forward(self, x: Float[Tensor, "T B C H W"]) -> Float[Tensor, "T B C H W"]:
+        return self.norm(self.conv(super().forward(x), self.scale))
+
+
+class RepConv(nn.Module):
+    """Two 1x1 convolutions with a normalisation between and after, and no neurons: after training they are one matrix
+    (re-parameterisation; E-SpikeFormer, sec. 3.3, and the published code of its large sizes).
+
+    Here they stay two, as trained: the input of the second is real, and counted as such.
+    """
+
+    def __init__(self, in_channels: int, hidden: int, out_channels: int):
+        super().__init__()
+        self.out_channels = out_channels
+        self.conv1, self.norm1 = Conv(in_channels, hidden, 1, bias=False), Norm(hidden)
+        self.conv2, self.norm2 = Conv(hidden, out_channels, 1, bias=False, real=True), Norm(out_channels)
+
+    def forward(self, x: Maps, scale: float = 1.0) -> Maps:
+        """`scale` is the value of one spike of `x`."""
+        return self.norm2(self.conv2(self.norm1(self.conv1(x, scale))))
 
 
 class Intake(nn.Module):

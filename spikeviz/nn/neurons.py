@@ -1,12 +1,13 @@
 """Spiking neurons without state: a sequence of currents in, a sequence of spikes out.
 
-The dynamics are SpikingJelly's functionals, started from an explicit membrane potential of 0, so that nothing is left
-over after a call and one network serves several threads. Surrogate gradient: Sigmoid(alpha 4), the published choice.
+Every call starts from an explicit membrane potential of 0, so that nothing is left over after it and one network serves
+several threads. Here are the binary neurons, whose dynamics are SpikingJelly's functionals with the published surrogate
+gradient, Sigmoid(alpha 4); `spikeviz.nn.integers` has those that fire integers.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -20,13 +21,41 @@ Reset = Literal["hard", "soft"]
 Currents = Float[Tensor, "T B *neurons"]
 
 
-class Neuron(nn.Module):
-    """A population of neurons that fire at `threshold`; `forward(x)` gives their spikes.
+class Unit(NamedTuple):
+    """What one spike is worth: its value, and D, how many binary steps one step of this population stands for."""
 
-    What an intervention may tune is named by a subclass's attributes: `threshold`, `tau`.
+    scale: float = 1.0
+    levels: int = 1
+
+
+class Neuron(nn.Module):
+    """A population of neurons; `forward(x)` gives their spikes.
+
+    `tunable` names the attributes that an intervention may tune: `threshold`, `tau`, `levels`.
     """
 
-    tunable: ClassVar[tuple[str, ...]] = ("threshold",)
+    tunable: ClassVar[tuple[str, ...]] = ()
+
+    def forward(self, x: Currents) -> Float[Tensor, "T B *neurons"]:
+        raise NotImplementedError
+
+    def trace(self, x: Currents) -> tuple[Tensor, Tensor, float]:
+        """`(spikes, membrane before reset, threshold)`, the first two shaped like `x`."""
+        raise NotImplementedError
+
+    def unit(self) -> Unit:
+        """What one of its spikes is worth, as the active interventions tune it."""
+        return Unit()
+
+    def settings(self) -> dict[str, Any]:
+        """The neuron's own settings, as the active interventions tune them."""
+        return tuned(**{name: getattr(self, name) for name in self.tunable})
+
+
+class BinaryNeuron(Neuron):
+    """Neurons that fire one spike where their membrane reaches `threshold`."""
+
+    tunable = ("threshold",)
 
     def __init__(self, threshold: float, reset: Reset, alpha: float):
         super().__init__()
@@ -40,15 +69,10 @@ class Neuron(nn.Module):
         return self.fire(x, self.settings())[0]
 
     def trace(self, x: Currents) -> tuple[Tensor, Tensor, float]:
-        """`(spikes, membrane before reset, threshold)`, the first two shaped like `x`."""
         settings = self.settings()
         spikes, after = self.fire(x, settings, store_v_seq=True)
         before = torch.cat([torch.zeros_like(after[:1]), after[:-1]])
         return spikes, self.charge(before, x, settings), settings["threshold"]
-
-    def settings(self) -> dict[str, float]:
-        """The neuron's own settings, as the active interventions tune them."""
-        return tuned(**{name: getattr(self, name) for name in self.tunable})
 
     def fire(self, x: Currents, settings: dict[str, float], **options: bool) -> tuple[Tensor, Tensor | None]:
         """`(spikes, membrane after reset)`, the membrane only with `store_v_seq`."""
@@ -77,7 +101,7 @@ class Neuron(nn.Module):
         return f"{own}, {self.reset} reset"
 
 
-class LIF(Neuron):
+class LIF(BinaryNeuron):
     """Leaky integrate-and-fire (Spikformer V2, sec. 3); bit-identical to SpikingJelly's `LIFNode`.
 
         H[t] = V[t-1] + (X[t] - V[t-1]) / tau
@@ -109,7 +133,7 @@ class LIF(Neuron):
         return before + (x - before) / settings["tau"]
 
 
-class IF(Neuron):
+class IF(BinaryNeuron):
     """Integrate-and-fire: `H[t] = V[t-1] + X[t]`, otherwise as `LIF`.
 
     Args:

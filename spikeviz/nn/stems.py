@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from spikeviz.nn.layers import SpikingConv, over_maps
-from spikeviz.nn.neurons import LIF
+from spikeviz.nn.layers import Conv, FiringConv, Norm, SpikingConv, over_maps
+from spikeviz.nn.neurons import LIF, Neuron
+
+Maps = Float[Tensor, "T B C H W"]
 
 
 class SPS(nn.Module):
@@ -32,10 +35,10 @@ class SPS(nn.Module):
         widths = (in_channels, dim // 8, dim // 4, dim // 2, dim)
         self.pools = pools
         self.stages = nn.ModuleList(
-            SpikingConv(c_in, c_out, 3, LIF(), real=real and stage == 0)
+            SpikingConv(Conv(c_in, c_out, 3, bias=False, real=real and stage == 0), LIF())
             for stage, (c_in, c_out) in enumerate(pairwise(widths))
         )
-        self.rpe = SpikingConv(dim, dim, 3, LIF())
+        self.rpe = SpikingConv(Conv(dim, dim, 3, bias=False), LIF())
 
     def forward(self, x: Float[Tensor, "*TB C H W"], steps: int | None) -> Float[Tensor, "T B D h w"]:
         for number, stage in enumerate(self.stages, start=1):
@@ -43,3 +46,103 @@ class SPS(nn.Module):
             if number in self.pools:
                 x = over_maps(lambda maps: max_pool2d(maps, 3, stride=2, padding=1), x)
         return x + self.rpe(x)
+
+
+class SepConv(nn.Module):
+    """Separable convolution of spikes (E-SpikeFormer, Eq. 10): C -> 2C pointwise, depthwise, 2C -> C pointwise.
+
+    There are neurons in front of each of the three, so that no kernel grows when normalisation is folded in.
+    """
+
+    def __init__(self, dim: int, kernel: int, neuron: Callable[[], Neuron]):
+        super().__init__()
+        wide = 2 * dim
+        self.expand = FiringConv(neuron(), Conv(dim, wide, 1, bias=False))
+        self.depth = FiringConv(neuron(), Conv(wide, wide, kernel, groups=wide, bias=False))
+        self.reduce = FiringConv(neuron(), Conv(wide, dim, 1, bias=False))
+
+    def forward(self, x: Maps) -> Maps:
+        return self.reduce(self.depth(self.expand(x)))
+
+
+class ConvBlock(nn.Module):
+    """`x += SepConv(x); x += ChannelConv(x)` on a real residual stream (E-SpikeFormer, Eq. 8, 9, 11).
+
+    ChannelConv: C -> 4C -> C, two 3x3 convolutions with neurons in front of each.
+
+    Args:
+        dim: channels C.
+        separable: whether there is a SepConv, of kernel 7 (base sizes; the published large sizes have none).
+        bias: whether the two 3x3 convolutions have a bias (large sizes).
+        neuron: makes one population's neurons.
+    """
+
+    def __init__(self, dim: int, separable: bool, bias: bool, neuron: Callable[[], Neuron]):
+        super().__init__()
+        self.sep = SepConv(dim, 7, neuron) if separable else None
+        self.expand = FiringConv(neuron(), Conv(dim, 4 * dim, 3, bias=bias))
+        self.reduce = FiringConv(neuron(), Conv(4 * dim, dim, 3, bias=bias))
+
+    def forward(self, x: Maps) -> Maps:
+        if self.sep is not None:
+            x = x + self.sep(x)
+        return x + self.reduce(self.expand(x))
+
+
+class ConvStage(nn.Module):
+    """Blocks, then neurons, conv 3x3, normalisation to the next width."""
+
+    def __init__(self, blocks: list[ConvBlock], down: FiringConv):
+        super().__init__()
+        self.blocks, self.down = nn.Sequential(*blocks), down
+
+    def forward(self, x: Maps) -> Maps:
+        return self.down(self.blocks(x))
+
+
+class ConvStem(nn.Module):
+    """The convolutional half of E-SpikeFormer (sec. 3.3, Fig. 4): an image to currents on the grid of the tokens.
+
+    conv 7x7 and normalisation of the image itself; then stages of `ConvBlock`s.
+
+    Args:
+        in_channels: of the input.
+        widths: after the first convolution and after each stage.
+        strides: of the first convolution and of the one behind each stage.
+        blocks: `ConvBlock`s in each stage.
+        real: whether the input is real (an image) and not counts (events).
+        separable, bias: of the blocks.
+        neuron: makes one population's neurons.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        widths: tuple[int, ...],
+        strides: tuple[int, ...],
+        blocks: tuple[int, ...],
+        *,
+        real: bool,
+        separable: bool,
+        bias: bool,
+        neuron: Callable[[], Neuron],
+    ):
+        super().__init__()
+        self.conv = Conv(in_channels, widths[0], 7, stride=strides[0], real=real)
+        self.norm = Norm(widths[0])
+        self.stages = nn.Sequential(
+            *(
+                ConvStage(
+                    [ConvBlock(dim, separable, bias, neuron) for _ in range(number)],
+                    FiringConv(neuron(), Conv(dim, wider, 3, stride=stride, bias=True)),
+                )
+                for (dim, wider), stride, number in zip(pairwise(widths), strides[1:], blocks, strict=True)
+            )
+        )
+
+    def forward(self, x: Float[Tensor, "*TB C H W"], steps: int | None) -> Maps:
+        """`steps`: for how many an image is shown; its first current is the same at every step, computed once."""
+        x = self.norm(self.conv(x))
+        if steps is not None:
+            x = x.expand(steps, *x.shape)
+        return self.stages(x)

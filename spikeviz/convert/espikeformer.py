@@ -1,0 +1,89 @@
+"""The published checkpoints of E-SpikeFormer (Spike-Driven-Transformer-V3): base sizes and large sizes."""
+
+from __future__ import annotations
+
+from spikeviz.convert.formats import Format, Rules, State, highest, is_scalar, rename
+from spikeviz.models.espikeformer import ESpikeFormerConfig
+
+LEVELS = 4  # D is no tensor; the published code clamps at 4
+
+
+def _configure(large: bool):
+    def configure(
+        state: State, heads: int | None, image_size: int | None, time_steps: int | None
+    ) -> ESpikeFormerConfig:
+        downs = ("1_1", "1_2", "2", "3") if large else ("1_1", "1_2", "2", "3", "4")
+        convs = [state[f"downsample{name}.encode_conv.weight"] for name in downs]
+        stages = ("block3",) if large else ("block3", "block4")
+        layout = "base"
+        if large:
+            layout = "large-rep" if "block3.0.rep_conv.conv1.0.weight" in state else "large"
+        hidden = state["block3.0.mlp.fc1_conv.weight"]
+        return ESpikeFormerConfig(
+            layout,
+            widths=tuple(conv.shape[0] for conv in convs),
+            depths=tuple(1 + highest(state, rf"{stage}\.(\d+)\.") for stage in stages),
+            num_classes=state["head.weight"].shape[0],
+            in_channels=convs[0].shape[1],
+            image_size=None,
+            time_steps=1 if time_steps is None else time_steps,
+            levels=LEVELS,
+            heads=8 if heads is None else heads,
+            mlp_ratio=hidden.shape[0] // hidden.shape[1],
+        )
+
+    return configure
+
+
+_STEM: Rules = (
+    (r"^stem\.(conv|norm)\.", r"downsample1_1.\1."),
+    (r"^stem\.stages\.(\d)\.down\.", lambda m: f"downsample{('1_2', '2', '3')[int(m[1])]}."),
+    (r"^blocks\.\d+\.widen\.", "downsample4."),
+    (r"^(downsample\w+)\.conv\.", r"\1.encode_conv."),
+    (r"^(downsample\w+)\.norm\.", r"\1.encode_bn."),
+    (r"^stem\.stages\.([01])\.blocks\.0\.", lambda m: f"ConvBlock1_{int(m[1]) + 1}.0."),
+    (r"^stem\.stages\.2\.blocks\.(\d)\.", lambda m: f"ConvBlock2_{int(m[1]) + 1}.0."),
+)
+_MLP: Rules = (
+    (r"\.mlp\.(input|hidden)\.", lambda m: f".mlp.fc{1 if m[1] == 'input' else 2}_"),
+    (r"\.mlp\.(fc\d)_norm\.", r".mlp.\1_bn."),
+)
+_PARTS = {"expand": "1", "reduce": "2", "conv": "0", "norm": "1"}
+_BASE: Rules = (
+    (r"^(Conv\w+\.0)\.sep\.", r"\1.Conv."),
+    (r"^(block\d\.\d+)\.local\.", r"\1.conv."),
+    (r"\.([Cc]onv)\.(expand|reduce)\.(conv|norm)\.", lambda m: f".{m[1]}.pwconv{_PARTS[m[2]]}.{_PARTS[m[3]]}."),
+    (r"\.([Cc]onv)\.depth\.(conv|norm)\.", lambda m: f".{m[1]}.dwconv.{_PARTS[m[2]]}."),
+    (r"^(Conv\w+\.0)\.(expand|reduce)\.conv\.", lambda m: f"{m[1]}.conv{_PARTS[m[2]]}."),
+    (r"^(Conv\w+\.0)\.(expand|reduce)\.norm\.", lambda m: f"{m[1]}.bn{_PARTS[m[2]]}."),
+    (r"\.attn\.([qkv])\.(conv|norm)\.", lambda m: f".attn.{m[1]}_conv.{_PARTS[m[2]]}."),
+    (r"\.attn\.out\.(conv|norm)\.", lambda m: f".attn.proj_conv.{_PARTS[m[1]]}."),
+)
+_LARGE: Rules = (
+    (r"^(Conv\w+\.0)\.(expand|reduce)\.(conv|norm)\.", lambda m: f"{m[1]}.conv{_PARTS[m[2]]}.0.{_PARTS[m[3]]}."),
+    (r"\.local\.conv\.", ".rep_conv."),
+    (r"\.attn\.([qkv])\.", r".attn.\1_conv."),
+    (r"\.attn\.out\.", ".attn.proj_conv."),
+    (r"\.attn\.(\w_conv|proj_conv)\.norm\.", r".attn.\1.1."),
+    (r"\.attn\.(\w_conv|proj_conv)\.conv\.", r".attn.\1.0."),
+    (r"(_conv\.0|rep_conv)\.conv([12])\.", r"\1.conv\2.0."),
+    (r"(_conv\.0|rep_conv)\.norm([12])\.", r"\1.conv\2.1."),
+    (r"\.scale_(attn|mlp)\.factor$", lambda m: f".layer_scale{1 if m[1] == 'attn' else 2}"),
+)
+
+
+def _publish(key: str, config: ESpikeFormerConfig) -> str:
+    def stage(match) -> str:
+        number = int(match[1])
+        first = config.depths[0]
+        return f"block3.{number}." if number < first else f"block4.{number - first}."
+
+    inner = _BASE if config.layout == "base" else _LARGE
+    return rename(key, (*_STEM, (r"^blocks\.(\d+)\.", stage), *_MLP, *inner))
+
+
+_DERIVED = {r".*\.num_batches_tracked": is_scalar}
+E_SPIKEFORMER = {
+    "sdt-v3-base": Format("e-spikeformer", _configure(large=False), _publish, "", _DERIVED),
+    "sdt-v3-large": Format("e-spikeformer", _configure(large=True), _publish, "", _DERIVED),
+}
