@@ -197,7 +197,7 @@ def test_a_slot_is_free_again_whatever_happened(gates):
     [
         (ValueError("ratio must be from 0 to 1, not 2."), "ratio must be from 0 to 1, not 2."),
         (RuntimeError("CUDA out of memory\nTried to allocate 9 GiB"), "CUDA out of memory."),
-        (FileNotFoundError(2, "No such file or directory", "/home/me/x.npz"), "There is no file x.npz."),
+        (FileNotFoundError(2, "No such file or directory", "folder/x.npz"), "There is no file x.npz."),
         (FileNotFoundError("run `spikeviz train` first"), "run `spikeviz train` first."),
         (MemoryError(), "There is not enough memory for this."),
         (KeyError("blocks.0"), "This did not work (KeyError); the log of the app says where."),

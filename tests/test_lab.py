@@ -115,7 +115,8 @@ def test_the_seed_is_part_of_the_address():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("seed", "-1"), ("maps_A", "input:0,X:3"), ("maps_A", "T:99"), ("maps_A", "input:99999"), ("maps_A", "input:zz"),
+    [("seed", "-1"), ("seed", "0" * 12 + "9" * 30),
+     ("maps_A", "input:0,X:3"), ("maps_A", "T:99"), ("maps_A", "input:99999"), ("maps_A", "input:zz"),
      ("maps_A", "input:upload-00"), ("maps_step", "x"), ("maps_channel", "most"), ("maps_side", "C"),
      ("maps_neuron", "1.2"), ("maps_neuron", "a.b.c"), ("maps_neuron", "900.0.0"), ("input", "upload-123")],
 )  # fmt: skip
@@ -124,6 +125,13 @@ def test_what_does_not_work_is_one_notice(name, value):
     assert len(app.warning) == 1 and app.warning[0].value.endswith(".")
     assert "T=4 threshold=1.00 tau=2.00" in status(app)
     assert not app.error
+
+
+def test_what_is_computed_is_what_the_status_says():
+    """A value with more digits than the page shows is rounded before it is computed with."""
+    app = opened(maps_threshold="0.6049")
+    assert "threshold=0.60 " in status(app) and "FiringThreshold(value=0.6)" in code(app, "python")
+    assert html(app) == html(opened(maps_threshold="0.60"))
 
 
 def test_one_page_does_not_compute_with_what_another_one_set():
@@ -168,6 +176,15 @@ def test_two_pictures_can_be_compared():
     app = opened(maps_A="input:3,threshold:0.60", input="5")
     assert any("A: test image 3" in c.value and "threshold=0.60" in c.value for c in app.caption)
     assert not app.warning
+
+
+def test_a_and_b_each_show_their_own_picture_and_their_own_scale():
+    app = opened(maps_A="input:3,T:2", input="5")
+    text = html(app)
+    assert text.count('alt="test image 3"') == 1 and text.count('alt="test image 5"') == 2  # A; B and A−B
+    assert "+0.25" in text  # the scale of differences
+    heads = [m.value for m in app.markdown if m.value.startswith(("A: **", "B: **"))]
+    assert [head[0] for head in heads] == ["A", "B"]
 
 
 def test_a_picture_that_is_gone_releases_a():

@@ -60,13 +60,13 @@ class Setting:
         return f"{value:.0f}" if self.bounds.whole else f"{value:.2f}"
 
     def read(self, experiment: Experiment, text: str) -> Experiment:
-        """The experiment with a value from an address.
+        """The experiment with a value from an address, rounded to what the status line and the address can say.
 
         Raises:
             ValueError: if it is no number of the slider's range.
         """
         try:
-            value = float(text)
+            value = round(float(text), 2)
         except ValueError:
             raise ValueError(f"{self.label} is a number.") from None
         if self.bounds.whole and not value.is_integer():

@@ -227,7 +227,7 @@ def whole(text: str, what: str, low: int, high: int) -> int:
     Raises:
         ValueError: if it is none, or outside the range.
     """
-    if not text.isascii() or not text.isdigit() or not low <= int(text[:12]) <= high:
+    if not text.isascii() or not text.isdigit() or len(text) > 12 or not low <= int(text) <= high:
         raise ValueError(f"{what} is a number from {low} to {high}.")
     return int(text)
 

@@ -57,7 +57,10 @@ def open_lab(page: str, title: str, figures: Sequence[presets.Preset] = ()) -> L
         cards.status(now.recording.milliseconds, now.recording.device, now.said)
         cards.not_retrained(controls.moved(settings, now.experiment))
         if lab.held:
-            st.caption(f"A: {lab.held.shown.title}, {lab.held.said}. B: {now.shown.title}, {now.said}.")
+            st.caption(
+                f"A: {lab.held.shown.title}, {lab.held.said}. B: {now.shown.title}, {now.said}. "
+                "The charts show B, and A where they say so."
+            )
         if lab.preset:
             st.caption(f"*{lab.preset.source}.* {lab.preset.says}")
     return lab

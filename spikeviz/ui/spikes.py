@@ -22,8 +22,8 @@ SURVEY_IMAGES = 1024
 FIG_8 = "E-SpikeFormer, sec. 5.3 and Fig. 8"
 
 
-def prediction(film: Film) -> None:
-    """What the input is taken for, and how sure the network is of each class."""
+def prediction(film: Film, name: str = "") -> None:
+    """What the input is taken for, and how sure the network is of each class; `name` is A or B where there are two."""
     from spikeviz.figures.prediction import prediction_bars
 
     classes, label, notes = film.facts["classes"], film.facts["label"], film.facts.get("notes", ())
@@ -31,7 +31,7 @@ def prediction(film: Film) -> None:
     confidence = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
     best = int(confidence.argmax())
     truth = "" if label is None else f" · it is: {classes[label]}"
-    st.markdown(f"**{classes[best]}** {confidence[best]:.0%}{truth}")
+    st.markdown(f"{name and name + ': '}**{classes[best]}** {confidence[best]:.0%}{truth}")
     st.html(prediction_bars(confidence, classes, label))
     st.caption("Confidence: softmax of the logits, mean over t.")
     if notes:
@@ -72,23 +72,26 @@ def spike_viewer(lab: Lab) -> None:
             _still(lab, exhibits)
         st.caption(f"{channels} channels of {height} x {width} neurons. {notice} *{FIG_8}*")
     with words:
-        prediction(sides[-1].film)
+        for side in sides:
+            prediction(side.film, side.name if lab.held else "")
     lab.exhibits += [(exhibit, notice) for exhibit in exhibits]
 
 
 def _still(lab: Lab, exhibits: Sequence) -> None:
     """The same maps as pictures: what is seen until the viewer has drawn, and where it cannot."""
-    from spikeviz.figures.maps import photograph, rate_bar, strip, tile
+    from spikeviz.figures.maps import photograph, scale_bar, strip, tile
 
-    rows = []
+    rows, inputs = [], {f", {name}": run.shown for name, run in lab.runs}
     for exhibit in exhibits:
-        tiles = [tile(photograph(lab.now.shown.pixels.numpy()), "input", lab.now.shown.title, lab.now.shown.title)]
+        shown = inputs.get(exhibit.title[-3:], lab.now.shown)  # of A and B each its own; beside A−B that of B
+        tiles = [tile(photograph(shown.pixels.numpy()), "input", shown.title, shown.title)]
         for title, values, pixels in zip(exhibit.titles, exhibit.maps, exhibit.pixels(), strict=True):
             note = f"mean {values.mean():.2f} max {values.max():.2f}"
             alt = f"{exhibit.title}, {title}: {values.shape[0]} by {values.shape[1]} neurons, {note}"
             tiles.append(tile(pixels, title, note, alt))
         rows.append(strip(tiles, len(tiles) if len(tiles) < 7 else -(-len(tiles) // 2)))
-    st.html("".join(rows) + rate_bar(exhibits[0].label))
+        rows.append(scale_bar(exhibit.label, exhibit.quantity))
+    st.html("".join(rows))
 
 
 def nsfr(lab: Lab) -> None:

@@ -195,11 +195,12 @@ class Viewer {
     });
   }
 
-  input() {
-    const [channels, height, width] = this.head.image.shape, size = height * width;
+  input() {  // that of the side; beside A−B that of B
+    const image = this.side(this.view.side === "A" ? "A" : "B").image;
+    const [channels, height, width] = image.shape, size = height * width;
     const picture = canvas(width, height), pixels = new ImageData(width, height);
     for (let i = 0; i < size; i++) {
-      const level = (c) => this.body[this.head.image.at + Math.min(c, channels - 1) * size + i];
+      const level = (c) => this.body[image.at + Math.min(c, channels - 1) * size + i];
       pixels.data.set([level(0), level(1), level(2), 255], 4 * i);
     }
     picture.getContext("2d").putImageData(pixels, 0, 0);
@@ -268,7 +269,7 @@ class Viewer {
       pen.strokeRect(x + 1, y + 1, size - 2, size - 2);
     }
     pen.fillStyle = this.ink;
-    const title = first ? "input" : this.when(step), note = first ? "" : shown ? shown.mean.toFixed(3) : "no such step";
+    const title = first ? (this.head.sides.length < 2 ? "input" : `input of ${this.view.side === "A" ? "A" : "B"}`) : this.when(step), note = first ? "" : shown ? shown.mean.toFixed(3) : "no such step";
     pen.font = `600 ${big ? 13 : 11.5}px ${this.font}`; pen.fillText(title, x, y + size + 13, size);
     pen.font = `${big ? 13 : 11.5}px ${this.font}`;
     pen.fillText(big ? `${this.view.side === "B" && this.head.sides.length < 2 ? "" : this.view.side + " · "}mean ${note}` : note,

@@ -46,7 +46,6 @@ def payload(sides: Sequence[Side], view: dict[str, Any], seq: int) -> bytes:
         body.extend(content)
         return len(body) - len(content)
 
-    pixels = sides[-1].film.pixels
     steps = sides[-1].film.facts["steps"]
     header = {
         "seq": seq,
@@ -56,12 +55,15 @@ def payload(sides: Sequence[Side], view: dict[str, Any], seq: int) -> bytes:
         "accent": ACCENT,
         "spike": SPIKE,
         "depth": max(1, sides[-1].film.steps // steps),
-        "image": {"shape": pixels.shape, "at": put((pixels * 255).round().astype(np.uint8).tobytes())},
         "colours": {"rate": put(rate_colours().tobytes()), "difference": put(difference_colours().tobytes())},
         "sides": [
             {
                 "name": side.name,
                 "said": side.said,
+                "image": {
+                    "shape": side.film.pixels.shape,
+                    "at": put((side.film.pixels * 255).round().astype(np.uint8).tobytes()),
+                },
                 "layers": {n: {"shape": r.shape, "at": put(r.bits)} for n, r in side.film.reels.items()},
             }
             for side in sides
