@@ -190,7 +190,7 @@ class SpikeLevels(Intervention):
         1,
         "The largest integer a neuron fires in one step, which stands for D binary steps: a count of C is a spike in "
         "the first C of them.",
-        slider=(1, 8),
+        slider=(1, 16),
         whole=True,
     )
 
@@ -200,6 +200,26 @@ class SpikeLevels(Intervention):
 
     def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
         return settings | {"levels": int(self.D)} if "levels" in settings else settings
+
+
+@dataclass(frozen=True)
+class SpikeDriven(Intervention):
+    """Run every weighted product on binary spikes: of each of the D steps by itself, then summed, bias once.
+
+    It is how a network that was trained with integers runs on a chip, and changes nothing but the order of additions:
+    `X = (W / D) (S[1] + ... + S[D])` in place of `W (C / D)`. Products whose inputs are real (the first convolution of
+    an image) stay; of a product of two activations both sides are spikes, each step by itself.
+    """
+
+    title: ClassVar[str] = "Spike-driven inference"
+    source: ClassVar[str] = "E-SpikeFormer, sec. 3.2, Eq. 7, and sec. 4.1"
+
+    @classmethod
+    def possible(cls, model: nn.Module) -> bool:
+        return bool(find_probes(model, lambda p: p.counts and p.kind == "feature"))
+
+    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
+        return settings | {"spike_driven": True} if "spike_driven" in settings else settings
 
 
 @dataclass(frozen=True)

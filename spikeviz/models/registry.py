@@ -82,15 +82,15 @@ def _espikeformer(
 
 
 def _espikeformer_fashion(name: str, what: str, **settings: Any) -> ModelSpec:
-    widths, strides, blocks = (12, 24, 48, 64), (2, 1, 2, 1), (1, 1, 1)
+    widths, strides, blocks = (8, 16, 48, 64), (2, 1, 2, 1), (1, 1, 1)
     shape = {"heads": 4, "strides": strides, "conv_blocks": blocks}
-    config = ESpikeFormerConfig("base", widths, (2,), 10, 1, 28, **shape, **settings, **FASHION)
+    config = ESpikeFormerConfig("base", widths, (1,), 10, 1, 28, **shape, **settings, **FASHION)
     notes = (
         f"demo size, trained by spikeviz: {what}; its stem has strides 2, 1, 2, 1 instead of 2, 2, 2, 2, which leaves "
-        "7 x 7 tokens of 28 pixels, one block instead of two in its third stage, and no stage after the two attention "
-        "blocks"
+        "7 x 7 tokens of 28 pixels, one block instead of two in its third stage, one attention block instead of six, and "
+        "no stage after it"
     )
-    return _spec(name, "e-spikeformer", 469_546, "counted", "", notes, config)
+    return _spec(name, "e-spikeformer", 338_842, "counted", "", notes, config)
 
 
 HEADS_OURS = "number of heads not published, reconstructed"

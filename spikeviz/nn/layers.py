@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from spikeviz.axes import MAPS, VECTOR
+from spikeviz.nn.integers import expand
 from spikeviz.nn.neurons import Neuron
-from spikeviz.probe import Probe
+from spikeviz.probe import Probe, tuned
 
 Maps = Float[Tensor, "*TB C H W"]
 
@@ -20,6 +22,23 @@ def over_maps(layer: Callable[[Tensor], Tensor], x: Maps) -> Maps:
     if x.ndim == 4:
         return layer(x)
     return layer(x.flatten(0, -4)).unflatten(0, x.shape[:-3])
+
+
+def spike_driven(probe: Probe) -> bool:
+    """Whether `SpikeDriven` is active, and what flows through `probe` is whole numbers of spikes."""
+    return probe.counts and tuned(spike_driven=False)["spike_driven"]
+
+
+def on_spikes(product: Callable[[Tensor], Tensor], x: Tensor, scale: float) -> Tensor:
+    """`product`, linear and without bias, of spikes worth `scale`: of each binary step of `x` by itself, then summed.
+
+    E-SpikeFormer, Eq. 7: W C / D is the sum over d of (W / D) S[d].
+    """
+    counts = x / scale  # a third times three is not one: round, but let gradients pass
+    counts = counts + (counts.round() - counts).detach()
+    slots = max(1, int(counts.detach().max()))
+    steps = expand(counts, slots).unflatten(0, (-1, slots)).unbind(1)
+    return sum(product(step) for step in steps) * scale
 
 
 class Conv(nn.Conv2d):
@@ -35,7 +54,11 @@ class Conv(nn.Conv2d):
 
     def forward(self, x: Maps, scale: float = 1.0) -> Maps:
         """`scale` is the value of one spike of `x`."""
-        return over_maps(super().forward, self.input(x, scale))
+        x = self.input(x, scale)
+        if not spike_driven(self.input):
+            return over_maps(super().forward, x)
+        y = on_spikes(lambda step: over_maps(lambda maps: self._conv_forward(maps, self.weight, None), step), x, scale)
+        return y if self.bias is None else y + self.bias[:, None, None]
 
 
 class Norm(nn.BatchNorm2d):
@@ -59,7 +82,10 @@ class Head(nn.Linear):
 
     def forward(self, x: Float[Tensor, "T B C"], scale: float = 1.0) -> Float[Tensor, "T B K"]:
         """`scale` is the value of one spike of `x`."""
-        return super().forward(self.input(x, scale) / scale)
+        counts = self.input(x, scale) / scale
+        if not spike_driven(self.input):
+            return super().forward(counts)
+        return on_spikes(lambda step: F.linear(step, self.weight), counts, 1.0) + self.bias
 
 
 class Product(nn.Module):
@@ -76,7 +102,13 @@ class Product(nn.Module):
 
     def forward(self, left: Tensor, right: Tensor, scales: tuple[float, float] = (1.0, 1.0)) -> Tensor:
         """`scales` are the values of one spike of either side."""
-        return self.left(left, scales[0]) @ self.right(right, scales[1])
+        left, right = self.left(left, scales[0]), self.right(right, scales[1])
+        product = torch.matmul
+        if spike_driven(self.right):
+            product = lambda one, other: on_spikes(lambda step: one @ step, other, scales[1])  # noqa: E731
+        if spike_driven(self.left):
+            return on_spikes(lambda step: product(step, right), left, scales[0])
+        return product(left, right)
 
 
 class Population(nn.Module):

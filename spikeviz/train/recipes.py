@@ -97,6 +97,12 @@ class Recipe:
         return [g for s in self.stages for g in (s.gain, *[1.0] * (s.epochs - 1))][epoch]
 
 
+def _espikeformer(name: str, data: str, stages: tuple[Stage, ...], images: int) -> Recipe:
+    return Recipe(name, name, data, stages=stages, lr=2e-3, shift=1, images=images)
+
+
+# Five networks that differ in their neurons and in nothing else, trained alike: what is between them is SFA.
+SFA_AND_VANILLA = (*(f"e-spikeformer-fashion-sfa{d}" for d in (1, 2, 4, 8)), "e-spikeformer-fashion-vanilla4")
 RECIPES: dict[str, Recipe] = {
     r.name: r
     for r in (
@@ -120,6 +126,8 @@ RECIPES: dict[str, Recipe] = {
             ),
             images=60_000,
         ),
+        *(_espikeformer(n, "fashion", (Stage(3), Stage(1, augment=False)), 60_000) for n in SFA_AND_VANILLA),
+        _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(4), Stage(1, augment=False)), 50_000),
     )
 }
 
