@@ -11,6 +11,9 @@ st.sidebar.caption(f"spikeviz {__version__} runs on this machine and sends nothi
 st.navigation(
     {
         "Start": [st.Page("pages/overview.py", title="Overview", default=True)],
-        "Explore": [st.Page("pages/spike_maps.py", title="Spike maps")],
+        "Explore": [
+            st.Page("pages/spike_maps.py", title="Spike maps"),
+            st.Page("pages/integer_firing.py", title="Integer firing"),
+        ],
     }
 ).run()

@@ -17,6 +17,7 @@ def nsfr_curve(
     names: tuple[str, str] = ("B", "A"),
     *,
     title: str = "Network spike firing rate",
+    x: str = "time step t",
 ) -> Chart:
     """Share of neurons that fire at each step; `held` is an earlier curve to compare with, `names` says which is which.
 
@@ -27,7 +28,7 @@ def nsfr_curve(
         curves.append(Line(np.arange(1, len(held) + 1), held, names[1], QUIET, dash=True))
     highest = max(float(np.max(curve.y, initial=0)) for curve in curves)
     steps = max(len(curve.y) for curve in curves)
-    return Chart(title, "time step t", "NSFR", curves, steps=steps, y_range=(0, max(0.3, highest * 1.15)))
+    return Chart(title, x, "NSFR", curves, steps=steps, y_range=(0, max(0.3, highest * 1.15)))
 
 
 def layer_bars(

@@ -64,6 +64,16 @@ class Film:
         """The largest number of binary steps of a layer."""
         return max(reel.shape[0] for reel in self.reels.values())
 
+    @property
+    def depth(self) -> int:
+        """D: how many binary steps there are for each time step."""
+        return max(1, self.steps // self.facts["steps"])
+
+    def when(self, step: int) -> str:
+        """What binary step number `step`, from 1, is called."""
+        t, d = divmod(step - 1, self.depth)
+        return f"t = {t + 1}, d = {d + 1}" if self.depth > 1 else f"t = {step}"
+
     def write(self, path: Path) -> None:
         """As one compressed `.npz` without pickles; the pixels as 8-bit levels."""
         header = {"facts": dict(self.facts), "shapes": {name: reel.shape for name, reel in self.reels.items()}}

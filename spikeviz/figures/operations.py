@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import pandas as pd
@@ -24,19 +25,43 @@ def operations_chart(operations: pd.DataFrame, *, title: str = "Estimated energy
 def operations_table(operations: pd.DataFrame) -> str:
     """One row for each weighted product and a last one with the sums; a bar is its energy against the largest."""
     most = max(float(operations["picojoule"].max()), 1e-12)
-    head = "".join(f'<th style="{CELL};font-weight:600">{h}</th>' for h in ("MACs", "SOPs", "energy"))
-    rows = [f'<tr><th style="{NAME};font-weight:600">layer</th>{head}<th style="border:0;width:26%"></th></tr>']
-    for _, row in operations.iterrows():
-        rows.append(_row(str(row["layer"]), row["MACs"], row["SOPs"], row["picojoule"], row["picojoule"] / most))
-    total = operations[["MACs", "SOPs", "picojoule"]].sum()
-    rows.append(_row("all", total["MACs"], total["SOPs"], total["picojoule"], 0, "font-weight:600"))
-    return f'<table style="{TABLE}" aria-label="Operations and energy by layer">{"".join(rows)}</table>'
+    numbers = ["MACs", "SOPs", "picojoule"]
+    total = operations[numbers].sum()
+    rows = [_row(row["layer"], *row[numbers]) for _, row in operations.iterrows()]
+    bars = [row["picojoule"] / most for _, row in operations.iterrows()]
+    heads = ("layer", "MACs", "SOPs", "energy")
+    return table("Operations and energy by layer", heads, rows, bars, _row("all", *total))
 
 
-def _row(layer: str, macs: float, sops: float, picojoule: float, share: float, style: str = "") -> str:
-    bar = f'<div style="height:8px;border-radius:2px;width:{100 * share:.1f}%;background:{ACCENT}"></div>'
-    cells = "".join(f'<td style="{CELL}">{text}</td>' for text in (count(macs), count(sops), energy(picojoule)))
-    return f'<tr style="{style}"><td style="{NAME}">{escape(layer)}</td>{cells}<td style="border:0">{bar}</td></tr>'
+def _row(layer: str, macs: float, sops: float, picojoule: float) -> tuple[str, ...]:
+    return str(layer), count(macs), count(sops), energy(picojoule)
+
+
+def table(
+    title: str,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    bars: Sequence[float] | None = None,
+    last: Sequence[str] | None = None,
+) -> str:
+    """A table in HTML: names at the left, numbers at the right, a bar of 0 to 1 behind each row, sums in a last one."""
+    width = '<th style="border:0;width:26%"></th>' if bars is not None else ""
+    names = "".join(f'<th style="{NAME if i == 0 else CELL};font-weight:600">{escape(h)}</th>' for i, h in enumerate(heads))
+    lines = [f"<tr>{names}{width}</tr>"]
+    for number, row in enumerate(rows):
+        lines.append(_line(row, None if bars is None else bars[number]))
+    if last is not None:
+        lines.append(_line(last, None if bars is None else 0.0, "font-weight:600"))
+    return f'<table style="{TABLE}" aria-label="{escape(title, quote=True)}">{"".join(lines)}</table>'
+
+
+def _line(row: Sequence[str], share: float | None, style: str = "") -> str:
+    cells = "".join(f'<td style="{NAME if i == 0 else CELL}">{escape(str(text))}</td>' for i, text in enumerate(row))
+    bar = ""
+    if share is not None:
+        block = f'<div style="height:8px;border-radius:2px;width:{100 * share:.1f}%;background:{ACCENT}"></div>'
+        bar = f'<td style="border:0">{block}</td>'
+    return f'<tr style="{style}">{cells}{bar}</tr>'
 
 
 def count(number: float) -> str:

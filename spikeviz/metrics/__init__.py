@@ -1,5 +1,6 @@
 """Numbers from a recording: how much fires, when and where, and what it costs. Tables are pandas, tensors on CPU."""
 
+from spikeviz.metrics.approximation import Equality, approximation_error, spike_driven_equality
 from spikeviz.metrics.firing import (
     MEMBRANES,
     SPIKES,
@@ -21,15 +22,18 @@ __all__ = [
     "OPERANDS",
     "SPIKES",
     "EnergyModel",
+    "Equality",
     "MembraneTrace",
     "Raster",
     "Survey",
+    "approximation_error",
     "firing_rates",
     "mean_map",
     "membrane_trace",
     "nsfr",
     "operations",
     "raster",
+    "spike_driven_equality",
     "spike_maps",
     "survey",
 ]

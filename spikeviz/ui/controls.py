@@ -87,12 +87,14 @@ class Setting:
 
 
 def dynamics(model: nn.Module) -> list[Setting]:
-    """T, firing threshold and time constant, as far as `model` has them."""
-    from spikeviz.interventions import FiringThreshold, TimeConstant, TimeSteps
+    """D, T, firing threshold and time constant, as far as `model` has them."""
+    from spikeviz.interventions import FiringThreshold, SpikeLevels, TimeConstant, TimeSteps
     from spikeviz.nn.neurons import Neuron
 
-    taus = [m.tau for m in model.modules() if isinstance(m, Neuron) and "tau" in m.tunable]
+    neurons = [m for m in model.modules() if isinstance(m, Neuron)]
+    taus, levels = ([getattr(m, n) for m in neurons if n in m.tunable] for n in ("tau", "levels"))
     table: list[tuple[type[Intervention], str, str, str, Callable[[], float]]] = [
+        (SpikeLevels, "D", "D", "D", lambda: max(levels)),
         (TimeSteps, "T", "T", "T", lambda: model.time_steps),
         (FiringThreshold, "value", "threshold", "Firing threshold", lambda: 1.0),
         (TimeConstant, "tau", "tau", "tau", lambda: max(set(taus), key=taus.count)),

@@ -24,6 +24,40 @@ NOTICES = "notices"
 WIDGET = "widget"
 
 
+FIRST = "spikformer-fashion"  # of a page that is about no family of networks
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks that a page is about.
+
+    Attributes:
+        suits: whether a card's network is one.
+        lacks: what another network lacks, after its name.
+        first: the one a first visit starts with.
+    """
+
+    suits: Callable[[CheckpointCard], bool] = lambda card: True
+    lacks: str = ""
+    first: str = FIRST
+
+    def names(self) -> dict[str, CheckpointCard]:
+        """Cards by name; says so on the page, and stops it, where there is none."""
+        found = {name: card for name, card in checkpoints().items() if self.suits(card)}
+        if not found:
+            st.info(f"There is no trained network for this page yet: run `spikeviz train {self.first}`, then reload it.")
+            st.stop()
+        return found
+
+    def default(self) -> str:
+        """`first` where it is there, else the first that is."""
+        names = self.names()
+        return self.first if self.first in names else next(iter(names))
+
+
+ALL = Networks()
+
+
 @dataclass(frozen=True)
 class Experiment:
     """What is computed: everything a result depends on.
@@ -78,9 +112,9 @@ def checkpoints() -> dict[str, CheckpointCard]:
 
 
 def current() -> Experiment:
-    """The session's experiment; a fresh session starts with the first checkpoint."""
+    """The session's experiment."""
     if KEY not in st.session_state:
-        st.session_state[KEY] = Experiment(next(iter(checkpoints())))
+        st.session_state[KEY] = Experiment(ALL.default())
     return st.session_state[KEY]
 
 
@@ -198,14 +232,15 @@ def write_address(page: str, parameters: list[Parameter]) -> None:
     st.session_state[SEEN] = (page, wanted)
 
 
-def checkpoint_parameter() -> Parameter:
+def checkpoint_parameter(networks: Networks = ALL) -> Parameter:
     """`checkpoint=...`: another network starts as it was trained."""
 
     def read(text: str | None) -> None:
-        names = checkpoints()
+        names = networks.names()
         if text is not None and text not in names:
-            raise ValueError(f"there are {', '.join(names)}.")
-        name = text or next(iter(names))
+            why = f"{text} {networks.lacks}; " if text in checkpoints() else ""
+            raise ValueError(f"{why}there are {', '.join(names)}.")
+        name = text or networks.default()
         if current().checkpoint != name:  # another one starts as it was trained
             keep(current().but(checkpoint=name, interventions=()))
 

@@ -10,6 +10,9 @@ TERMS = {
     "LIF": "Leaky integrate and fire: at each step a share 1/tau of the membrane is renewed by the input; a neuron "
     "that fires starts again from 0. Spikformer V2, sec. 3.",
     "T": "Time steps: how often the network is run on one input; every membrane keeps its potential in between.",
+    "D": "The largest integer a neuron fires in one step; one step of integers is D binary steps. E-SpikeFormer, "
+    "sec. 3.2.",
+    "SFA": "Spike firing approximation: train with integers C up to D, run with C spikes. E-SpikeFormer, sec. 3.2.",
     "tau": "Time constant of a leaky membrane, in steps: a larger one forgets more slowly.",
     "threshold": "The potential at which a neuron fires.",
     "firing rate": "Spikes per neuron and step, from 0 to 1.",

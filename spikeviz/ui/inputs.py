@@ -12,7 +12,9 @@ import streamlit as st
 from spikeviz.cards import CheckpointCard
 from spikeviz.ui import runs
 from spikeviz.ui.experiment import (
+    ALL,
     Experiment,
+    Networks,
     Parameter,
     checkpoints,
     current,
@@ -63,17 +65,30 @@ def picture(experiment: Experiment, card: CheckpointCard) -> Input | None:
     return None if index is None or index >= len(x) else Input(x[index], f"test image {index}", int(y[index]))
 
 
-def choose_network(page: str) -> CheckpointCard:
-    """The card of the current experiment's network, chosen where there are several."""
-    names = checkpoints()
+def choose_network(page: str, networks: Networks = ALL) -> CheckpointCard:
+    """The card of the current experiment's network, chosen where there are several.
+
+    A page that is about other networks than the one before has its own: the one it showed last, or its first.
+    """
+    names, last = networks.names(), f"experiment of {page}"
     if current().checkpoint not in names:
-        notice(f"The network {current().checkpoint} is not here any more: this is {next(iter(names))}.")
-        keep(Experiment(next(iter(names))))
+        if current().checkpoint not in checkpoints():
+            notice(f"The network {current().checkpoint} is not here any more: this is {networks.default()}.")
+        _leave_for(recall(last), networks.default())
     if len(names) > 1:
         name = f"{page}_checkpoint"
         key = shown(name, current().checkpoint)
         st.selectbox("Network", list(names), key=key, on_change=taken, args=(name, _take_checkpoint))
+    remember(last, current())
     return names[current().checkpoint]
+
+
+def _leave_for(last: Experiment | None, name: str) -> None:
+    """Show `last`, or else the network `name` as it was trained; with the same picture, if both are of one data set."""
+    known, before = checkpoints(), current()
+    wanted = last if last and last.checkpoint in known else Experiment(name, seed=before.seed)
+    same = before.checkpoint in known and known[before.checkpoint].data == known[wanted.checkpoint].data
+    keep(wanted.but(source=before.source) if same else wanted)
 
 
 def opened(card: CheckpointCard) -> runs.Opened:
@@ -164,8 +179,10 @@ def _form(card: CheckpointCard) -> tuple[int, int]:
 
 
 def _take_checkpoint(name: str) -> None:
-    """Another network starts as it was trained."""
-    keep(current().but(checkpoint=name, source="test/0", interventions=()))
+    """Another network starts as it was trained, on the same picture if it was trained on the same data."""
+    known, now = checkpoints(), current()
+    same = known[name].data == known[now.checkpoint].data
+    keep(now.but(checkpoint=name, source=now.source if same else "test/0", interventions=()))
 
 
 def _take_number(index: int) -> None:

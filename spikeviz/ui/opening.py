@@ -5,7 +5,7 @@ A page is a short script: it opens a lab inside a fragment, draws the viewer and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -18,16 +18,34 @@ if TYPE_CHECKING:
     from spikeviz.figures.film import Film
 
 
-def open_lab(page: str, title: str, figures: Sequence[presets.Preset] = ()) -> Lab:
+Beside = Callable[[Run], experiment.Experiment | None]
+
+
+def open_lab(
+    page: str,
+    title: str,
+    figures: Sequence[presets.Preset] = (),
+    networks: experiment.Networks = experiment.ALL,
+    beside: Beside | None = None,
+    more: Sequence[experiment.Parameter] = (),
+) -> Lab:
     """Everything above the figures of a page: controls, messages, the status line.
 
     What cannot be shown is one sentence, and the run of the page ends there.
+
+    Args:
+        page: prefix of widgets and parameters.
+        title: what stands above the page.
+        figures: presets.
+        networks: what the page is about.
+        beside: what a run is compared with where nothing is held, if there is something.
+        more: parts of the address that are this page's own.
     """
     panel, messages, status, view = st.container(), st.container(), st.container(), st.container(key="viewer")
     with panel:
-        network = experiment.checkpoint_parameter()
+        network = experiment.checkpoint_parameter(networks)
         experiment.read_address(page, [network])
-        card = inputs.choose_network(page)
+        card = inputs.choose_network(page, networks)
         opened = inputs.opened(card)
         settings = controls.dynamics(opened.model)
         if experiment.recall("layer") not in opened.layers:
@@ -37,16 +55,17 @@ def open_lab(page: str, title: str, figures: Sequence[presets.Preset] = ()) -> L
             inputs.parameter(card),
             experiment.seed_parameter(),
             *(setting.parameter(page) for setting in settings),
-            comparison(page, settings),
+            comparison(page),
             *viewer.parameters(page, opened.layers),
+            *more,
         ]
         experiment.read_address(page, parameters[1:])
         tools = inputs.choose_input(page, card)
         controls.sliders(page, settings, opened.fast)
         viewer.choose_layer(opened.layers, f"{page}_layer")
-    layer, kinds = experiment.recall("layer"), tuple(setting.kind for setting in settings)
-    now = run(experiment.current().only(*kinds), inputs.picked(card), layer, settings)
-    held = _held_run(kinds, layer, settings)
+    layer = experiment.recall("layer")
+    now = run(experiment.current(), inputs.picked(card), layer)
+    held = _held_run(layer) or _beside(beside, now, layer)
     neuron = viewer.chosen_neuron(layer, now.recording[f"{layer}.spike"].values[:, 0])
     lab = Lab(page, title, now, held, settings, layer, neuron, parameters, view, presets.chosen(page, parameters))
     with tools:
@@ -57,24 +76,28 @@ def open_lab(page: str, title: str, figures: Sequence[presets.Preset] = ()) -> L
         cards.status(now.recording.milliseconds, now.recording.device, now.said)
         cards.not_retrained(controls.moved(settings, now.experiment))
         if lab.held:
-            st.caption(
-                f"A: {lab.held.shown.title}, {lab.held.said}. B: {now.shown.title}, {now.said}. "
-                "The charts show B, and A where they say so."
+            a, b = (
+                f"{run.shown.title}, {run.said}" if lab.held.card == now.card else f"{run.card.name}, {run.said}"
+                for run in (lab.held, now)
             )
+            st.caption(f"A: {a}. B: {b}. The charts show B, and A where they say so.")
         if lab.preset:
             st.caption(f"*{lab.preset.source}.* {lab.preset.says}")
     return lab
 
 
-def run(wanted: experiment.Experiment, shown: inputs.Input, layer: str, settings: list[controls.Setting]) -> Run:
-    """Run an experiment on its input, or take the run from the cache."""
+def run(wanted: experiment.Experiment, shown: inputs.Input, layer: str) -> Run:
+    """Run an experiment on its input, or take the run from the cache; of what is intervened, what there are sliders
+    for."""
     card = experiment.checkpoints()[wanted.checkpoint]
     opened = runs.network(card.name, card.sha256)
+    settings = controls.dynamics(opened.model)
+    wanted = wanted.only(*(setting.kind for setting in settings))
     recording = runs.record(wanted, layer, card.sha256, opened.model, shown.pixels)
     return Run(wanted, card, opened, shown, recording, controls.said(settings, wanted))
 
 
-def _held_run(kinds: tuple[type, ...], layer: str, settings: list[controls.Setting]) -> Run | None:
+def _held_run(layer: str) -> Run | None:
     """A, if something is held; what cannot be run any more is released, with a notice."""
     held = experiment.held()
     if held is None:
@@ -83,10 +106,47 @@ def _held_run(kinds: tuple[type, ...], layer: str, settings: list[controls.Setti
         shown = inputs.picture(held, experiment.checkpoints()[held.checkpoint])
         if shown is None:
             raise ValueError("its picture is not here any more.")
-        return run(held.only(*kinds), shown, layer, settings)
+        return run(held, shown, layer)
     except (ValueError, FileNotFoundError) as error:
         experiment.notice(f"A is released: {error}")
         return experiment.hold(None)
+
+
+def _beside(beside: Beside | None, now: Run, layer: str) -> Run | None:
+    """A, where nothing is held and the page has something to compare with."""
+    wanted = beside(now) if beside else None
+    return run(wanted, now.shown, layer) if wanted else None
+
+
+def part_parameter(page: str, parts: Mapping[str, str]) -> experiment.Parameter:
+    """`sfa_part=error`: which figures of a page are looked at."""
+    name, first = f"{page}_part", next(iter(parts))
+
+    def read(text: str | None) -> None:
+        if text not in (None, *parts):
+            raise ValueError(f"there are {', '.join(parts)}.")
+        experiment.remember(name, text or first)
+
+    def write() -> str | None:
+        part = experiment.recall(name, first)
+        return None if part == first else part
+
+    return experiment.Parameter(name, read, write)
+
+
+def choose_part(page: str, parts: Mapping[str, str]) -> str:
+    """Which of the page's figures to look at; the others are not computed."""
+    name, first = f"{page}_part", next(iter(parts))
+    now = experiment.recall(name, first)
+
+    def take(new: str | None) -> None:
+        experiment.remember(name, new or now)  # a click on what is chosen already gives none
+
+    st.segmented_control(
+        "Figures", list(parts), format_func=parts.get, key=experiment.shown(f"{name} chosen", now),
+        on_change=experiment.taken, args=(f"{name} chosen", take), label_visibility="collapsed",
+    )  # fmt: skip
+    return now
 
 
 def open_first(page: str) -> Film:
@@ -110,7 +170,7 @@ def _first_film(card: CheckpointCard) -> Film:
     if shipped is not None:
         return shipped
     opened, shown = inputs.opened(card), inputs.picked(card)
-    return run(experiment.current().only(), shown, opened.layers[0], controls.dynamics(opened.model)).film
+    return run(experiment.current().only(), shown, opened.layers[0]).film
 
 
 def _tools(lab: Lab, figures: Sequence[presets.Preset]) -> None:
@@ -120,7 +180,7 @@ def _tools(lab: Lab, figures: Sequence[presets.Preset]) -> None:
         "As trained", key=f"{lab.page}_reset", on_click=controls.reset, args=(lab.settings,), disabled=untouched,
         help="Every slider back to how the network was trained",
     )  # fmt: skip
-    held = lab.held is not None
+    held = experiment.held() is not None
     st.button(
         "Release A" if held else "Hold as A", key=f"{lab.page}_hold", on_click=_hold, args=(not held, lab),
         help="Keep this setting as A, then move something: the viewer shows A, B and A−B",
@@ -135,27 +195,34 @@ def _hold(hold: bool, lab: Lab) -> None:
     experiment.remember("side", "A−B" if hold else "B")
 
 
-def comparison(page: str, settings: list[controls.Setting]) -> experiment.Parameter:
-    """`maps_A=input:12,T:2`: the other setting, written like an address of its own."""
+def comparison(page: str) -> experiment.Parameter:
+    """`maps_A=input:12,T:2`: the other setting, written like an address of its own; `checkpoint:` if it is another
+    network's."""
     name = f"{page}_A"
+
+    def known(checkpoint: str) -> list[controls.Setting]:
+        card = experiment.checkpoints()[checkpoint]
+        return controls.dynamics(runs.network(card.name, card.sha256).model)
 
     def read(text: str | None) -> None:
         if text is None:
             return experiment.hold(None)
-        now, known = experiment.current(), {s.name: s for s in settings}
-        found, picture = experiment.Experiment(now.checkpoint), inputs.short(now)
-        for pair in text.split(","):
-            key, _, value = pair.partition(":")
-            if key == "checkpoint" and value in experiment.checkpoints():
-                found = found.but(checkpoint=value)
-            elif key == "input":
+        pairs = [pair.partition(":")[::2] for pair in text.split(",")]
+        now = experiment.current()
+        network = dict(pairs).get("checkpoint", now.checkpoint)
+        if network not in experiment.checkpoints():
+            raise ValueError(f"A is of no network there is; there are {', '.join(experiment.checkpoints())}.")
+        found, picture = experiment.Experiment(network), inputs.short(now)
+        settings = {setting.name: setting for setting in known(network)}
+        for key, value in pairs:
+            if key == "input":
                 picture = value
             elif key == "seed":
                 found = found.but(seed=experiment.whole(value, "a seed", 0, 2**31 - 1))
-            elif key in known:
-                found = known[key].read(found, value)
-            else:
-                raise ValueError(f"A is made of input, seed, {', '.join(known)}, such as input:12,T:2.")
+            elif key in settings:
+                found = settings[key].read(found, value)
+            elif key != "checkpoint":
+                raise ValueError(f"A is made of checkpoint, input, seed, {', '.join(settings)}, such as input:12,T:2.")
         card = experiment.checkpoints()[found.checkpoint]
         experiment.hold(found.but(source=inputs.source(picture, card)))
 
@@ -166,6 +233,7 @@ def comparison(page: str, settings: list[controls.Setting]) -> experiment.Parame
         parts = [f"checkpoint:{kept.checkpoint}"] if kept.checkpoint != experiment.current().checkpoint else []
         parts += [f"input:{inputs.short(kept)}"]
         parts += [f"seed:{kept.seed}"] if kept.seed else []
+        settings = known(kept.checkpoint)
         return ",".join(parts + [f"{s.name}:{s.text(s.value(kept))}" for s in controls.moved(settings, kept)])
 
     return experiment.Parameter(name, read, write)

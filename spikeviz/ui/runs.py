@@ -50,7 +50,7 @@ class Opened:
         return self.milliseconds <= LIVE
 
 
-@st.cache_resource(max_entries=4, show_spinner="Loading the network ...")
+@st.cache_resource(max_entries=8, show_spinner="Loading the network ...")
 def network(name: str, sha256: str) -> Opened:
     """A checkpoint, on the best device there is. `sha256` renews the entry where the file was trained anew.
 

@@ -44,25 +44,30 @@ def spike_viewer(lab: Lab) -> None:
 
     sides = [Side(name, run.said, run.film) for name, run in lab.runs]
     reel = sides[-1].film.reels[lab.layer]
-    steps, channels, height, width = reel.shape
+    _, channels, height, width = reel.shape
     label = f"share of the {channels} channels that fire"
-    titles = [*(f"t = {t}" for t in range(1, steps + 1)), "mean over t"]
     exhibits = []
     for side in sides:
         maps = side.film.reels[lab.layer].maps if lab.layer in side.film.reels else None
         if maps is not None:
             name = f"{lab.layer}{f', {side.name}' if lab.held else ''}"
-            times = [*(f"t = {t}" for t in range(1, len(maps) + 1)), "mean over t"]
+            times = [*(side.film.when(step) for step in range(1, len(maps) + 1)), "mean over t"]
             exhibits.append(Maps(f"Spike maps · {name}", np.concatenate([maps, maps.mean(0)[None]]), times, label))
     if len(exhibits) == 2 and exhibits[0].maps.shape[1:] == exhibits[1].maps.shape[1:]:
         both = min(len(e.maps) for e in exhibits) - 1  # the steps that both have, and their means
         change = [np.concatenate([e.maps[:both], e.maps[-1:]]) for e in exhibits]
-        names = [*titles[:both], "mean over t"]
+        alike = exhibits[0].titles[:both] == exhibits[1].titles[:both]
+        steps = exhibits[1].titles[:both] if alike else [f"step {step}" for step in range(1, both + 1)]
+        names = [*steps, "mean over t"]
         exhibits.append(Maps(f"Spike maps · {lab.layer}, A−B", change[0] - change[1], names, label, "difference"))
     wanted = next((e for e in exhibits if e.title.endswith(f", {recall('side')}")), exhibits[min(1, len(exhibits) - 1)])
-    notice = (
-        "What to notice: a place that is bright at every t fires whatever the step; one that comes and goes is where "
-        "time adds something."
+    integers = sides[-1].film.depth > 1
+    notice = "What to notice: " + (
+        "a neuron that counts C fires at d = 1 .. C, so that from d to d a place can only grow darker; what is left at "
+        "the last d is where neurons fire all they may."
+        if integers
+        else "a place that is bright at every t fires whatever the step; one that comes and goes is where time adds "
+        "something."
     )
     picture, words = st.columns([2.9, 1], gap="medium")
     with picture:
@@ -99,10 +104,20 @@ def nsfr(lab: Lab) -> None:
     from spikeviz.figures.curves import nsfr_curve
 
     values = lab.now.numbers.nsfr.numpy()
+    integers = len(values) > len(lab.now.recording.logits_per_step)
+    why = (
+        "An integer fires its spikes first, so that within a time step the curve cannot rise."
+        if integers
+        else "Every membrane starts at 0, so the first step differs from the rest."
+    )
     lab.figure(
-        nsfr_curve(values, lab.held and lab.held.numbers.nsfr.numpy()),
-        f"This image, mean {values.mean():.3f}: the share of all neurons of the network that fire at a step. Every "
-        "membrane starts at 0, so the first step differs from the rest. The paper's curves are means over a test set.",
+        nsfr_curve(
+            values,
+            lab.held and lab.held.numbers.nsfr.numpy(),
+            x="binary step (t, d)" if integers else "time step t",
+        ),
+        f"This image, mean {values.mean():.3f}: the share of all neurons of the network that fire at a step. {why} The "
+        "paper's curves are means over a test set.",
         "E-SpikeFormer, sec. 5.3",
         alt="Network spike firing rate against the time step: " + ", ".join(f"{v:.3f}" for v in values),
         term="NSFR",
@@ -169,6 +184,14 @@ def neuron(lab: Lab) -> None:
     trace = membrane_trace(lab.now.recording, lab.layer, lab.neuron)
     potential, fired = trace.potential.float().numpy(), trace.spikes.numpy()
     channel, row, column = lab.neuron
+    levels = lab.now.recording[f"{lab.layer}.spike"].levels
+    fires = (
+        f"It fires {', '.join(f'{c:.0f}' for c in fired)} of up to D = {levels} spikes: the potential, shown before its "
+        "reset, rounded; a first one from the dashed threshold on."
+        if levels > 1
+        else f"It fires at {int((fired > 0).sum())} of {len(fired)} steps: whenever the potential, shown before its "
+        "reset, reaches the dashed threshold."
+    )
     lab.figure(
         membrane(
             potential,
@@ -176,8 +199,7 @@ def neuron(lab: Lab) -> None:
             trace.threshold,
             title=f"Membrane · {lab.layer} {channel}.{row}.{column}",
         ),
-        f"It fires at {int((fired > 0).sum())} of {len(fired)} steps: whenever the potential, shown before its reset, "
-        "reaches the dashed threshold. Click another one in the viewer. The numbers: channel, row, column.",
+        f"{fires} Click another one in the viewer. The numbers: channel, row, column.",
         "Spikformer V2, sec. 3",
         alt=f"Membrane potential of neuron {lab.neuron}: " + ", ".join(f"{v:.2f}" for v in potential),
         term="membrane",

@@ -208,8 +208,10 @@ class Viewer {
   }
 
   when(step) {
-    const [steps] = this.shape(), depth = this.head.depth;
+    const [steps] = this.shape(), side = this.view.side;
+    const depths = (side === "A−B" ? this.head.sides : [this.side(side)]).map((s) => s.depth), depth = depths[0];
     if (step > steps) return "mean over t";
+    if (depths.some((d) => d !== depth)) return `step ${step}`;
     return depth > 1 ? `t = ${Math.ceil(step / depth)}, d = ${((step - 1) % depth) + 1}` : `t = ${step}`;
   }
 

@@ -46,7 +46,6 @@ def payload(sides: Sequence[Side], view: dict[str, Any], seq: int) -> bytes:
         body.extend(content)
         return len(body) - len(content)
 
-    steps = sides[-1].film.facts["steps"]
     header = {
         "seq": seq,
         "view": view,
@@ -54,12 +53,12 @@ def payload(sides: Sequence[Side], view: dict[str, Any], seq: int) -> bytes:
         "said": " / ".join(side.said for side in sides),
         "accent": ACCENT,
         "spike": SPIKE,
-        "depth": max(1, sides[-1].film.steps // steps),
         "colours": {"rate": put(rate_colours().tobytes()), "difference": put(difference_colours().tobytes())},
         "sides": [
             {
                 "name": side.name,
                 "said": side.said,
+                "depth": side.film.depth,
                 "image": {
                     "shape": side.film.pixels.shape,
                     "at": put((side.film.pixels * 255).round().astype(np.uint8).tobytes()),

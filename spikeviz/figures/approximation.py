@@ -1,0 +1,103 @@
+"""What an integer neuron makes of its membrane: staircase, errors, and what becomes of them in a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from spikeviz.figures.chart import Bars, Chart, Line
+from spikeviz.figures.operations import table
+from spikeviz.figures.theme import ACCENT, QUIET, SECOND, SPIKE
+from spikeviz.metrics import approximation as sfa
+from spikeviz.nn.integers import Rounding
+
+STAIRS = 4  # up to which membrane the staircase is drawn: its first ties
+U = "membrane U, in spikes"
+
+
+def staircase(levels: int) -> Chart:
+    """C against U: both published roundings, and the spikes that IF with soft reset fires (Proposition 1)."""
+    top = min(levels, STAIRS)
+    u = np.round(np.arange(-0.5, top + 1.001, 0.05), 2)
+    ties = np.arange(top) + 0.5
+    even, up = sfa.fire(u, levels), sfa.fire(u, levels, "half-up")
+    fired = np.array([sfa.spike_train(float(tie), levels).sum() for tie in ties])
+    return Chart(
+        "Integers and their ties",
+        U,
+        f"C, at most {levels}",
+        [
+            Line(u, up, "half-up", SECOND, points=False),
+            Line(u, even, "half-even", ACCENT, dash=True, points=False),
+            Line(ties, fired, "spikes of IF, soft reset, at a tie", SPIKE),
+        ],
+        y_range=(-0.3, top + 0.6),
+    )
+
+
+def ties(levels: int, count: int = 4) -> pd.DataFrame:
+    """The first ties: U, C by half-even and half-up, and the spikes of IF with soft reset."""
+    u = np.arange(min(levels, count)) + 0.5
+    columns = {"U": u, "half-even": sfa.fire(u, levels), "half-up": sfa.fire(u, levels, "half-up")}
+    return pd.DataFrame(columns | {"IF, soft reset": [sfa.spike_train(float(v), levels).sum() for v in u]})
+
+
+def error_curve(levels: int, which: str, rounding: Rounding = "half-even") -> Chart:
+    """Error against U at D, in rates and as printed; `which` is "forward" (Eq. 24, 25) or "gradient" (Eq. 26-28)."""
+    exact, printed = {
+        "forward": (sfa.forward_error, sfa.forward_error_printed),
+        "gradient": (sfa.gradient_error, sfa.gradient_error_printed),
+    }[which]
+    u = np.linspace(-1, levels + 1.5, 601)
+    rates, paper = exact(u, levels, rounding), printed(u, levels, rounding)
+    limit = max(0.6, 1.2 * float(np.abs(rates).max()))
+    return Chart(
+        f"{which.capitalize()} error at D = {levels}",
+        U,
+        "error",
+        [
+            Line(u, rates, "both sides as rates", points=False),
+            Line(u, paper, "as printed, cut off" if paper.max() > limit else "as printed", QUIET, dash=True, points=False),
+        ],
+        y_range=(-limit, limit),
+    )
+
+
+def relative_errors(table: pd.DataFrame, chosen: str | None = None) -> Chart:
+    """Error of each layer over the mean of its ReLU(U) / D; all columns leave as its numbers."""
+    bars = Bars(table["layer"], 100 * table["relative"], chosen)
+    height = 60 + 17 * len(table)
+    return Chart("Approximation error by layer", "error, % of the layer's mean rate", "", [bars], height=height, numbers=table)
+
+
+def errors_by_depth(depths: Sequence[int], rounding: Sequence[float], clipping: Sequence[float]) -> Chart:
+    """Mean over layers of what is rounded and what is clipped, over the mean rate, against D."""
+    x = np.array(depths)
+    return Chart(
+        "Approximation error against D",
+        "D",
+        "error, % of the mean rate",
+        [
+            Line(x, 100 * np.array(rounding), "rounding"),
+            Line(x, 100 * np.array(clipping), "clipping", SPIKE),
+        ],
+    )
+
+
+def differences(layers: pd.DataFrame) -> Chart:
+    """Largest difference of a membrane, layer by layer, between a run with integers and one with spikes."""
+    bars = Bars(layers["layer"], layers["membrane"])
+    height = 60 + 17 * len(layers)
+    return Chart("Integers against spikes by layer", "largest |difference| of a membrane", "", [bars], height=height, numbers=layers)
+
+
+def equality_table(layers: pd.DataFrame) -> str:
+    """The same, with how many integers and spikes there are, and how many integers differ."""
+    rows = [
+        (row.layer, f"{row.neurons:,}", f"{row.spikes:,}", f"{row.membrane:.1e}", f"{row.differ:,}")
+        for row in layers.itertuples()
+    ]
+    heads = ("layer", "integers", "spikes", "membrane |difference|", "differ")
+    return table("Integers against spikes by layer", heads, rows)
