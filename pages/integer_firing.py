@@ -11,6 +11,13 @@ from spikeviz.ui.presets import Preset
 PAGE, TITLE = "sfa", "Integer firing"
 VANILLA = "checkpoint:e-spikeformer-fashion-vanilla4"
 SFA4 = {"checkpoint": "e-spikeformer-fashion-sfa4"}
+PARTS = {
+    "firing": "Firing",
+    "error": "Errors",
+    "equality": "Integers = spikes?",
+    "patterns": "Patterns and chips",
+    "cost": "Accuracy and cost",
+}
 SMALL = "A small network on small pictures, trained here; the paper's has 10 M parameters and sees ImageNet."
 FIGURES = (
     Preset(
@@ -49,8 +56,8 @@ FIGURES = (
 cards.heading(
     PAGE,
     TITLE,
-    "Trained with integers up to D, run with spikes: a count of C is a spike in the first C of D steps. Move D, and see "
-    "what it does to spikes, errors, accuracy and energy, and whether integers and spikes are the same.",
+    "Trained with integers up to D, run with spikes: a count of C is a spike in the first C of D steps. Move D and see "
+    "what it does to spikes, errors, accuracy and energy, and whether integers are spikes.",
     "E-SpikeFormer, sec. 3.2, 4 and 5.3",
 )
 
@@ -58,14 +65,21 @@ cards.heading(
 @st.fragment
 def show() -> None:
     """Controls and results: a moved slider runs this part again and nothing else."""
-    from spikeviz.ui import integers, spikes
+    from spikeviz.ui import approximation, execution, integers, spikes, tradeoff
 
-    own = [part_parameter(PAGE, integers.PARTS), integers.rate_parameter(PAGE)]
+    draw = {
+        "firing": integers.firing,
+        "error": approximation.errors,
+        "equality": approximation.equality,
+        "patterns": execution.patterns,
+        "cost": tradeoff.cost,
+    }
+    own = [part_parameter(PAGE, PARTS), execution.rate_parameter(PAGE)]
     lab = open_lab(PAGE, TITLE, FIGURES, integers.NETWORKS, integers.trained_at, own)
     with lab.view:
         integers.meanings(lab)
         spikes.spike_viewer(lab)
-    integers.DRAW[choose_part(PAGE, integers.PARTS)](lab)
+    draw[choose_part(PAGE, PARTS)](lab)
     lab.close("D", "T", "SFA", "spike", "membrane", "firing rate", "NSFR", "spike map", "SOP", "MAC", "confidence")
 
 

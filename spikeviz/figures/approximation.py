@@ -59,7 +59,9 @@ def error_curve(levels: int, which: str, rounding: Rounding = "half-even") -> Ch
         "error",
         [
             Line(u, rates, "both sides as rates", points=False),
-            Line(u, paper, "as printed, cut off" if paper.max() > limit else "as printed", QUIET, dash=True, points=False),
+            Line(
+                u, paper, "as printed, cut off" if paper.max() > limit else "as printed", QUIET, dash=True, points=False
+            ),
         ],
         y_range=(-limit, limit),
     )
@@ -69,7 +71,9 @@ def relative_errors(table: pd.DataFrame, chosen: str | None = None) -> Chart:
     """Error of each layer over the mean of its ReLU(U) / D; all columns leave as its numbers."""
     bars = Bars(table["layer"], 100 * table["relative"], chosen)
     height = 60 + 17 * len(table)
-    return Chart("Approximation error by layer", "error, % of the layer's mean rate", "", [bars], height=height, numbers=table)
+    return Chart(
+        "Approximation error by layer", "error, % of the layer's mean rate", "", [bars], height=height, numbers=table
+    )
 
 
 def errors_by_depth(depths: Sequence[int], rounding: Sequence[float], clipping: Sequence[float]) -> Chart:
@@ -90,7 +94,14 @@ def differences(layers: pd.DataFrame) -> Chart:
     """Largest difference of a membrane, layer by layer, between a run with integers and one with spikes."""
     bars = Bars(layers["layer"], layers["membrane"])
     height = 60 + 17 * len(layers)
-    return Chart("Integers against spikes by layer", "largest |difference| of a membrane", "", [bars], height=height, numbers=layers)
+    return Chart(
+        "Integers against spikes by layer",
+        "largest |difference| of a membrane",
+        "",
+        [bars],
+        height=height,
+        numbers=layers,
+    )
 
 
 def equality_table(layers: pd.DataFrame) -> str:

@@ -24,7 +24,9 @@ def by_depth(rows: Sequence[Mapping[str, Any]], column: str) -> Chart:
             d, y = np.array(part).T
             curves.append(Line(d, y, name, colour, dash=meaning == "what-if"))
     rules = [
-        Rule(float(row[column]), f"vanilla {row['D']} x 1: {row[column]:.3g}") for row in rows if row["meaning"] == "vanilla"
+        Rule(float(row[column]), f"vanilla {row['D']} x 1: {row[column]:.3g}")
+        for row in rows
+        if row["meaning"] == "vanilla"
     ]
     title = column[0].upper() + column[1:]
     top = max(values) * 1.15 if column != "accuracy" else 1.0

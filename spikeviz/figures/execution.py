@@ -62,7 +62,10 @@ def _diagram(diagram: Slots, names: Sequence[str]) -> str:
     cells = [f'<span style="{WORDS}"></span>', *_header(diagram.columns)]
     if diagram.shows is not None:
         cells.append(f'<span style="{WORDS}">input</span>')
-        cells += [f'<span style="{_box("▦" if s else "")};opacity:{0.9 if s else 0.25}">{"▦" if s else "·"}</span>' for s in diagram.shows]
+        cells += [
+            f'<span style="{_box("▦" if s else "")};opacity:{0.9 if s else 0.25}">{"▦" if s else "·"}</span>'
+            for s in diagram.shows
+        ]
     for row, name in enumerate(names):
         cells.append(f'<span style="{WORDS}">{escape(name)}</span>')
         for column in range(count):
@@ -74,7 +77,8 @@ def _diagram(diagram: Slots, names: Sequence[str]) -> str:
     alt = f"{diagram.title}: {spikes} spikes of {len(values)} neurons in {count} slots"
     return (
         f'<div style="margin:0 0 14px"><b style="font-weight:600;font-size:0.86rem">{escape(diagram.title)}</b>'
-        f'<div style="overflow-x:auto;padding:4px 2px"><div class="sv-slots" role="img" aria-label="{escape(alt, quote=True)}" '
+        '<div style="overflow-x:auto;padding:4px 2px">'
+        f'<div class="sv-slots" role="img" aria-label="{escape(alt, quote=True)}" '
         f'style="{grid}">{"".join(cells)}</div></div>'
         f'<div style="font-size:0.8rem;opacity:0.8;line-height:1.4">{escape(diagram.note)}</div></div>'
     )
@@ -103,7 +107,8 @@ def _box(text: str) -> str:
 
 
 def _cell(value: int, resting: bool) -> str:
-    base = f"display:block;width:{CELL}px;height:{CELL}px;border-radius:3px;font:600 0.72rem/{CELL}px inherit;text-align:center"
+    base = f"display:block;width:{CELL}px;height:{CELL}px;border-radius:3px;text-align:center"
+    base += f";font-style:normal;font-weight:600;font-size:0.72rem;line-height:{CELL}px"
     if resting:
         return f"{base};border:1px dotted {QUIET};opacity:0.35;animation:none"
     return f"{base};background:{SPIKE};color:#fff" if value else f"{base};background:rgba(136,148,160,0.18)"
@@ -125,4 +130,6 @@ def raster_of(title: str, diagrams: Sequence[Slots], names: Sequence[str], slot:
     table = pd.DataFrame(rows, columns=["diagram", "neuron", slot, "spikes"])
     ticks = Ticks(np.array(x, dtype=float), np.array(y, dtype=float), labels, size=9)
     words = " / ".join(d.title for d in diagrams)
-    return Chart(title, slot, words[:80], [ticks], steps=steps, y_range=(high - 0.5, -0.5), y_labels=False, numbers=table)
+    return Chart(
+        title, slot, words[:80], [ticks], steps=steps, y_range=(high - 0.5, -0.5), y_labels=False, numbers=table
+    )

@@ -46,7 +46,9 @@ def table(
 ) -> str:
     """A table in HTML: names at the left, numbers at the right, a bar of 0 to 1 behind each row, sums in a last one."""
     width = '<th style="border:0;width:26%"></th>' if bars is not None else ""
-    names = "".join(f'<th style="{NAME if i == 0 else CELL};font-weight:600">{escape(h)}</th>' for i, h in enumerate(heads))
+    names = "".join(
+        f'<th style="{NAME if i == 0 else CELL};font-weight:600">{escape(h)}</th>' for i, h in enumerate(heads)
+    )
     lines = [f"<tr>{names}{width}</tr>"]
     for number, row in enumerate(rows):
         lines.append(_line(row, None if bars is None else bars[number]))

@@ -80,7 +80,7 @@ def gradient_error(u: Num[np.ndarray, "n"], levels: int, rounding: Rounding = "h
 
 
 def gradient_error_printed(u: Num[np.ndarray, "n"], levels: int, rounding: Rounding = "half-even") -> Numbers:
-    """As printed (Eq. 28): U - C / D between 0 and D, and 1 above D, where Eq. 27 with a window of height 1 is D - 1."""
+    """As printed (Eq. 28): U - C / D from 0 to D, and 1 above D, where Eq. 27 with a window of height 1 is D - 1."""
     u = np.asarray(u, dtype=np.float64)
     inside = np.maximum(u, 0) - fire(u, levels, rounding) / levels
     return np.where(u >= levels, 1.0, inside)

@@ -87,8 +87,8 @@ def _espikeformer_fashion(name: str, what: str, **settings: Any) -> ModelSpec:
     config = ESpikeFormerConfig("base", widths, (1,), 10, 1, 28, **shape, **settings, **FASHION)
     notes = (
         f"demo size, trained by spikeviz: {what}; its stem has strides 2, 1, 2, 1 instead of 2, 2, 2, 2, which leaves "
-        "7 x 7 tokens of 28 pixels, one block instead of two in its third stage, one attention block instead of six, and "
-        "no stage after it"
+        "7 x 7 tokens of 28 pixels, one block instead of two in its third stage, one attention block instead of six, "
+        "and no stage after it"
     )
     return _spec(name, "e-spikeformer", 338_842, "counted", "", notes, config)
 

@@ -45,7 +45,9 @@ class Networks:
         """Cards by name; says so on the page, and stops it, where there is none."""
         found = {name: card for name, card in checkpoints().items() if self.suits(card)}
         if not found:
-            st.info(f"There is no trained network for this page yet: run `spikeviz train {self.first}`, then reload it.")
+            st.info(
+                f"There is no trained network for this page yet: run `spikeviz train {self.first}`, then reload it."
+            )
             st.stop()
         return found
 

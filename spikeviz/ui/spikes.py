@@ -186,8 +186,8 @@ def neuron(lab: Lab) -> None:
     channel, row, column = lab.neuron
     levels = lab.now.recording[f"{lab.layer}.spike"].levels
     fires = (
-        f"It fires {', '.join(f'{c:.0f}' for c in fired)} of up to D = {levels} spikes: the potential, shown before its "
-        "reset, rounded; a first one from the dashed threshold on."
+        f"It fires {', '.join(f'{c:.0f}' for c in fired)} of up to D = {levels} spikes: the potential, shown before "
+        "its reset, rounded; a first one from the dashed threshold on."
         if levels > 1
         else f"It fires at {int((fired > 0).sum())} of {len(fired)} steps: whenever the potential, shown before its "
         "reset, reaches the dashed threshold."

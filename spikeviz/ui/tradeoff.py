@@ -1,0 +1,129 @@
+"""Accuracy, energy and spikes against D, and what training cost."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from spikeviz.interventions import SpikeLevels
+from spikeviz.ui import cards, jobs, runs
+from spikeviz.ui.integers import config, siblings, vanilla
+
+if TYPE_CHECKING:
+    from spikeviz.cards import CheckpointCard
+    from spikeviz.ui.lab import Lab
+
+DEPTHS = (1, 2, 3, 4, 6, 8, 12, 16)
+SURVEY_IMAGES = 512
+ENERGY_IMAGES = 64
+
+
+def cost(lab: Lab) -> None:
+    """Accuracy, energy and spikes against D, of both meanings; and what training cost."""
+    left, right = st.columns(2, gap="large")
+    with left:
+        _sweep(lab)
+    with right:
+        _training(lab)
+
+
+def _sweep(lab: Lab) -> None:
+    run = lab.now
+    there, plain, seed = siblings(run.card), vanilla(run.card), run.experiment.seed
+    others = tuple(i for i in run.experiment.interventions if not isinstance(i, SpikeLevels))
+    points = [("what-if", d, run.card, (*others, SpikeLevels(d))) for d in DEPTHS]
+    points += [("trained", d, card, others) for d, card in there.items()]
+    points += [("vanilla", config(plain).time_steps, plain, ())] if plain else []
+    x, y = (part[:SURVEY_IMAGES] for part in runs.test_images(run.card.data))
+    opened = {card.name: runs.network(card.name, card.sha256) for _, _, card, _ in points}
+
+    def work():
+        table = []
+        for number, (kind, d, card, interventions) in enumerate(points):
+            found = yield from _point(opened[card.name].model, x, y, interventions, seed, number, table)
+            table = [*table, {"meaning": kind, "D": d, "network": card.name, **found}]
+            yield number + 1, table
+
+    key = f"sweep {[(k, d, c.sha256, i) for k, d, c, i in points]!r} {seed} {len(x)}"
+    seconds = len(x) * sum(opened[c.name].milliseconds for _, _, c, _ in points) / 1000
+    jobs.panel(
+        key, "Accuracy and energy against D", len(points), work, partial(_draw_sweep, lab, len(x)), label="Run all D",
+        note=f"{len(points)} settings over {len(x):,} test images each, about {jobs.duration(seconds)}.",
+    )  # fmt: skip
+
+
+def _point(model, x, y, interventions, seed, number, table):
+    """One setting; yields after every batch, so that it can be cancelled."""
+    import spikeviz as sv
+    from spikeviz.metrics import OPERANDS, operations, survey
+
+    for last in survey(model, x, y, interventions, seed):  # noqa: B007
+        yield number, table
+    recording = sv.simulate(model, x[:ENERGY_IMAGES], interventions, OPERANDS, seed)
+    energy = float(operations(model, recording)["picojoule"].sum())
+    return {
+        "accuracy": last.accuracy, "standard error": last.error, "images": last.images,
+        "energy (uJ)": energy / 1e6, "spikes per neuron": float(last.nsfr.sum()),
+    }  # fmt: skip
+
+
+def _draw_sweep(lab: Lab, images: int, table: list[dict], job: jobs.Job) -> None:
+    if not table:
+        return
+    from spikeviz.figures.cost import by_depth
+
+    own = config(lab.now.card).levels
+    best = {(row["meaning"], row["D"]): row for row in table}
+    here = best.get(("what-if", own))
+    for column, digits, words, source in (
+        ("accuracy", 3, f"The first {images:,} test images of {lab.now.card.data}, seed {lab.now.experiment.seed}, "
+         f"{lab.now.recording.device.upper()}. The what-if curve belongs to one set of weights, best near D = {own}, "
+         "with which they were trained; every other point was trained at its D.", "E-SpikeFormer, Table 5 in kind"),
+        ("energy (uJ)", 2, f"Mean of {ENERGY_IMAGES} images: 4.6 pJ a MAC, 0.9 pJ a SOP (45 nm, Horowitz 2014), "
+         "estimated from operation counts; no hardware was measured.", "E-SpikeFormer, sec. 5.1 in kind"),
+        ("spikes per neuron", 2, "NSFR summed over the steps, same images as above.", "E-SpikeFormer, sec. 5.3"),
+    ):  # fmt: skip
+        said = f" Here: {here[column]:.{digits}f} at D = {own}." if here else ""
+        cards.figure(
+            by_depth(table, column), words + said, source, page=f"{lab.page}_sweep",
+            alt=f"{column} against D: " + ", ".join(f"{r['meaning']} D {r['D']} {r[column]:.{digits}f}" for r in table),
+            files=job.over,
+        )  # fmt: skip
+
+
+def _training(lab: Lab) -> None:
+    from spikeviz.figures.cost import training_chart, training_table
+
+    there = siblings(lab.now.card)
+    plain = vanilla(lab.now.card)
+    rows = [_trained(card, f"1 x {d}") for d, card in there.items()]
+    rows += [_trained(plain, f"{config(plain).time_steps} x 1, vanilla")] if plain else []
+    device = lab.now.card.training.get("device", "")
+    words = f"As the training loop recorded it, {device}, same recipe and seed."
+    by_setting = {row["T x D"]: row for row in rows}
+    first, last = by_setting.get("1 x 4"), rows[-1] if plain else None
+    if first and last:
+        gain = (first["accuracy"] - last["accuracy"]) * 100
+        times = last["seconds per epoch"] / first["seconds per epoch"]
+        words += (
+            f" An epoch of vanilla 4 x 1 took {times:.1f} times as long as "
+            f"one of SFA 1 x 4, whose accuracy is {abs(gain):.2f} points {'above' if gain > 0 else 'below'} it."
+        )
+    lab.figure(
+        training_chart(rows),
+        words + " Memory is the peak of the whole process, data included.",
+        "E-SpikeFormer, Fig. 7 in kind",
+        html=training_table(rows),
+    )
+
+
+def _trained(card: CheckpointCard, setting: str) -> dict[str, Any]:
+    training = card.training
+    epochs = max(1, training.get("epochs", 1))
+    return {
+        "network": card.name, "T x D": setting, "accuracy": card.accuracy, "samples": card.samples,
+        "seconds": training.get("seconds", 0.0), "seconds per epoch": training.get("seconds", 0.0) / epochs,
+        "peak MB": training.get("peak_mb", 0), "epochs": epochs, "seed": card.seed,
+    }  # fmt: skip
