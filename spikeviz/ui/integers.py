@@ -55,9 +55,9 @@ def vanilla(card: CheckpointCard) -> CheckpointCard | None:
     own = config(card)
     for other in checkpoints().values():
         form = config(other)
-        if other.data == card.data and getattr(form, "neuron", "") == "lif":
-            if replace(form, neuron=own.neuron, levels=own.levels, time_steps=own.time_steps) == own:
-                return other
+        binary = other.data == card.data and getattr(form, "neuron", "") == "lif"
+        if binary and replace(form, neuron=own.neuron, levels=own.levels, time_steps=own.time_steps) == own:
+            return other
     return None
 
 
