@@ -91,12 +91,16 @@ def decays(parameter: Tensor) -> bool:
 
 @dataclass
 class Run:
-    """Where a run stands; what `state.pt` holds."""
+    """Where a run stands; what `state.pt` holds.
+
+    `cpu_seconds` are of all threads together: on a machine that has other work they say more than `seconds`.
+    """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     epoch: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     history: list[dict[str, Any]] | None = None
 
     def store(self, path: Path, recipe: Recipe) -> None:
@@ -109,6 +113,7 @@ class Run:
                 "optimizer": self.optimizer.state_dict(),
                 "epoch": self.epoch,
                 "seconds": self.seconds,
+                "cpu_seconds": self.cpu_seconds,
                 "history": json.dumps(self.history or []),
             },
             fresh,
@@ -126,7 +131,8 @@ class Run:
             raise ValueError(f"{path.parent.name} holds a run of another recipe; give another folder, or remove it.")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch, self.seconds, self.history = state["epoch"], state["seconds"], json.loads(state["history"])
+        self.epoch, self.history = state["epoch"], json.loads(state["history"])
+        self.seconds, self.cpu_seconds = state["seconds"], state["cpu_seconds"]
 
 
 def train(
@@ -174,13 +180,15 @@ def train(
         run.restore(folder / "state.pt", recipe)
     with (folder / "log.jsonl").open("a") as log:
         while run.epoch < recipe.epochs:
-            start = time.perf_counter()
+            start, cpu = time.perf_counter(), time.process_time()
             line = _epoch(run, recipe, images, labels, where, log, progress, stop)
             if line is None:
                 return model.eval()
             run.seconds += time.perf_counter() - start
+            run.cpu_seconds += time.process_time() - cpu
             run.epoch += 1
-            line |= {"seconds": round(run.seconds, 1), "peak_mb": round(_peak_megabytes(where))}
+            line |= {"seconds": round(run.seconds, 1), "cpu_seconds": round(run.cpu_seconds, 1)}
+            line |= {"peak_mb": round(_peak_megabytes(where))}
             run.history.append(line)
             _write(log, line)
             run.store(folder / "state.pt", recipe)
@@ -190,6 +198,7 @@ def train(
         "epochs": recipe.epochs,
         "images": len(images),
         "seconds": round(run.seconds, 1),
+        "cpu_seconds": round(run.cpu_seconds, 1),
         "peak_mb": round(_peak_megabytes(where)),
         "device": describe(where),
         "torch": torch.__version__,

@@ -98,7 +98,7 @@ class Recipe:
 
 
 def _espikeformer(name: str, data: str, stages: tuple[Stage, ...], images: int) -> Recipe:
-    return Recipe(name, name, data, stages=stages, lr=2e-3, shift=1, images=images)
+    return Recipe(name, name, data, stages=stages, lr=4e-3, smoothing=0.0, images=images)
 
 
 # Five networks that differ in their neurons and in nothing else, trained alike: what is between them is SFA.
@@ -126,8 +126,8 @@ RECIPES: dict[str, Recipe] = {
             ),
             images=60_000,
         ),
-        *(_espikeformer(n, "fashion", (Stage(3), Stage(1, augment=False)), 60_000) for n in SFA_AND_VANILLA),
-        _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(4), Stage(1, augment=False)), 50_000),
+        *(_espikeformer(n, "fashion", (Stage(5, augment=False),), 60_000) for n in SFA_AND_VANILLA),
+        _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(5),), 50_000),
     )
 }
 
