@@ -12,7 +12,9 @@ from spikeviz.metrics import MEMBRANES, OPERANDS, approximation_error, spike_dri
 from spikeviz.metrics import approximation as sfa
 from spikeviz.nn.integers import IntegerIF
 
-SpikeDriven, SpikeLevels, TimeSteps = (getattr(sv.interventions, n) for n in ("SpikeDriven", "SpikeLevels", "TimeSteps"))
+SpikeDriven, SpikeLevels, TimeSteps = (
+    getattr(sv.interventions, n) for n in ("SpikeDriven", "SpikeLevels", "TimeSteps")
+)
 ROUNDINGS = ("half-even", "half-up")
 membranes = st.lists(st.integers(-80, 400).map(lambda n: n / 16), min_size=1, max_size=30)  # ties among them
 
@@ -156,7 +158,10 @@ def test_spike_driven_runs_are_other_sums(small, picture):
         del conv._conv_forward
     assert len(calls) > 1 and all(set(x.unique().tolist()) <= {0.0, 1.0} and b is None for x, b in calls)
     r = sv.simulate(small, picture, keep="blocks.0.mlp.hidden.spike")
-    assert torch.equal(sum(x for x, _ in calls).view_as(r["blocks.0.mlp.hidden.spike"].values), r["blocks.0.mlp.hidden.spike"].values.float())
+    assert torch.equal(
+        sum(x for x, _ in calls).view_as(r["blocks.0.mlp.hidden.spike"].values),
+        r["blocks.0.mlp.hidden.spike"].values.float(),
+    )
 
 
 def test_spike_driven_keeps_every_operation_count(small, picture):

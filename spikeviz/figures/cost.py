@@ -34,24 +34,24 @@ def by_depth(rows: Sequence[Mapping[str, Any]], column: str) -> Chart:
 
 
 def training_chart(rows: Sequence[Mapping[str, Any]]) -> Chart:
-    """Seconds an epoch of each network; all columns leave as its numbers."""
-    bars = Bars([row["T x D"] for row in rows], [row["seconds per epoch"] for row in rows])
+    """CPU seconds an epoch of each network; all columns leave as its numbers."""
+    bars = Bars([row["T x D"] for row in rows], [row["CPU seconds per epoch"] for row in rows])
     height = 60 + 17 * len(rows)
-    return Chart("Training cost", "seconds per epoch", "T x D", [bars], height=height, numbers=pd.DataFrame(rows))
+    return Chart("Training cost", "CPU seconds per epoch", "T x D", [bars], height=height, numbers=pd.DataFrame(rows))
 
 
 def training_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One row for each network, with bars of its seconds an epoch."""
-    most = max((row["seconds per epoch"] for row in rows), default=1.0) or 1.0
+    """One row for each network, with bars of its CPU seconds an epoch."""
+    most = max((row["CPU seconds per epoch"] for row in rows), default=1.0) or 1.0
     lines = [
         (
             row["T x D"],
             f"{row['accuracy']:.4f} ({row['samples']:,})",
             f"{row['seconds']:,.0f} s",
-            f"{row['seconds per epoch']:.0f} s",
+            f"{row['CPU seconds per epoch']:,.0f} s",
             f"{row['peak MB']:,} MB",
         )
         for row in rows
     ]
-    heads = ("T x D", "accuracy (test images)", f"{rows[0]['epochs']} epochs", "an epoch", "peak memory")
-    return table("Training cost", heads, lines, [row["seconds per epoch"] / most for row in rows])
+    heads = ("T x D", "accuracy (images)", f"{rows[0]['epochs']} epochs", "CPU, one epoch", "peak memory")
+    return table("Training cost", heads, lines, [row["CPU seconds per epoch"] / most for row in rows])

@@ -65,6 +65,11 @@ def picture(experiment: Experiment, card: CheckpointCard) -> Input | None:
     return None if index is None or index >= len(x) else Input(x[index], f"test image {index}", int(y[index]))
 
 
+def row(page: str) -> DeltaGenerator:
+    """Where network, input and what can be done with the page stand side by side."""
+    return st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=f"{page}_input_row")
+
+
 def choose_network(page: str, networks: Networks = ALL) -> CheckpointCard:
     """The card of the current experiment's network, chosen where there are several.
 
@@ -78,7 +83,7 @@ def choose_network(page: str, networks: Networks = ALL) -> CheckpointCard:
     if len(names) > 1:
         name = f"{page}_checkpoint"
         key = shown(name, current().checkpoint)
-        st.selectbox("Network", list(names), key=key, on_change=taken, args=(name, _take_checkpoint))
+        st.selectbox("Network", list(names), key=key, on_change=taken, args=(name, _take_checkpoint), width=270)
     remember(last, current())
     return names[current().checkpoint]
 
@@ -130,25 +135,22 @@ def source(text: str, card: CheckpointCard) -> str:
     return f"test/{whole(found, 'a test image', 0, card.samples - 1)}"
 
 
-def choose_input(page: str, card: CheckpointCard) -> DeltaGenerator:
-    """One row: the number of a test image, a step back and forth, a random one, and an upload. Answers the row."""
+def choose_input(page: str, card: CheckpointCard) -> None:
+    """The number of a test image, a step back and forth, a random one, and an upload."""
     count = card.samples  # the whole test split, known without reading it
     name = f"{page}_image"
     if current().index is not None:
         remember(name, current().index)
-    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=f"{page}_input_row")
-    with row:
-        st.number_input(
-            "Test image", 0, count - 1, step=1, key=shown(name, recall(name, 0)), width=130,
-            on_change=taken, args=(name, _take_number),
-            help=f"One of the {count:,} test images of {card.data}, by its number from 0.",
-        )  # fmt: skip
-        st.button("‹", key=f"{page}_back", on_click=_step, args=(-1, count), help="The test image before")
-        st.button("›", key=f"{page}_on", on_click=_step, args=(1, count), help="The next test image")
-        st.button("Random", key=f"{page}_random", on_click=_random, args=(count,), help="Any test image")
-        with st.popover("Upload", help="Bring a picture of your own"):
-            _uploader(page, card)
-    return row
+    st.number_input(
+        "Test image", 0, count - 1, step=1, key=shown(name, recall(name, 0)), width=130,
+        on_change=taken, args=(name, _take_number),
+        help=f"One of the {count:,} test images of {card.data}, by its number from 0.",
+    )  # fmt: skip
+    st.button("‹", key=f"{page}_back", on_click=_step, args=(-1, count), help="The test image before")
+    st.button("›", key=f"{page}_on", on_click=_step, args=(1, count), help="The next test image")
+    st.button("Random", key=f"{page}_random", on_click=_random, args=(count,), help="Any test image")
+    with st.popover("Upload", help="Bring a picture of your own"):
+        _uploader(page, card)
 
 
 def _uploader(prefix: str, card: CheckpointCard) -> None:

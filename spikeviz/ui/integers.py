@@ -35,7 +35,7 @@ def fires_integers(card: CheckpointCard) -> bool:
 
 NETWORKS = Networks(
     fires_integers,
-    "fires binary spikes, so D does not act on it; of networks with integer neurons",
+    "fires binary spikes, so D does not act on it",
     "e-spikeformer-fashion-sfa4",
 )
 
@@ -77,6 +77,8 @@ def meanings(lab: Lab) -> None:
     """The two meanings of a moved D, by name."""
     own, wanted = config(lab.now.card).levels, depth(lab.now)
     there = siblings(lab.now.card)
+    if wanted == own and lab.held:
+        return
     if wanted == own:
         others = ", ".join(str(d) for d in there if d != own)
         more = f" Move D: B is then these weights with another D (what-if), A the network trained at that D ({others})."

@@ -45,7 +45,9 @@ def open_lab(
     with panel:
         network = experiment.checkpoint_parameter(networks)
         experiment.read_address(page, [network])
-        card = inputs.choose_network(page, networks)
+        tools = inputs.row(page)
+        with tools:
+            card = inputs.choose_network(page, networks)
         opened = inputs.opened(card)
         settings = controls.dynamics(opened.model)
         if experiment.recall("layer") not in opened.layers:
@@ -60,7 +62,8 @@ def open_lab(
             *more,
         ]
         experiment.read_address(page, parameters[1:])
-        tools = inputs.choose_input(page, card)
+        with tools:
+            inputs.choose_input(page, card)
         controls.sliders(page, settings, opened.fast)
         viewer.choose_layer(opened.layers, f"{page}_layer")
     layer = experiment.recall("layer")
@@ -153,10 +156,13 @@ def open_first(page: str) -> Film:
     """Network and input alone, as the start page has them: all spikes of the network as it was trained."""
     network = experiment.checkpoint_parameter()
     experiment.read_address(page, [network])
-    card = inputs.choose_network(page)
+    tools = inputs.row(page)
+    with tools:
+        card = inputs.choose_network(page)
     parameters = [network, inputs.parameter(card)]
     experiment.read_address(page, parameters[1:])
-    inputs.choose_input(page, card)
+    with tools:
+        inputs.choose_input(page, card)
     film = _first_film(card)
     cards.messages(inputs.upload_error())
     experiment.write_address(page, parameters)

@@ -1,0 +1,42 @@
+"""What something costs, printed: `pytest tests/test_benchmarks.py -s`."""
+
+import statistics
+import time
+
+from networks import awaken
+
+import spikeviz as sv
+from spikeviz.metrics import SPIKES
+from spikeviz.models.registry import build
+
+SpikeLevels = sv.interventions.SpikeLevels
+
+
+def times(work, one, other, rounds=31):
+    """Processor time in milliseconds of `work(one)`, and how many times that `work(other)` takes: medians of pairs.
+
+    Pairs of neighbours, since other work on the machine slows both of a pair.
+    """
+    pairs = []
+    for _ in range(rounds):
+        marks = [time.thread_time()]
+        for setting in (one, other):
+            work(setting)
+            marks.append(time.thread_time())
+        pairs.append((marks[1] - marks[0], marks[2] - marks[1]))
+    return statistics.median(a for a, _ in pairs) * 1e3, statistics.median(b / a for a, b in pairs)
+
+
+def test_firing_rates_of_eight_binary_steps_cost_what_one_costs():
+    """All D steps of a recording come from one forward pass: no more than 1.15 times."""
+    x, _ = sv.load_data("fashion", "test", 16)
+    model = awaken(build("e-spikeformer-fashion-sfa4"), x)
+    sizes = {}
+
+    def work(d):
+        sizes[d] = len(sv.metrics.nsfr(sv.simulate(model, x, SpikeLevels(d), keep=SPIKES)))
+
+    milliseconds, ratio = times(work, 1, 8)
+    print(f"\nsimulate + nsfr, 16 images: D=1 {milliseconds:.1f} ms, D=8 {ratio:.3f} times that")
+    assert sizes == {1: 1, 8: 8}
+    assert ratio <= 1.15
