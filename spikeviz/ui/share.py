@@ -37,6 +37,8 @@ def link(lab: Lab) -> str:
 
 def python(lab: Lab) -> str:
     """Lines that give the numbers of the view with the library alone."""
+    from spikeviz.metrics.approximation import integer_layers
+
     lines = ["import spikeviz as sv", ""]
     if any(run.experiment.index is None for _, run in lab.runs):
         lines = ["import numpy as np", "import torch", "", *lines]
@@ -54,7 +56,17 @@ def python(lab: Lab) -> str:
     if lab.held:
         lines += [f'held_maps = sv.metrics.spike_maps(held["{lab.layer}.spike"])  # A']
     lines += [f'trace = sv.metrics.membrane_trace(recording, "{lab.layer}", {lab.neuron})  # channel, row, column']
+    if integer_layers(lab.now.opened.model):
+        setting = f"({_tuple(lab.now.experiment.interventions)}), seed={lab.now.experiment.seed}"
+        lines += [
+            'errors = sv.metrics.approximation_error(model, sv.simulate(model, x, ' + setting + "))",
+            f"equality = sv.metrics.spike_driven_equality(model, x, {setting})  # integers against spikes",
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _tuple(interventions: tuple) -> str:
+    return "".join(f"sv.interventions.{i}, " for i in interventions).rstrip()
 
 
 def _simulation(run: Run, name: str, load: bool) -> list[str]:
@@ -64,8 +76,7 @@ def _simulation(run: Run, name: str, load: bool) -> list[str]:
         lines += ['x = torch.from_numpy(np.load("input.npy"))[None]  # the picture of this session: see Share']
     else:
         lines += [f'x, y = sv.load_data("{run.card.data}", "test")', f"x = x[{now.index}:{now.index + 1}]"]
-    interventions = "".join(f"sv.interventions.{i}, " for i in now.interventions).rstrip()
-    return [*lines, f"{name} = sv.simulate(model, x, ({interventions}), seed={now.seed})", ""]
+    return [*lines, f"{name} = sv.simulate(model, x, ({_tuple(now.interventions)}), seed={now.seed})", ""]
 
 
 def array(run: Run) -> bytes:
