@@ -56,9 +56,8 @@ FIGURES = (
 cards.heading(
     PAGE,
     TITLE,
-    "Trained with integers up to D, run with spikes: a count of C is a spike in the first C of D steps. Move D and see "
-    "what it does to spikes, errors, accuracy and energy, and whether integers are spikes.",
-    "E-SpikeFormer, sec. 3.2, 4 and 5.3",
+    "Trained with integers up to D, run with spikes: a count C is a spike in the first C of D steps. Move D.",
+    "E-SpikeFormer, sec. 3.2, 4, 5.3",
 )
 
 

@@ -30,6 +30,7 @@ def first_look() -> None:
         film = opening.open_first(PAGE)
         spikes.prediction(film)
         cards.link("pages/spike_maps.py", "Spike maps: move T, threshold, tau →")
+        cards.link("pages/integer_firing.py", "Integer firing: move D →")
     with viewer:
         cards.status(film.facts["milliseconds"], film.facts["device"], film.facts["said"])
         cards.recorded(film)

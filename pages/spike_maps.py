@@ -37,7 +37,7 @@ cards.heading(
     PAGE,
     TITLE,
     "Every picture is a forward pass made now: change when neurons fire, see where they fire and what is recognised.",
-    "E-SpikeFormer, sec. 5.3 and Fig. 8; the network is a Spikformer (Spikformer V2, sec. 3)",
+    "E-SpikeFormer, Fig. 8",
 )
 
 

@@ -126,7 +126,10 @@ RECIPES: dict[str, Recipe] = {
             ),
             images=60_000,
         ),
-        *(_espikeformer(n, "fashion", (Stage(5, augment=False),), 60_000) for n in SFA_AND_VANILLA),
+        *(
+            _espikeformer(n, "fashion", (Stage(5, augment=False), Stage(2, lr=2e-3, augment=False)), 60_000)
+            for n in SFA_AND_VANILLA
+        ),
         _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(5),), 50_000),
     )
 }

@@ -67,7 +67,7 @@ def picture(experiment: Experiment, card: CheckpointCard) -> Input | None:
 
 def row(page: str) -> DeltaGenerator:
     """Where network, input and what can be done with the page stand side by side."""
-    return st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=f"{page}_input_row")
+    return st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key=f"{page}_input_row")
 
 
 def choose_network(page: str, networks: Networks = ALL) -> CheckpointCard:
@@ -83,7 +83,7 @@ def choose_network(page: str, networks: Networks = ALL) -> CheckpointCard:
     if len(names) > 1:
         name = f"{page}_checkpoint"
         key = shown(name, current().checkpoint)
-        st.selectbox("Network", list(names), key=key, on_change=taken, args=(name, _take_checkpoint), width=270)
+        st.selectbox("Network", list(names), key=key, on_change=taken, args=(name, _take_checkpoint), width=264)
     remember(last, current())
     return names[current().checkpoint]
 
@@ -142,7 +142,7 @@ def choose_input(page: str, card: CheckpointCard) -> None:
     if current().index is not None:
         remember(name, current().index)
     st.number_input(
-        "Test image", 0, count - 1, step=1, key=shown(name, recall(name, 0)), width=130,
+        "Test image", 0, count - 1, step=1, key=shown(name, recall(name, 0)), width=122,
         on_change=taken, args=(name, _take_number),
         help=f"One of the {count:,} test images of {card.data}, by its number from 0.",
     )  # fmt: skip

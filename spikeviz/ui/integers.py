@@ -11,7 +11,7 @@ import streamlit as st
 
 from spikeviz.interventions import SpikeLevels
 from spikeviz.ui import cards, jobs, runs
-from spikeviz.ui.experiment import Experiment, Networks, checkpoints
+from spikeviz.ui.experiment import Experiment, Networks, checkpoints, held
 
 if TYPE_CHECKING:
     from spikeviz.cards import CheckpointCard
@@ -77,21 +77,22 @@ def meanings(lab: Lab) -> None:
     """The two meanings of a moved D, by name."""
     own, wanted = config(lab.now.card).levels, depth(lab.now)
     there = siblings(lab.now.card)
-    if wanted == own and lab.held:
+    what_if = f"these weights, trained with D = {own}, clip at {wanted} and divide by {wanted}"
+    trained = ", ".join(str(d) for d in there if d != own)
+    if wanted == own and (held() or not trained):
         return
     if wanted == own:
-        others = ", ".join(str(d) for d in there if d != own)
-        more = f" Move D: B is then these weights with another D (what-if), A the network trained at that D ({others})."
-        st.caption(f"**D = {own} is what this network was trained with.**" + (more if others else ""))
+        said = f"**D = {own} is what this network was trained with.** Move D: B is then these weights with another D "
+        said += f"(what-if), A the network trained at that D ({trained})."
+    elif held():
+        said = f"**D = {wanted} is a what-if**: {what_if}. Release A to see the network that was trained at a D."
     elif wanted in there:
-        st.caption(
-            f"**Two meanings of D = {wanted}.** B, what-if: these weights, trained with D = {own}, clip at {wanted} "
-            f"and divide by {wanted}. A, trained at that D: {there[wanted].name}. Only A has ever seen this D."
-        )
+        said = f"**Two meanings of D = {wanted}.** B, what-if: {what_if}. A: {there[wanted].name}, trained at that D, "
+        said += f"{lab.runs[0][1].said}."
     else:
-        have = ", ".join(map(str, there))
-        st.caption(f"**D = {wanted} is a what-if**: the weights are those of D = {own}. No network here was trained at "
-                   f"D = {wanted} (there are D = {have}).")  # fmt: skip
+        said = f"**D = {wanted} is a what-if**: {what_if}. No network here was trained at D = {wanted} (there are "
+        said += f"D = {', '.join(map(str, there))})."
+    st.caption(said)
 
 
 def firing(lab: Lab) -> None:

@@ -78,7 +78,7 @@ def open_lab(
     with status, st.container(horizontal=True, vertical_alignment="center", key=f"{page}_status"):
         cards.status(now.recording.milliseconds, now.recording.device, now.said)
         cards.not_retrained(controls.moved(settings, now.experiment))
-        if lab.held:
+        if experiment.held():
             a, b = (
                 f"{run.shown.title}, {run.said}" if lab.held.card == now.card else f"{run.card.name}, {run.said}"
                 for run in (lab.held, now)

@@ -59,7 +59,7 @@ def python(lab: Lab) -> str:
     if integer_layers(lab.now.opened.model):
         setting = f"({_tuple(lab.now.experiment.interventions)}), seed={lab.now.experiment.seed}"
         lines += [
-            'errors = sv.metrics.approximation_error(model, sv.simulate(model, x, ' + setting + "))",
+            "errors = sv.metrics.approximation_error(model, sv.simulate(model, x, " + setting + "))",
             f"equality = sv.metrics.spike_driven_equality(model, x, {setting})  # integers against spikes",
         ]
     return "\n".join(lines) + "\n"

@@ -277,8 +277,9 @@ def tower(film: Film) -> None:
 
     layers = list(film.reels)
     chosen = [n for n in layers if n.startswith("stem")] + [n for n in layers if n.endswith("mlp.hidden")]
+    places = np.linspace(0, len(chosen) - 1, min(7, len(chosen))).round().astype(int)  # the first and the last of them
     tiles = [tile(photograph(film.pixels), "input", film.facts["title"], f"Input: {film.facts['title']}")]
-    for layer in chosen[:7]:
+    for layer in (chosen[place] for place in places):
         spikes = film.reels[layer].spikes
         rate, shape = float(spikes.mean()), " x ".join(str(n) for n in spikes.shape[1:])
         alt = f"Spikes of {layer}: {shape} neurons, {rate:.0%} of them at a step"

@@ -49,6 +49,17 @@ def test_slider_to_changed_map(visit, query):
     report(f"slider ({query or 'live'}) to changed map", times)
 
 
+def test_d_to_changed_map(visit):
+    """Two networks run for one move: the what-if and, where there is one, the network trained at that D."""
+    page = visit("integer_firing")
+    drawn(page)
+    times = []
+    for key in ["ArrowLeft"] * 3 + ["ArrowRight"] * 15:
+        times.append(timed(page, lambda key=key: slider(page, "D").press(key)))
+        settle(page)
+    report("slider D to changed map", times)
+
+
 def test_scrub(visit):
     page = visit("spike_maps", query="?maps_T=8")
     drawn(page)
