@@ -1,12 +1,20 @@
 """Small networks in which every layer fires, for tests that need one of their own."""
 
+import pytest
 import torch
 from torch import nn
 
+from spikeviz.cards import list_checkpoints
 from spikeviz.models.espikeformer import ESpikeFormerConfig
 from spikeviz.models.registry import assemble
 from spikeviz.models.spikformer import SpikformerConfig
 from spikeviz.nn.layers import FiringConv, Norm
+
+
+def needs(*names: str) -> pytest.MarkDecorator:
+    """Skip a test where one of these checkpoints has not been trained yet."""
+    missing = sorted(set(names) - {card.name for card in list_checkpoints()})
+    return pytest.mark.skipif(bool(missing), reason=f"there is no checkpoint {', '.join(missing)} yet")
 
 
 def awaken(model: nn.Module, x: torch.Tensor) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from networks import needs
 from streamlit.testing.v1 import AppTest
 from test_pages import charts, number_field, numbers, pictures, sound, status
 
@@ -12,7 +13,8 @@ from spikeviz.places import house
 from spikeviz.ui import integers
 
 SpikeLevels = sv.interventions.SpikeLevels
-SFA4 = "e-spikeformer-fashion-sfa4"
+SFA4, VANILLA = "e-spikeformer-fashion-sfa4", "e-spikeformer-fashion-vanilla4"
+ALL_DEPTHS = needs(*(f"e-spikeformer-fashion-sfa{d}" for d in (1, 2, 4, 8)))
 
 
 def opened(**address: str) -> AppTest:
@@ -37,6 +39,7 @@ def chart(app: AppTest, y: str) -> dict:
     return next(c for c in charts(app) if c["layout"]["yaxis"]["title"]["text"] == y)
 
 
+@ALL_DEPTHS
 def test_d_starts_at_what_the_network_was_trained_with_and_not_at_an_end():
     app = opened()
     slider = d_slider(app)
@@ -46,6 +49,7 @@ def test_d_starts_at_what_the_network_was_trained_with_and_not_at_an_end():
     assert app.selectbox(key="sfa_checkpoint").value == SFA4
 
 
+@ALL_DEPTHS
 @pytest.mark.parametrize("d", [1, 2, 8])
 def test_both_meanings_of_d_are_run_and_named(d):
     app = opened()
@@ -63,6 +67,7 @@ def test_both_meanings_of_d_are_run_and_named(d):
         np.testing.assert_allclose(numbers(trace["y"]), expected[trace["name"]].numpy(), atol=1e-9)
 
 
+@ALL_DEPTHS
 def test_a_d_nobody_was_trained_with_is_a_what_if_alone():
     app = opened(sfa_D="3")
     assert "D = 3 is a what-if" in captions(app) and "there are D = 1, 2, 4, 8" in captions(app)
@@ -119,6 +124,7 @@ def test_the_errors_on_the_page_are_those_of_the_library():
         assert at_two[name] == pytest.approx(100 * share, rel=1e-6)
 
 
+@needs(VANILLA)
 def test_diagrams_are_drawn_from_real_spikes():
     app = opened(sfa_part="patterns", sfa_D="3", sfa_T="3", sfa_layer="blocks.0.mlp.hidden")
     html = " ".join(h.proto.body for h in app.get("html"))
@@ -143,6 +149,8 @@ def test_a_page_of_other_networks_keeps_what_it_showed():
     assert "D=2 " in status(app)
 
 
+@ALL_DEPTHS
+@needs(VANILLA)
 def test_networks_and_their_siblings():
     cards = {card.name: card for card in sv.list_checkpoints()}
     assert list(integers.siblings(cards[SFA4])) == [1, 2, 4, 8]

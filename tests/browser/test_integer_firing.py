@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from networks import needs
 from visits import drawn, settle, slider, status
 
 PRESETS = {  # button, words that stand on the page then
@@ -14,6 +15,7 @@ PRESETS = {  # button, words that stand on the page then
 }
 
 
+@needs("e-spikeformer-fashion-sfa2")
 @pytest.mark.parametrize("plain", ["", "?plain=1"])
 def test_d_changes_the_picture(visit, plain):
     page = visit("integer_firing", query=plain)
@@ -32,6 +34,7 @@ def test_d_changes_the_picture(visit, plain):
     assert page.complaints == []
 
 
+@needs("e-spikeformer-fashion-vanilla4")
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets(visit, name):
     page = visit("integer_firing", query="?sfa_D=7&sfa_part=cost")
@@ -64,6 +67,7 @@ def test_every_part_is_a_click_away(visit):
     assert page.complaints == []
 
 
+@needs("e-spikeformer-fashion-vanilla4")
 def test_nsfr_of_both_networks_over_test_images(visit):
     page = visit("integer_firing")
     page.get_by_role("button", name="Run both networks").click()
