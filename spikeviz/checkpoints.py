@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from spikeviz.cards import find_card
+from spikeviz.convert.prune import kept_of, pruned
 from spikeviz.models.registry import build
 
 
@@ -39,8 +40,10 @@ def load(name: str, device: str | torch.device = "auto") -> nn.Module:
     card, path = find_card(name)
     if sha256(path) != card.sha256:
         raise ValueError(f"{path.name} is not the file its card describes (its sha256 differs); get it again.")
-    model = build(card.model)
-    fill(model, read_weights(path), path.name)
+    model, state = build(card.model), read_weights(path)
+    if kept := kept_of(state):
+        model = pruned(model, kept)
+    fill(model, state, path.name)
     model.name = card.name
     return model.eval().to(auto_device(device))
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from spikeviz.nn.masks import TRAINED, ChannelMask
 from spikeviz.nn.neurons import Neuron
 from spikeviz.probe import find_probes
 
@@ -220,6 +221,28 @@ class SpikeDriven(Intervention):
 
     def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
         return settings | {"spike_driven": True} if "spike_driven" in settings else settings
+
+
+@dataclass(frozen=True)
+class MaskChannels(Intervention):
+    """Keep a channel of a learned channel mask only if sigmoid(5 m) is above `threshold`.
+
+    0.5 is the point the masks were trained at (m > 0), 0 keeps every channel, 1 none. A reconstruction.
+    """
+
+    title: ClassVar[str] = "Channel masks"
+    source: ClassVar[str] = "SDMFormer, sec. 3.2 and 3.3, reconstructed"
+
+    threshold: float = bounded(
+        0.0, 1.0, 0.01, "A channel passes if the sigmoid of five times its mask value is above this.", default=TRAINED
+    )
+
+    @classmethod
+    def possible(cls, model: nn.Module) -> bool:
+        return any(isinstance(m, ChannelMask) for m in model.modules())
+
+    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
+        return settings | {"mask_threshold": float(self.threshold)} if "mask_threshold" in settings else settings
 
 
 @dataclass(frozen=True)

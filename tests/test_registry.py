@@ -11,7 +11,9 @@ import spikeviz as sv
 from spikeviz.metrics.firing import spike_layers
 from spikeviz.models.espikeformer import ESpikeFormerConfig
 from spikeviz.models.registry import DEMO, FAMILIES, OVERRIDES, PUBLISHED, SPECS, assemble
+from spikeviz.models.sdmformer import SDMFormerConfig
 from spikeviz.models.spikformer import SpikformerConfig
+from spikeviz.nn.masks import Kept
 from spikeviz.probe import find_probes
 
 PUBLISHED_PARAMS = {
@@ -133,6 +135,7 @@ BASES = {
         std=(0.5,),
     ),
 }
+BASES["sdmformer"] = SDMFormerConfig(**dataclasses.asdict(BASES["spikformer"]))
 OTHERWISE = {
     "spikformer": {
         "layout": "imagenet",
@@ -167,6 +170,7 @@ OTHERWISE = {
         "std": (0.3,),
     },
 }
+OTHERWISE["sdmformer"] = OTHERWISE["spikformer"] | {"kept": (Kept((0, 3), (1, 9), (2,)),)}
 FIELDS = [(family, field) for family, fields in OTHERWISE.items() for field in fields]
 
 

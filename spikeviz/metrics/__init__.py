@@ -13,6 +13,7 @@ from spikeviz.metrics.firing import (
     raster,
     spike_maps,
 )
+from spikeviz.metrics.masks import mask_rates, mask_values
 from spikeviz.metrics.ops import ENERGY, OPERANDS, EnergyModel, operations
 from spikeviz.metrics.survey import Survey, survey
 
@@ -28,6 +29,8 @@ __all__ = [
     "Survey",
     "approximation_error",
     "firing_rates",
+    "mask_rates",
+    "mask_values",
     "mean_map",
     "membrane_trace",
     "nsfr",

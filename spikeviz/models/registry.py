@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from spikeviz.models.espikeformer import ESpikeFormer, ESpikeFormerConfig
+from spikeviz.models.sdmformer import SDMFormer, SDMFormerConfig
 from spikeviz.models.spikformer import Spikformer, SpikformerConfig
 from spikeviz.probe import name_probes
 
@@ -48,7 +49,11 @@ class ModelSpec:
         return not self.paper
 
 
-FAMILIES: dict[str, Callable[[Any], nn.Module]] = {"spikformer": Spikformer, "e-spikeformer": ESpikeFormer}
+FAMILIES: dict[str, Callable[[Any], nn.Module]] = {
+    "spikformer": Spikformer,
+    "e-spikeformer": ESpikeFormer,
+    "sdmformer": SDMFormer,
+}
 OVERRIDES = ("num_classes", "in_channels", "image_size", "time_steps")
 
 
@@ -61,6 +66,13 @@ def _spikformer(name: str, layout: str, depth: int, dim: int, heads: int, params
     paper = {"cifar": "Spikformer V2, Table 4", "dvs": "Spikformer V2, Table 5", "imagenet": "Spikformer V2, Table 2"}
     config = SpikformerConfig(layout, depth, dim, heads, **base)
     return _spec(name, "spikformer", params, "published code, parameters that are used", paper[layout], notes, config)
+
+
+def _sdmformer(name: str, depth: int, dim: int, heads: int, params: int) -> ModelSpec:
+    base = {"num_classes": 10, "in_channels": 2, "image_size": 128, "time_steps": 16}
+    config = SDMFormerConfig("dvs", depth, dim, heads, **base)
+    notes = "reconstruction: the paper's equations are lost; before pruning, with LPE and mask values"
+    return _spec(name, "sdmformer", params, "counted, mask values included", "SDMFormer, Table 4", notes, config)
 
 
 def _spec(name: str, family: str, params: int, params_from: str, paper: str, notes: str, config: Any) -> ModelSpec:
@@ -106,6 +118,8 @@ PUBLISHED = (
     _spikformer("spikformer-8-512", "imagenet", 8, 512, 8, 29_689_384),
     _spikformer("spikformer-10-512", "imagenet", 10, 512, 8, 36_005_416),
     _spikformer("spikformer-8-768", "imagenet", 8, 768, 12, 66_338_632, HEADS_OURS),
+    _sdmformer("sdmformer-2-256", 2, 256, 16, 2_047_754),
+    _sdmformer("sdmformer-1-512", 1, 512, 16, 4_985_354),
     _espikeformer("e-spikeformer-t", "base", (12, 24, 48, 96, 128), (6, 2), 2_702_048),
     _espikeformer("e-spikeformer-s", "base", (16, 32, 64, 128, 192), (6, 2), 5_105_608),
     _espikeformer("e-spikeformer-m", "base", (24, 48, 96, 192, 240), (6, 2), 10_023_112),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from spikeviz.nn.attention import SSA, Order
 from spikeviz.nn.layers import Conv, Head, Intake, SpikingConv
+from spikeviz.nn.masks import ChannelMask, Kept
 from spikeviz.nn.neurons import LIF
 from spikeviz.nn.stems import SPS
 from spikeviz.probe import tuned
@@ -64,24 +66,31 @@ class SpikformerConfig:
 
 
 class MLP(nn.Module):
-    """Two layers of neurons: D -> ratio * D -> D, both with bias (Spikformer V2, Eq. 5)."""
+    """Two layers of neurons: D -> ratio * D -> D, both with bias (Spikformer V2, Eq. 5).
 
-    def __init__(self, dim: int, ratio: int):
+    masked, kept: the hidden layer has a learned channel mask, or only these channels (SDMFormer).
+    """
+
+    def __init__(self, dim: int, ratio: int, masked: bool = False, kept: tuple[int, ...] | None = None):
         super().__init__()
-        self.hidden = SpikingConv(Conv(dim, ratio * dim, 1, bias=True), LIF())
-        self.out = SpikingConv(Conv(ratio * dim, dim, 1, bias=True), LIF())
+        wide = ratio * dim if kept is None else len(kept)
+        self.hidden = SpikingConv(Conv(dim, wide, 1, bias=True), LIF())
+        self.out = SpikingConv(Conv(wide, dim, 1, bias=True), LIF())
+        self.mask = ChannelMask(wide, 2 * dim) if masked else None
+        if kept is not None:
+            self.register_buffer("kept", torch.tensor(kept, dtype=torch.long))
 
     def forward(self, x: Maps) -> Maps:
-        return self.out(self.hidden(x))
+        return self.out(self.hidden(x, mask=self.mask))
 
 
 class Block(nn.Module):
     """`x += SSA(x); x += MLP(x)`: sums of spikes, 0, 1, 2, ... (Spikformer V2, Eq. 4, 5)."""
 
-    def __init__(self, config: SpikformerConfig, layout: Layout):
+    def __init__(self, config: SpikformerConfig, layout: Layout, masked: bool = False, kept: Kept | None = None):
         super().__init__()
-        self.attn = SSA(config.dim, config.heads, layout.scale, layout.order, layout.qkv_bias)
-        self.mlp = MLP(config.dim, config.mlp_ratio)
+        self.attn = SSA(config.dim, config.heads, layout.scale, layout.order, layout.qkv_bias, masked, kept)
+        self.mlp = MLP(config.dim, config.mlp_ratio, masked, kept and kept.hidden)
 
     def forward(self, x: Maps) -> Maps:
         x = x + self.attn(x)
@@ -93,16 +102,26 @@ class Spikformer(nn.Module):
 
     x: images `[B, C, H, W]`, which are shown for `time_steps` steps, or event frames `[T, B, 2, H, W]`, which bring
     their own T. The logits of the published models are the mean over T.
+
+    light, masked, kept: what an SDMFormer has in addition (`spikeviz.models.sdmformer`).
     """
 
-    def __init__(self, config: SpikformerConfig):
+    def __init__(
+        self,
+        config: SpikformerConfig,
+        *,
+        light: bool = False,
+        masked: bool = False,
+        kept: tuple[Kept, ...] | None = None,
+    ):
         super().__init__()
         layout = LAYOUTS[config.layout]
         pools = layout.pools if config.pools is None else config.pools
         self.config, self.time_steps = config, config.time_steps
         self.intake = Intake(config.in_channels, config.image_size, 2 ** len(pools), config.mean, config.std)
-        self.stem = SPS(config.in_channels, config.dim, pools, layout.real)
-        self.blocks = nn.ModuleList(Block(config, layout) for _ in range(config.depth))
+        self.stem = SPS(config.in_channels, config.dim, pools, layout.real, light)
+        blocks = kept or (None,) * config.depth
+        self.blocks = nn.ModuleList(Block(config, layout, masked, channels) for channels in blocks)
         self.head = Head(config.dim, config.num_classes)
 
     def forward(self, x: Float[Tensor, "*TB C H W"]) -> Float[Tensor, "T B K"]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from spikeviz.axes import SCORES
 from spikeviz.nn.layers import Conv, FiringConv, Population, Product, RepConv, SpikingConv
+from spikeviz.nn.masks import ChannelMask, Kept, Spread
 from spikeviz.nn.neurons import LIF, Neuron
 from spikeviz.probe import Probe
 
@@ -69,16 +70,38 @@ class SSA(SpikeAttention):
         dim, heads, order: of the attention.
         scale: 0.125 or 0.25 in the published layouts.
         qkv_bias: whether q, k, v have a bias.
+        masked: whether q and k share a learned channel mask and v has one (SDMFormer). A channel of v is one of the
+            attention's output: without spikes there, neither fires.
+        kept: of a pruned network, the channels it still has; else None.
     """
 
-    def __init__(self, dim: int, heads: int, scale: float, order: Order, qkv_bias: bool):
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        scale: float,
+        order: Order,
+        qkv_bias: bool,
+        masked: bool = False,
+        kept: Kept | None = None,
+    ):
         super().__init__(dim, heads, scale, order)
-        self.q, self.k, self.v = (SpikingConv(Conv(dim, dim, 1, bias=qkv_bias), LIF()) for _ in range(3))
+        qk, v = (len(kept.qk), len(kept.v)) if kept else (dim, dim)
+        self.q, self.k, self.v = (SpikingConv(Conv(dim, n, 1, bias=qkv_bias), LIF()) for n in (qk, qk, v))
         self.out = Population(LIF(threshold=0.5))
-        self.proj = SpikingConv(Conv(dim, dim, 1, bias=True), LIF())
+        self.proj = SpikingConv(Conv(v, dim, 1, bias=True), LIF())
+        # a channel costs its weights in q and in k; one of v those that make it and those of proj that read it
+        self.mask_qk, self.mask_v = (ChannelMask(dim, 2 * dim) if masked else None for _ in range(2))
+        self.spread_qk, self.spread_v = (
+            Spread(part, dim, heads) if kept else None for part in (kept or (None,) * 3)[:2]
+        )
 
     def forward(self, x: Maps) -> Maps:
-        return self.proj(self.out(self.attend(self.q(x), self.k(x), self.v(x))))
+        q, k, v = self.q(x, mask=self.mask_qk), self.k(x, mask=self.mask_qk), self.v(x, mask=self.mask_v)
+        if self.spread_qk is None:
+            return self.proj(self.out(self.attend(q, k, v)))
+        y = self.attend(self.spread_qk(q), self.spread_qk(k), self.spread_v(v))
+        return self.proj(self.out(self.spread_v.gather(y)))
 
 
 class SDSA(SpikeAttention):

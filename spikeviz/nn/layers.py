@@ -129,7 +129,8 @@ class Population(nn.Module):
         """The value of one of its spikes, under the active interventions."""
         return self.neuron.unit().scale
 
-    def forward(self, current: Tensor, steps: int | None = None) -> Tensor:
+    def forward(self, current: Tensor, steps: int | None = None, mask: nn.Module | None = None) -> Tensor:
+        """`mask` takes some of the spikes away before anybody sees them."""
         if steps is not None:
             current = current.expand(steps, *current.shape)
         if self.membrane.wanted:
@@ -137,6 +138,8 @@ class Population(nn.Module):
             self.membrane(potential, threshold=threshold)
         else:
             spikes = self.neuron(current)
+        if mask is not None:
+            spikes = mask(spikes)
         unit = self.neuron.unit()
         return self.spike(spikes, scale=unit.scale, levels=unit.levels)
 
@@ -152,9 +155,11 @@ class SpikingConv(Population):
         self.conv = conv
         self.norm = Norm(conv.out_channels)
 
-    def forward(self, x: Maps, steps: int | None = None, scale: float = 1.0) -> Float[Tensor, "T B C H W"]:
+    def forward(
+        self, x: Maps, steps: int | None = None, scale: float = 1.0, mask: nn.Module | None = None
+    ) -> Float[Tensor, "T B C H W"]:
         """`scale` is the value of one spike of `x`."""
-        return super().forward(self.norm(self.conv(x, scale)), steps)
+        return super().forward(self.norm(self.conv(x, scale)), steps, mask)
 
 
 class FiringConv(Population):

@@ -26,9 +26,11 @@ class SPS(nn.Module):
         dim: D, a multiple of 8.
         pools: the stages, 1 to 4, that a max-pooling follows.
         real: whether the input is real (an image) and not counts (events).
+        light: SDMFormer's LPE in place of the 3x3 convolution: depthwise 3x3, pointwise 1x1, then BN and LIF as before
+            (reconstructed; it saves 20.34 % of Spikformer-2-256, the paper's 20.3 %).
     """
 
-    def __init__(self, in_channels: int, dim: int, pools: tuple[int, ...], real: bool):
+    def __init__(self, in_channels: int, dim: int, pools: tuple[int, ...], real: bool, light: bool = False):
         super().__init__()
         if dim % 8:
             raise ValueError(f"dim {dim} is not divisible by 8, as the stem's first stage has dim / 8 channels.")
@@ -38,7 +40,7 @@ class SPS(nn.Module):
             SpikingConv(Conv(c_in, c_out, 3, bias=False, real=real and stage == 0), LIF())
             for stage, (c_in, c_out) in enumerate(pairwise(widths))
         )
-        self.rpe = SpikingConv(Conv(dim, dim, 3, bias=False), LIF())
+        self.rpe = SpikingConv(PointwiseAfterDepthwise(dim) if light else Conv(dim, dim, 3, bias=False), LIF())
 
     def forward(self, x: Float[Tensor, "*TB C H W"], steps: int | None) -> Float[Tensor, "T B D h w"]:
         for number, stage in enumerate(self.stages, start=1):
@@ -46,6 +48,20 @@ class SPS(nn.Module):
             if number in self.pools:
                 x = over_maps(lambda maps: max_pool2d(maps, 3, stride=2, padding=1), x)
         return x + self.rpe(x)
+
+
+class PointwiseAfterDepthwise(nn.Module):
+    """Depthwise 3x3, then pointwise 1x1, nothing between: what enters the second is real, and counted as such."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.out_channels = dim
+        self.depthwise = Conv(dim, dim, 3, groups=dim, bias=False)
+        self.pointwise = Conv(dim, dim, 1, bias=False, real=True)
+
+    def forward(self, x: Maps, scale: float = 1.0) -> Maps:
+        """`scale` is the value of one spike of `x`."""
+        return self.pointwise(self.depthwise(x, scale))
 
 
 class SepConv(nn.Module):
