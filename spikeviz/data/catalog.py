@@ -135,6 +135,11 @@ def load_data(
     return x, torch.from_numpy(labels.astype(np.int64))
 
 
+def as_batch(samples: Float32[Tensor, "N *sample"]) -> Float32[Tensor, "..."]:
+    """Samples of `load_data` as a model takes them: images as they are, event frames `[N, T, 2, H, W]` with T first."""
+    return samples.transpose(0, 1) if samples.ndim == 5 else samples
+
+
 def download_data(name: str, folder: str | Path) -> Path:
     """Fetch a full set through torchvision, which checks its md5 sums; answers the folder to put into SPIKEVIZ_DATA.
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from spikeviz.cards import CheckpointCard
 from spikeviz.checkpoints import auto_device, fill, read_weights, save
-from spikeviz.data.catalog import load_data
+from spikeviz.data.catalog import as_batch, load_data
 from spikeviz.models.registry import build
 from spikeviz.simulation import simulate
 from spikeviz.train.loop import describe
@@ -25,7 +25,7 @@ def accuracy(model: nn.Module, data: str, limit: int | None = None, progress: bo
     batches = range(0, len(x), BATCH)
     right = 0
     for start in tqdm(batches, f"{data}, test", disable=not progress, mininterval=2.0):
-        output = simulate(model, x[start : start + BATCH], keep="").output
+        output = simulate(model, as_batch(x[start : start + BATCH]), keep="").output
         right += (output.argmax(-1).cpu() == y[start : start + BATCH]).sum().item()
     return right / len(x), len(x)
 

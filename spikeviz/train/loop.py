@@ -13,7 +13,7 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,18 +26,26 @@ from torch.nn.functional import cross_entropy, pad
 from tqdm import tqdm
 
 from spikeviz.checkpoints import auto_device, save
-from spikeviz.data.catalog import load_data
+from spikeviz.data.catalog import as_batch, load_data
 from spikeviz.models.registry import build
 from spikeviz.nn.layers import SpikingConv
+from spikeviz.nn.masks import TRAINED, ChannelMask, find_masks
 from spikeviz.probe import Tape
 from spikeviz.train.recipes import Recipe
 
 LOG_EVERY = 20  # steps
+BINS = 20  # of the histogram of mask values in the log
 Images = Float[Tensor, "B C H W"]
 
 
 def augment(x: Images, shift: int, flip: bool, generator: torch.Generator) -> Images:
-    """Move each picture by up to `shift` pixels (black comes in) and flip it left-right with probability 1/2."""
+    """Move each picture by up to `shift` pixels (black comes in) and flip it left-right with probability 1/2.
+
+    Of events `[B, T, 2, H, W]` all frames of a recording move together.
+    """
+    if x.ndim == 5:
+        frames = x.shape[1:3]
+        return augment(x.flatten(1, 2), shift, flip, generator).unflatten(1, frames)
     batch, _, height, width = x.shape
     if flip:
         turned = torch.rand(batch, generator=generator).to(x.device) < 0.5
@@ -171,10 +179,14 @@ def train(
         )
     torch.manual_seed(recipe.seed)
     model = build(recipe.model).to(where).train()
+    masks = [mask.value for mask in find_masks(model).values()]
+    others = [p for p in model.parameters() if not any(p is value for value in masks)]
     groups = [
-        {"params": [p for p in model.parameters() if decays(p)], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in model.parameters() if not decays(p)], "weight_decay": 0.0},
+        {"params": [p for p in others if decays(p)], "weight_decay": recipe.weight_decay, "times": 1.0},
+        {"params": [p for p in others if not decays(p)], "weight_decay": 0.0, "times": 1.0},
     ]
+    if masks and recipe.masks:
+        groups.append({"params": masks, "weight_decay": 0.0, "times": recipe.masks.lr / recipe.lr})
     run = Run(model, torch.optim.AdamW(groups, lr=recipe.lr), history=[])
     if (folder / "state.pt").exists():
         run.restore(folder / "state.pt", recipe)
@@ -225,20 +237,26 @@ def _epoch(
     interventions = recipe.interventions(run.epoch)
     amplify(run.model, recipe.gain(run.epoch))
     generator = torch.Generator().manual_seed(recipe.seed * 100_003 + run.epoch)
+    masks = find_masks(run.model)
     total, right, seen = 0.0, 0, 0
     batches = list(_batches(len(images), recipe.batch, generator))
     title = f"epoch {run.epoch + 1}/{recipe.epochs}"
     for number, chosen in enumerate(tqdm(batches, title, disable=not progress, mininterval=2.0)):
         rate = learning_rate(recipe, run.epoch + number / len(batches))
         for group in run.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["times"]
         x = images[chosen].to(device)
         if recipe.stage(run.epoch).augment:
             x = augment(x, recipe.shift, recipe.flip, generator)
+        x = as_batch(x)
+        for mask in masks.values():
+            mask.temperature = recipe.temperature(run.epoch + number / len(batches))
         y = labels[chosen].to(device)
         with Tape(interventions, keep="").rolling(), autocast(device):
             logits = run.model(x).mean(0).float()
             loss = cross_entropy(logits, y, label_smoothing=recipe.smoothing)
+            if recipe.masks and recipe.stage(run.epoch).temperatures:
+                loss = loss + recipe.masks.penalty * weights_left(masks)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip)
@@ -252,7 +270,22 @@ def _epoch(
         if stop():
             return None
     mean = {"loss": round(total / seen, 4), "train_accuracy": round(right / seen, 4)}
+    if masks:
+        mean["masks"] = {name: mask_state(mask) for name, mask in masks.items()}
     return {"epoch": run.epoch + 1, "under": repr(interventions), **mean}
+
+
+def weights_left(masks: Mapping[str, ChannelMask]) -> Float[Tensor, ""]:
+    """The share of the masked sites' weights that is expected to stay."""
+    whole = sum(mask.cost * len(mask.value) for mask in masks.values())
+    return sum(mask.penalty() for mask in masks.values()) / whole
+
+
+@torch.no_grad()
+def mask_state(mask: ChannelMask) -> dict[str, Any]:
+    """For the log: how many channels pass at the trained point, and how many lie in each twentieth of sigmoid(5 m)."""
+    counts = torch.histc(mask.strength().float().cpu(), BINS, 0.0, 1.0)
+    return {"channels": len(mask.value), "kept": int(mask.kept(TRAINED).sum()), "histogram": counts.int().tolist()}
 
 
 def _batches(samples: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -15,6 +15,7 @@ class Stage:
         gain: goes into the normalisation in front of the neurons, which is where a current comes from.
         lr: starts a new cosine from this learning rate; None goes on with the one before.
         augment: False shows the pictures as they are, as at test time.
+        temperatures: of channel masks, first and last; in between they rise by equal factors. None: masks are hard.
     """
 
     epochs: int
@@ -22,6 +23,7 @@ class Stage:
     gain: float = 1.0
     lr: float | None = None
     augment: bool = True
+    temperatures: tuple[float, float] | None = None
 
 
 # One step instead of four, a quarter of the work: with tau near 1 a neuron fires in that step if its current reaches
@@ -30,6 +32,19 @@ class Stage:
 # paper's; the paper (Spikformer V2, sec. 5.2.1) fine-tunes a network of one step for several.
 ONE_STEP = (TimeSteps(1), TimeConstant(1.01))
 ALL_STEPS = 2.0
+
+
+@dataclass(frozen=True)
+class Masks:
+    """How channel masks are learned (SDMFormer, sec. 3.2; the numbers are ours, the paper's are lost).
+
+    Attributes:
+        penalty: lambda, times the share of the masked sites' weights that stays.
+        lr: of the mask values at the recipe's `lr`; it follows the same curve.
+    """
+
+    penalty: float
+    lr: float = 0.02
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,7 @@ class Recipe:
         limit: train on the first `limit` pictures only, None for all.
         images: how many pictures there must be, so that nobody trains on a part without knowing; None for any.
         seed: of weights, order and augmentation.
+        masks: how channel masks are learned, of a model that has some.
     """
 
     name: str
@@ -67,6 +83,7 @@ class Recipe:
     flip: bool = True
     limit: int | None = None
     seed: int = 0
+    masks: Masks | None = None
     images: int | None = field(default=None, repr=False)
 
     @property
@@ -91,6 +108,18 @@ class Recipe:
                 start, peak = end, stage.lr
             end += stage.epochs
         return start, end, peak
+
+    def temperature(self, progress: float) -> float | None:
+        """Of the channel masks at `progress` epochs into the run; None where they are hard."""
+        start = 0
+        for stage in self.stages:
+            if progress < start + stage.epochs or stage is self.stages[-1]:
+                break
+            start += stage.epochs
+        if stage.temperatures is None:
+            return None
+        first, last = stage.temperatures
+        return first * (last / first) ** min(1.0, (progress - start) / stage.epochs)
 
     def gain(self, epoch: int) -> float:
         """What currents are multiplied by before the epoch: the gain of the stage that begins with it, else 1."""
