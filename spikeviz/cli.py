@@ -106,19 +106,20 @@ def _export(options: argparse.Namespace) -> int:
     from spikeviz.metrics.firing import spike_layers
     from spikeviz.ui.controls import dynamics, said
     from spikeviz.ui.experiment import Experiment
+    from spikeviz.ui.inputs import Input
 
     card, _ = find_card(options.name)
     x, y = sv.load_data(card.data, "test")
     if not 0 <= options.input < len(x):
         raise ValueError(f"the test images of {card.data} are numbered 0 to {len(x) - 1}, there is no {options.input}.")
     model, now = sv.load(card.name, "cpu"), Experiment(card.name, f"test/{options.input}")
-    layers, picture = spike_layers(model), x[options.input : options.input + 1]
-    recording = [sv.simulate(model, picture, keep="*.spike") for _ in range(3)][-1]  # the first pass of all is slow
     title, classes = f"test image {options.input}", find_data(card.data).classes
+    layers, shown = spike_layers(model), Input(x[options.input], title)
+    recording = [sv.simulate(model, shown.batch, keep="*.spike") for _ in range(3)][-1]  # the first pass is slow
     facts = {"checkpoint": card.name, "sha256": card.sha256, "source": now.source, "title": title, "classes": classes}
     facts |= {"label": int(y[options.input]), "said": said(dynamics(model), now)}
     facts["command"] = f"spikeviz export {card.name} --input {options.input}"
-    made = film(recording, layers, picture[0], **facts)
+    made = film(recording, layers, shown.picture, **facts)
     options.out.mkdir(parents=True, exist_ok=True)
     made.write(options.out / f"{card.name}.npz")
     print(f"{options.out / card.name}.npz: {len(layers)} layers on test image {options.input} of {card.data}")

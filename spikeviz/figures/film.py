@@ -15,8 +15,6 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from spikeviz.recording import Recording
 
 
@@ -102,10 +100,10 @@ class Film:
             raise ValueError(f"{path.name} is not a recording ({error}); `spikeviz export` writes one.") from None
 
 
-def film(recording: Recording, layers: Sequence[str], pixels: Float[Tensor, "C H W"], **facts: Any) -> Film:
-    """The first sample of a recording that kept the spikes of `layers`."""
+def film(recording: Recording, layers: Sequence[str], pixels: Float[np.ndarray, "C H W"], **facts: Any) -> Film:
+    """The first sample of a recording that kept the spikes of `layers`; `pixels` is its picture in [0, 1]."""
     from spikeviz.metrics.firing import binary_steps
 
     reels = {layer: Reel.of(binary_steps(recording[f"{layer}.spike"]).numpy()) for layer in layers}
     run = {"milliseconds": recording.milliseconds, "device": recording.device, "steps": len(recording.logits_per_step)}
-    return Film(reels, pixels.cpu().numpy(), run | {"logits": recording.output[0].tolist()} | facts)
+    return Film(reels, pixels, run | {"logits": recording.output[0].tolist()} | facts)

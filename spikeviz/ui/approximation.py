@@ -113,26 +113,26 @@ def _neuron(run: Run) -> IntegerIF:
 
 
 def _membranes(run: Run) -> Recording:
-    return _recorded(repr(run.experiment), run.card.sha256, run.experiment, run.opened.model, run.shown.pixels)
+    return _recorded(repr(run.experiment), run.card.sha256, run.experiment, run.opened.model, run.shown.batch)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _recorded(key: str, sha256: str, _experiment: Experiment, _model: nn.Module, _pixels: Tensor) -> Recording:
+def _recorded(key: str, sha256: str, _experiment: Experiment, _model: nn.Module, _batch: Tensor) -> Recording:
     """A forward pass with the membranes and spikes of all layers."""
     import spikeviz as sv
     from spikeviz.metrics import MEMBRANES
 
-    return sv.simulate(_model, _pixels[None], _experiment.interventions, MEMBRANES, _experiment.seed)
+    return sv.simulate(_model, _batch, _experiment.interventions, MEMBRANES, _experiment.seed)
 
 
 def _errors_by_depth(run: Run) -> list[tuple[float, float]]:
     rest = run.experiment.set(SpikeLevels, None)
-    return _depth_errors(repr(rest), run.card.sha256, rest, run.opened.model, run.shown.pixels)
+    return _depth_errors(repr(rest), run.card.sha256, rest, run.opened.model, run.shown.batch)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _depth_errors(
-    key: str, sha256: str, _rest: Experiment, _model: nn.Module, _pixels: Tensor
+    key: str, sha256: str, _rest: Experiment, _model: nn.Module, _batch: Tensor
 ) -> list[tuple[float, float]]:
     """Rounding and clipping at each of `DEPTHS`, mean over layers of their share of the layer's mean rate."""
     import spikeviz as sv
@@ -141,7 +141,7 @@ def _depth_errors(
     found = []
     for d in DEPTHS:
         interventions = _rest.set(SpikeLevels, SpikeLevels(d)).interventions
-        table = approximation_error(_model, sv.simulate(_model, _pixels[None], interventions, MEMBRANES, _rest.seed))
+        table = approximation_error(_model, sv.simulate(_model, _batch, interventions, MEMBRANES, _rest.seed))
         share = (table["relative"] / table["error"]).where(table["error"] > 0, 0.0)
         found.append((float((table["rounding"] * share).mean()), float((table["clipping"] * share).mean())))
     return found
@@ -152,7 +152,7 @@ def equality(lab: Lab) -> None:
     from spikeviz.figures.approximation import differences, equality_table
 
     run = lab.now
-    found = _equality(repr(run.experiment), run.card.sha256, run.experiment, run.opened.model, run.shown.pixels)
+    found = _equality(repr(run.experiment), run.card.sha256, run.experiment, run.opened.model, run.shown.batch)
     st.markdown(
         r"$W\,\frac{C}{D} + b \;=\; \frac{W}{D}\,(S_1 + S_2 + \dots + S_D) + b$, every $S_d$ binary, the bias once. "
         "Both runs are made now, through all layers to the logits."
@@ -185,7 +185,7 @@ def equality(lab: Lab) -> None:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _equality(key: str, sha256: str, _experiment: Experiment, _model: nn.Module, _pixels: Tensor) -> Equality:
+def _equality(key: str, sha256: str, _experiment: Experiment, _model: nn.Module, _batch: Tensor) -> Equality:
     from spikeviz.metrics import spike_driven_equality
 
-    return spike_driven_equality(_model, _pixels[None], _experiment.interventions, _experiment.seed)
+    return spike_driven_equality(_model, _batch, _experiment.interventions, _experiment.seed)

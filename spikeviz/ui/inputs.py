@@ -28,6 +28,7 @@ from spikeviz.ui.experiment import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     from streamlit.delta_generator import DeltaGenerator
     from torch import Tensor
 
@@ -38,12 +39,30 @@ TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"]
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """An image `[C, H, W]` in [0, 1], what to call it, its class if that is known, and what was done to it."""
+    """What goes in, what to call it, its class if that is known, and what was done to it.
+
+    `pixels` is an image `[C, H, W]` in [0, 1], or event frames `[T, 2, H, W]`.
+    """
 
     pixels: Tensor
     title: str
     label: int | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def batch(self) -> Tensor:
+        """As a model takes it: `[1, C, H, W]`, or events `[T, 1, 2, H, W]`."""
+        from spikeviz.data.catalog import as_batch
+
+        return as_batch(self.pixels[None])
+
+    @property
+    def picture(self) -> np.ndarray:
+        """To look at, `[C, H, W]` in [0, 1]: the image, or all events in one picture."""
+        from spikeviz.figures.events import picture
+
+        values = self.pixels.numpy()
+        return picture(values) if values.ndim == 4 else values
 
 
 def picked(card: CheckpointCard) -> Input:

@@ -117,6 +117,7 @@ def vanilla_against_sfa(lab: Lab) -> None:
     if other is None:
         st.caption(f"No vanilla network was trained on {run.card.data} to compare NSFR with (Fig. 9).")
         return
+    from spikeviz.data.catalog import as_batch
     from spikeviz.metrics import survey
 
     opened = runs.network(other.name, other.sha256)
@@ -124,8 +125,8 @@ def vanilla_against_sfa(lab: Lab) -> None:
 
     def work():
         pair = [
-            survey(run.opened.model, x, y, run.experiment.interventions, run.experiment.seed),
-            survey(opened.model, x, y),
+            survey(run.opened.model, as_batch(x), y, run.experiment.interventions, run.experiment.seed),
+            survey(opened.model, as_batch(x), y),
         ]
         for mine, theirs in zip(*pair, strict=True):
             yield mine.images, (mine, theirs)

@@ -35,7 +35,7 @@ class Run:
 
         facts = {"classes": find_data(self.card.data).classes, "label": self.shown.label, "notes": self.shown.notes}
         facts |= {"said": self.said, "title": self.shown.title}
-        return film(self.recording, self.opened.layers, self.shown.pixels, **facts)
+        return film(self.recording, self.opened.layers, self.shown.picture, **facts)
 
     @property
     def numbers(self) -> runs.Numbers:

@@ -96,7 +96,7 @@ def run(wanted: experiment.Experiment, shown: inputs.Input, layer: str) -> Run:
     opened = runs.network(card.name, card.sha256)
     settings = controls.dynamics(opened.model)
     wanted = wanted.only(*(setting.kind for setting in settings))
-    recording = runs.record(wanted, layer, card.sha256, opened.model, shown.pixels)
+    recording = runs.record(wanted, layer, card.sha256, opened.model, shown.batch)
     return Run(wanted, card, opened, shown, recording, controls.said(settings, wanted))
 
 

@@ -79,20 +79,20 @@ def test_images(data: str) -> tuple[Tensor, Tensor]:
     return sv.load_data(data, "test")
 
 
-def record(experiment: Experiment, layer: str, sha256: str, model: nn.Module, pixels: Tensor) -> Recording:
-    """A forward pass of one image, with all spikes and operands, and the membranes of one layer."""
+def record(experiment: Experiment, layer: str, sha256: str, model: nn.Module, batch: Tensor) -> Recording:
+    """A forward pass of one input, with all spikes and operands, and the membranes of one layer."""
     from spikeviz.metrics import OPERANDS, SPIKES
 
-    return _record(repr(experiment), sha256, (*SPIKES, *OPERANDS, f"{layer}.membrane"), experiment, model, pixels)
+    return _record(repr(experiment), sha256, (*SPIKES, *OPERANDS, f"{layer}.membrane"), experiment, model, batch)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
 def _record(
-    key: str, sha256: str, keep: tuple[str, ...], _experiment: Experiment, _model: nn.Module, _pixels: Tensor
+    key: str, sha256: str, keep: tuple[str, ...], _experiment: Experiment, _model: nn.Module, _batch: Tensor
 ) -> Recording:
     import spikeviz as sv
 
-    return sv.simulate(_model, _pixels[None], _experiment.interventions, keep=keep, seed=_experiment.seed)
+    return sv.simulate(_model, _batch, _experiment.interventions, keep=keep, seed=_experiment.seed)
 
 
 def measure(experiment: Experiment, sha256: str, model: nn.Module, recording: Recording) -> Numbers:

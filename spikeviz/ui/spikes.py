@@ -89,7 +89,7 @@ def _still(lab: Lab, exhibits: Sequence) -> None:
     rows, inputs = [], {f", {name}": run.shown for name, run in lab.runs}
     for exhibit in exhibits:
         shown = inputs.get(exhibit.title[-3:], lab.now.shown)  # of A and B each its own; beside A−B that of B
-        tiles = [tile(photograph(shown.pixels.numpy()), "input", shown.title, shown.title)]
+        tiles = [tile(photograph(shown.picture), "input", shown.title, shown.title)]
         for title, values, pixels in zip(exhibit.titles, exhibit.maps, exhibit.pixels(), strict=True):
             note = f"mean {values.mean():.2f} max {values.max():.2f}"
             alt = f"{exhibit.title}, {title}: {values.shape[0]} by {values.shape[1]} neurons, {note}"
@@ -241,6 +241,7 @@ def _take_number(lab: Lab, axis: int, index: int) -> None:
 
 def survey(lab: Lab) -> None:
     """NSFR and accuracy over many test images: what one image cannot say."""
+    from spikeviz.data.catalog import as_batch
     from spikeviz.figures.curves import nsfr_curve
     from spikeviz.metrics import survey as over
 
@@ -249,7 +250,7 @@ def survey(lab: Lab) -> None:
     title = f"Over {len(x):,} test images"
 
     def work():
-        for so_far in over(run.opened.model, x, y, run.experiment.interventions, run.experiment.seed):
+        for so_far in over(run.opened.model, as_batch(x), y, run.experiment.interventions, run.experiment.seed):
             yield so_far.images, so_far
 
     def draw(so_far, job) -> None:

@@ -57,11 +57,12 @@ def _sweep(lab: Lab) -> None:
 def _point(model, x, y, interventions, seed, number, table):
     """One setting; yields after every batch, so that it can be cancelled."""
     import spikeviz as sv
+    from spikeviz.data.catalog import as_batch
     from spikeviz.metrics import OPERANDS, operations, survey
 
-    for last in survey(model, x, y, interventions, seed):  # noqa: B007
+    for last in survey(model, as_batch(x), y, interventions, seed):  # noqa: B007
         yield number, table
-    recording = sv.simulate(model, x[:ENERGY_IMAGES], interventions, OPERANDS, seed)
+    recording = sv.simulate(model, as_batch(x[:ENERGY_IMAGES]), interventions, OPERANDS, seed)
     energy = float(operations(model, recording)["picojoule"].sum())
     return {
         "accuracy": last.accuracy, "standard error": last.error, "images": last.images,
