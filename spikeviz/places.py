@@ -24,6 +24,11 @@ def user_checkpoints() -> Path:
     return Path(platformdirs.user_data_dir("spikeviz")) / "checkpoints"
 
 
+def cache_folder() -> Path:
+    """What can be computed again: frames counted from events (made on first write)."""
+    return Path(platformdirs.user_cache_dir("spikeviz")) / "frames"
+
+
 def data_folders() -> tuple[Path, ...]:
     """The folders of `SPIKEVIZ_DATA` (joined by `os.pathsep`), in order: the only door to data that does not ship."""
     return tuple(Path(p).expanduser() for p in os.environ.get("SPIKEVIZ_DATA", "").split(os.pathsep) if p)

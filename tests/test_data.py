@@ -108,7 +108,10 @@ def test_a_mosaic_gives_back_what_went_in_and_the_same_bytes_twice(tmp_path, n):
 
 
 def test_catalogue_lists_what_it_holds():
-    assert list_data() == ["fashion", "cifar10-jpeg", "cifar10", "flowers"]
+    images = ["fashion", "cifar10-jpeg", "cifar10", "flowers"]
+    assert [name for name in list_data() if CATALOG[name].kind == "images"] == images
+    events = ["fashion-dvs", "fashion-dvs-4", "nmnist", "dvs-gesture", "cifar10-dvs", "ncaltech101"]
+    assert [name for name in list_data() if CATALOG[name].kind == "events"] == events
     for name, source in CATALOG.items():
         assert source.name == name and "test" in source.splits and len(set(source.classes)) == len(source.classes)
     assert "lossy" in CATALOG["cifar10-jpeg"].note
@@ -140,7 +143,7 @@ def test_limit_out_of_range(limit):
 
 @pytest.mark.parametrize("name", ["mnist", "", None, ["fashion"]])
 def test_unknown_name_lists_the_names(name):
-    with pytest.raises(ValueError, match="there are fashion, cifar10-jpeg, cifar10, flowers"):
+    with pytest.raises(ValueError, match="there are fashion, fashion-dvs, "):
         load_data(name)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from spikeviz.data.event_sets import read_fashion_dvs, read_recorded
 from spikeviz.data.images import Pixels, read_cifar10, read_cifar10_jpeg, read_fashion, read_flowers
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 FASHION_CLASSES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+GESTURES = (
+    *("hand clapping", "right hand wave", "left hand wave", "right arm clockwise", "right arm counter-clockwise"),
+    *("left arm clockwise", "left arm counter-clockwise", "arm roll", "air drums", "air guitar", "other"),
 )
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FULL_SCALE = {"images": 255.0, "events": 1.0}  # images become [0, 1]; event frames stay counts
@@ -44,6 +50,17 @@ class DataSource:
     read: Callable[[str, int | None], Pixels] = field(repr=False, compare=False)
 
 
+def _recorded(
+    name: str, title: str, classes: tuple[str, ...], size: int, steps: int, licence: str, note: str
+) -> DataSource:
+    """A recorded set of events as `steps` frames of equal time; `size` is the longer side of its sensor."""
+    return DataSource(
+        name, title, classes, 2, size, ("train", "test"), "events", licence,
+        f"{note} {steps} frames of equal time.", False,
+        lambda split, limit: read_recorded(name, split, limit, steps),
+    )  # fmt: skip
+
+
 _TABLE = (
     DataSource(
         name="fashion",
@@ -58,6 +75,23 @@ _TABLE = (
         "train is the official 60,000 where they are found, else train-10k with a warning.",
         ships=True,
         read=read_fashion,
+    ),
+    *(
+        DataSource(
+            name="fashion-dvs" if steps == 8 else f"fashion-dvs-{steps}",
+            title=f"Fashion-MNIST as simulated events, {steps} frames",
+            classes=FASHION_CLASSES,
+            channels=2,
+            size=34,
+            splits=("train", "test"),
+            kind="events",
+            licence="MIT, (c) 2017 Zalando SE",
+            note="Simulated events: each picture seen by a model of an event camera in three saccades, as N-MNIST was "
+            f"made; {steps} frames of equal time. train is the 10,000 training images that ship.",
+            ships=True,
+            read=partial(read_fashion_dvs, steps=steps),
+        )
+        for steps in (8, 4)
     ),
     DataSource(
         name="cifar10-jpeg",
@@ -99,6 +133,42 @@ _TABLE = (
         ships=False,
         read=read_flowers,
     ),
+    _recorded(
+        "nmnist",
+        "N-MNIST",
+        tuple("0123456789"),
+        34,
+        8,
+        "CC BY-SA 4.0, Orchard et al. 2015",
+        "Digits on a screen in front of a moving ATIS sensor; as many recordings as the folder holds.",
+    ),
+    _recorded(
+        "dvs-gesture",
+        "DVS128 Gesture",
+        GESTURES,
+        128,
+        16,
+        "CC BY 4.0, Amir et al. 2017",
+        "Hand gestures; tonic's folders.",
+    ),
+    _recorded(
+        "cifar10-dvs",
+        "CIFAR10-DVS",
+        CIFAR10_CLASSES,
+        128,
+        16,
+        "as its publisher states (Li et al. 2017)",
+        "CIFAR-10 on a moving screen; the first 90 % of each class are the training set, as in the papers.",
+    ),
+    _recorded(
+        "ncaltech101",
+        "N-Caltech101",
+        tuple(f"class {n}" for n in range(101)),
+        240,
+        16,
+        "as its publisher states (Orchard et al. 2015)",
+        "No official split: the first 90 % of each class are the training set. Classes by their folders' order.",
+    ),
 )
 CATALOG: dict[str, DataSource] = {source.name: source for source in _TABLE}
 DOWNLOADS = {"fashion": "FashionMNIST", "cifar10": "CIFAR10"}  # names in torchvision.datasets
@@ -121,7 +191,8 @@ def load_data(
 ) -> tuple[Float32[Tensor, "N *sample"], Int64[Tensor, "N"]]:
     """The first `limit` samples of a split (all of them by default, or where it has fewer), in the set's own order.
 
-    Answers `(x, y)`: images float32 [N, C, H, W] in [0, 1] at native size, labels int64 [N]. Both are the caller's to
+    Answers `(x, y)`: images float32 [N, C, H, W] in [0, 1] at native size, or event frames [N, T, 2, H, W], which are
+    counts (channel 0 = OFF, 1 = ON); labels int64 [N]. Both are the caller's to
     write to. Raises ValueError for an unknown name or split, a limit below 1 or a damaged file, FileNotFoundError where
     the data is not here; nothing is ever downloaded and no other split stands in for a missing one.
     """

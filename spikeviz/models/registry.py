@@ -105,6 +105,27 @@ def _espikeformer_fashion(name: str, what: str, **settings: Any) -> ModelSpec:
     return _spec(name, "e-spikeformer", 338_842, "counted", "", notes, config)
 
 
+def _dvs(name: str, form: type[SpikformerConfig], what: str) -> ModelSpec:
+    """Of 34 x 34 events; the stem shrinks after stages 1 to 3 and leaves 5 x 5 tokens of 40 pixels."""
+    masked = form is SDMFormerConfig
+    family, params = ("sdmformer", 132_170) if masked else ("spikformer", 163_594)
+    notes = (
+        f"demo size, trained by spikeviz: {what}; the stem shrinks after stages 1 to 3, to 5 x 5 tokens of 40 pixels"
+    )
+    return _spec(name, family, params, "counted", "", notes, form("dvs", 2, 64, 4, 10, 2, 40, 8, pools=(1, 2, 3)))
+
+
+def _espikeformer_dvs(name: str, levels: int) -> ModelSpec:
+    shape = {"heads": 4, "strides": (2, 2, 2, 1), "conv_blocks": (1, 1, 1), "events": True}
+    config = ESpikeFormerConfig("base", (8, 16, 32, 64), (1,), 10, 2, 40, time_steps=4, levels=levels, **shape)
+    notes = (
+        f"demo size, trained by spikeviz: simulated events, integers up to D = {levels} in each of 4 steps; its stem "
+        "has strides 2, 2, 2, 1 instead of 2, 2, 2, 2, which leaves 5 x 5 tokens of 40 pixels, one block instead of "
+        "two in its third stage, one attention block instead of six, and no stage after it"
+    )
+    return _spec(name, "e-spikeformer", 228_498, "counted", "", notes, config)
+
+
 HEADS_OURS = "number of heads not published, reconstructed"
 LARGE = "the published large form, which is not the paper's Fig. 4: RepConv, LayerScale, two heads that are averaged, "
 PUBLISHED = (
@@ -164,6 +185,10 @@ DEMO = (
         _espikeformer_fashion(f"e-spikeformer-fashion-sfa{d}", f"integers up to D = {d} in one step", levels=d)
         for d in (1, 2, 4, 8)
     ),
+    _dvs("spikformer-fashion-dvs", SpikformerConfig, "simulated events"),
+    _dvs("sdmformer-fashion-dvs", SDMFormerConfig, "simulated events, masks learned; a reconstruction"),
+    _dvs("sdmformer-nmnist", SDMFormerConfig, "masks learned; a reconstruction"),
+    *(_espikeformer_dvs(f"e-spikeformer-fashion-dvs-d{d}", d) for d in (1, 4)),
     _espikeformer_fashion(
         "e-spikeformer-fashion-vanilla4",
         "the same architecture with binary LIF neurons, the image shown for T = 4 steps",

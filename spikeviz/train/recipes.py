@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from spikeviz.interventions import Intervention, TimeConstant, TimeSteps
 
@@ -130,6 +131,14 @@ def _espikeformer(name: str, data: str, stages: tuple[Stage, ...], images: int) 
     return Recipe(name, name, data, stages=stages, lr=4e-3, smoothing=0.0, images=images)
 
 
+def _events(name: str, data: str, stages: tuple[Stage, ...], **settings: Any) -> Recipe:
+    """Event frames: moved by up to a pixel, never mirrored, since a shoe's toe points one way."""
+    return Recipe(name, name, data, stages=stages, batch=32, lr=2e-3, smoothing=0.0, shift=1, flip=False, **settings)
+
+
+# Masks are soft and harden in the first part, and hard in the last, where the rest learns to do without what is gone.
+SOFT_THEN_HARD = (Stage(6, temperatures=(5.0, 100.0)), Stage(4))
+
 # Five networks that differ in their neurons and in nothing else, trained alike: what is between them is SFA.
 SFA_AND_VANILLA = (*(f"e-spikeformer-fashion-sfa{d}" for d in (1, 2, 4, 8)), "e-spikeformer-fashion-vanilla4")
 RECIPES: dict[str, Recipe] = {
@@ -159,6 +168,10 @@ RECIPES: dict[str, Recipe] = {
             _espikeformer(n, "fashion", (Stage(5, augment=False), Stage(2, lr=2e-3, augment=False)), 60_000)
             for n in SFA_AND_VANILLA
         ),
+        _events("spikformer-fashion-dvs", "fashion-dvs", (Stage(10),)),
+        _events("sdmformer-fashion-dvs", "fashion-dvs", SOFT_THEN_HARD, masks=Masks(0.3)),
+        _events("sdmformer-nmnist", "nmnist", (Stage(30, temperatures=(5.0, 100.0)), Stage(20)), masks=Masks(0.3)),
+        *(_events(f"e-spikeformer-fashion-dvs-d{d}", "fashion-dvs-4", (Stage(10),)) for d in (1, 4)),
         _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(5),), 50_000),
     )
 }

@@ -1,0 +1,104 @@
+"""Data sets of events as frames of a fixed T: Fashion-MNIST through the event-camera simulator, and recorded sets.
+
+Frames are counted once for each split and kept in the user's cache, from where they are read piece by piece. A limit
+that is asked for before that counts no more recordings than it needs, and keeps nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Integer
+
+from spikeviz.data import event_files as files
+from spikeviz.data.dvs import DEFAULT, frames_of
+from spikeviz.data.events import by_number
+from spikeviz.data.images import Pixels, read_fashion
+from spikeviz.places import cache_folder
+
+SIMULATED = {"train": "train-10k", "test": "test"}  # splits of Fashion-MNIST: what ships
+SEEDS = {"train": 1, "test": 0}  # of the simulated noise
+VERSION = 1  # of what is counted: another one leaves old caches unread
+Frames = Integer[np.ndarray, "n T 2 H W"]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded set: its recordings, the sensor's height and width, and how its files are read."""
+
+    listed: Callable[[str], list[tuple[Path, int]]]
+    size: tuple[int, int]
+    reading: tuple[tuple[str, object], ...] = ()
+
+
+RECORDED = {
+    "nmnist": Recorded(files.list_nmnist, (34, 34)),
+    "dvs-gesture": Recorded(files.list_dvs_gesture, (128, 128), (("columns", "xypt"), ("tick", 1000))),
+    "cifar10-dvs": Recorded(files.list_cifar10_dvs, (128, 128)),
+    "ncaltech101": Recorded(files.list_ncaltech101, (180, 240)),
+}
+
+
+def read_fashion_dvs(split: str, limit: int | None, steps: int) -> Pixels:
+    """Simulated events of Fashion-MNIST `[n, steps, 2, 34, 34]`: the 10,000 training images that ship, or the test set.
+
+    Recording i of a split is always the same: its noise is a function of the split and i.
+    """
+
+    def count(number: int | None) -> Frames:
+        images = read_fashion(SIMULATED[split], number).pixels.astype(np.float32) / 255
+        return frames_of(images[:, 0], DEFAULT, SEEDS[split], steps)
+
+    _, labels = read_fashion(SIMULATED[split], None)
+    frames = _kept(f"fashion-dvs {split} {steps} {DEFAULT!r} {SEEDS[split]}", count, limit)
+    return Pixels(frames, labels[: len(frames)])
+
+
+def read_recorded(name: str, split: str, limit: int | None, steps: int) -> Pixels:
+    """A recorded set as frames `[n, steps, 2, H, W]` of equal time, each recording from its first event to its last.
+
+    Raises:
+        ValueError: for a split there is none of, or a recording that is damaged.
+        FileNotFoundError: where the set is not in `SPIKEVIZ_DATA`.
+    """
+    source = RECORDED[name]
+    pairs = source.listed(split)
+    stamp = [(path.name, path.stat().st_size) for path, _ in pairs]
+
+    def count(number: int | None) -> Frames:
+        size = dict(source.reading) | {"size": source.size}
+        return np.stack([by_number(files.read_events(p, p.name, **size), steps) for p, _ in pairs[:number]])
+
+    frames = _kept(f"{name} {split} {steps} {stamp}", count, limit)
+    return Pixels(frames, np.array([label for _, label in pairs[: len(frames)]], dtype=np.uint8))
+
+
+def _kept(key: str, count: Callable[[int | None], Frames], limit: int | None) -> Frames:
+    """The first `limit` of what `count` answers, from the cache, or into it where all are asked for."""
+    path = cache_folder() / f"{key.split()[0]}-{hashlib.sha256(f'{VERSION} {key}'.encode()).hexdigest()[:16]}.npy"
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)[:limit]
+    except (OSError, ValueError):  # not there yet, or damaged
+        frames = count(limit)
+    if limit is None:
+        _write(path, frames)
+    return frames
+
+
+def _write(path: Path, frames: Frames) -> None:
+    """A second file first: whoever reads sees all of it or nothing. A cache that cannot be written is none."""
+    fresh = path.with_name(f"{path.stem}-{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with fresh.open("wb") as file:
+            np.save(file, frames, allow_pickle=False)
+        os.replace(fresh, path)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink()
