@@ -190,7 +190,7 @@ def test_a_pruned_network_is_stored_and_read_again(masked, events, tmp_path):
 def test_what_cannot_be_pruned(masked):
     with pytest.raises(ValueError, match="tiny-cifar has no channel masks to prune by"):
         sv.prune_channels(make_tiny(), 0.5)
-    with pytest.raises(ValueError, match=r"a threshold is a number from 0 to 1, not 1.5"):
+    with pytest.raises(ValueError, match=r"a threshold is a number from 0 to 1, not 1\.5"):
         sv.prune_channels(masked, 1.5)
     with pytest.raises(ValueError, match="has no channel masks; an SDMFormer that is not pruned has"):
         mask_rates(sv.prune_channels(masked, 0.5))

@@ -66,7 +66,7 @@ def _records(content: bytes, start: int, dtype: DTypeLike, notes: list[str]) -> 
 def _keep(kept: Bool[np.ndarray, "n"], notes: list[str], what: str) -> Bool[np.ndarray, "n"]:
     """Says how many entries are left out; answers the mask."""
     if not kept.all():
-        notes.append(f"{(~kept).sum():,} {what} left out")
+        notes.append(f"left out {what}: {(~kept).sum():,}")
     return kept
 
 
@@ -289,7 +289,7 @@ def read_evt3(content: bytes, start: int, order: str, notes: list[str]) -> Decod
             carried[int(row[-1] >= 0)] = 3 << 12 | values[base[-1]] >> 11 << 11 | column
         laps = int(lap[-1]) if len(lap) else laps
     if early:
-        notes.append(f"{early:,} events before the first time stamp left out")
+        notes.append(f"left out events before the first time stamp: {early:,}")
     if laps:
         notes.append(f"the 24-bit time counter ran over {laps:,} time{'s' if laps > 1 else ''}")
     return Decoded(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
