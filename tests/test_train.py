@@ -9,10 +9,11 @@ import pytest
 import torch
 
 import spikeviz as sv
+from spikeviz.nn.masks import find_masks
 from spikeviz.train import loop
 from spikeviz.train.evaluate import accuracy, ship
 from spikeviz.train.loop import augment, learning_rate, train
-from spikeviz.train.recipes import ONE_STEP, RECIPES, Recipe, Stage, find_recipe
+from spikeviz.train.recipes import ONE_STEP, RECIPES, Masks, Recipe, Stage, find_recipe
 
 TINY = Recipe(
     "tiny", "spikformer-fashion", "fashion", "train-10k", (Stage(1, ONE_STEP), Stage(2, ONE_STEP)), batch=16, limit=48
@@ -174,6 +175,54 @@ def test_weight_decay_spares_biases_and_norms():
     spared = {n for n, p in model.named_parameters() if not loop.decays(p)}
     assert all(n.endswith(".bias") or ".norm." in n for n in spared)
     assert not any(".norm." in n for n, p in model.named_parameters() if loop.decays(p))
+
+
+# --- channel masks ---
+
+MASKED = Recipe(
+    "masked", "sdmformer-fashion-dvs", "fashion-dvs", "train",
+    (Stage(1, temperatures=(5.0, 100.0)), Stage(1)), batch=4, limit=16, masks=Masks(2.0, lr=0.3),
+)  # fmt: skip
+
+
+def test_temperatures_rise_by_equal_factors_and_end_where_masks_are_hard():
+    recipe = replace(MASKED, stages=(Stage(2, temperatures=(5.0, 500.0)), Stage(1)))
+    assert [recipe.temperature(p) for p in (0.0, 1.0, 1.5)] == pytest.approx([5.0, 50.0, 5 * 100**0.75])
+    assert recipe.temperature(2.0) is None and recipe.temperature(2.9) is None
+    assert TINY.temperature(0.5) is None
+
+
+def test_masks_learn_in_the_soft_part_and_stay_in_the_hard_one(tmp_path):
+    model = train(MASKED, tmp_path, "cpu", progress=False)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    first, last = (line["masks"] for line in lines if "epoch" in line)
+    for name, mask in find_masks(model).items():
+        state = last[name]
+        assert state["channels"] == len(mask.value) == sum(state["histogram"])
+        assert state["kept"] == int(mask.kept(0.5).sum())
+        # the penalty pulls in the first part; in the second nothing pulls, and a hard mask has no gradient
+        assert first[name] == state and mask.value.mean() < 0.3
+    assert set(first) == set(find_masks(model))
+
+
+def test_without_a_penalty_the_share_of_weights_is_not_pulled(tmp_path):
+    pulled, free = (
+        train(
+            replace(MASKED, masks=Masks(p, lr=0.3), stages=MASKED.stages[:1]), tmp_path / str(p), "cpu", progress=False
+        )
+        for p in (5.0, 0.0)
+    )
+    left = [loop.weights_left(find_masks(model)).item() for model in (pulled, free)]
+    assert left[0] < left[1]
+
+
+def test_frames_of_a_recording_move_together():
+    x = torch.zeros(6, 3, 2, 9, 9)
+    x[..., 4, 4] = 1
+    moved = augment(x, 2, True, torch.Generator().manual_seed(0))
+    assert moved.shape == x.shape and moved.sum() == x.sum()
+    assert all(torch.equal(recording[0, 0], frame[c]) for recording in moved for frame in recording for c in (0, 1))
+    assert len({tuple(r[0, 0].nonzero()[0].tolist()) for r in moved}) > 1
 
 
 def test_recipes_name_what_exists():
