@@ -134,6 +134,7 @@ def test_diagrams_are_drawn_from_real_spikes():
     assert "a = 0.3 over D = 10: 9 spikes of 3 neurons" in html
 
 
+@ALL_DEPTHS
 def test_a_page_of_other_networks_keeps_what_it_showed():
     """Spike maps of a Spikformer, integer firing, and back: each page has a network it is about, the picture stays."""
     app = AppTest.from_file(str(house() / "app.py"), default_timeout=120)
