@@ -124,6 +124,17 @@ def test_the_errors_on_the_page_are_those_of_the_library():
         assert at_two[name] == pytest.approx(100 * share, rel=1e-6)
 
 
+def test_a_preset_whose_network_is_missing_says_so(monkeypatch):
+    from spikeviz import cards
+
+    known = {name: path for name, path in cards.card_files().items() if name != VANILLA}
+    monkeypatch.setattr(cards, "card_files", lambda: known)
+    app = opened(sfa_D="2")
+    sound(next(b for b in app.button if b.label.startswith("Spike maps, vanilla")).click().run())
+    assert len(app.warning) == 1 and "is not whole: A is of no network there is" in app.warning[0].value
+    assert "D=4 T=1" in status(app)
+
+
 @needs(VANILLA)
 def test_diagrams_are_drawn_from_real_spikes():
     app = opened(sfa_part="patterns", sfa_D="3", sfa_T="3", sfa_layer="blocks.0.mlp.hidden")

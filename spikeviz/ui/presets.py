@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from spikeviz.ui.experiment import Parameter
+from spikeviz.ui.experiment import Parameter, notice
 
 CHOSEN = "preset"
 
@@ -41,10 +41,17 @@ def choose(page: str, presets: Sequence[Preset], parameters: Sequence[Parameter]
 
 
 def apply(page: str, preset: Preset, parameters: Sequence[Parameter]) -> None:
-    """Set every parameter; the network and the input stay unless the preset names them."""
+    """Set every parameter; the network and the input stay unless the preset names them.
+
+    What is not here, such as a network that has not been trained yet, is a notice.
+    """
     for parameter in parameters:
         if parameter.name in preset.address or parameter.name not in ("checkpoint", "input"):
-            parameter.read(preset.address.get(parameter.name))
+            try:
+                parameter.read(preset.address.get(parameter.name))
+            except ValueError as error:
+                notice(f"{preset.title} is not whole: {error}")
+                parameter.read(None)
     st.session_state[f"{page}_{CHOSEN}"] = preset, state(parameters)
 
 
