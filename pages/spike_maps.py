@@ -9,27 +9,28 @@ from spikeviz.ui.opening import open_lab
 from spikeviz.ui.presets import Preset
 
 PAGE, TITLE = "maps", "Spike maps"
+NETWORK = {"checkpoint": "spikformer-fashion"}  # which the presets speak of
 FIGURES = (
     Preset(
         "Spike maps by step (Fig. 8)",
         "E-SpikeFormer, Fig. 8",
         "Same quantity: the mean over channels at each step and over all steps. Another network, other pictures: a "
         "Spikformer on small images.",
-        {"maps_T": "4", "maps_layer": "blocks.0.attn.proj"},
+        {**NETWORK, "maps_T": "4", "maps_layer": "blocks.0.attn.proj"},
     ),
     Preset(
         "Firing rate by step (Fig. 9)",
         "E-SpikeFormer, Fig. 9, vanilla curve",
         "Same quantity: NSFR of binary neurons at each step. Run it over the test images below; the paper's network is "
         "larger.",
-        {"maps_T": "4"},
+        {**NETWORK, "maps_T": "4"},
     ),
     Preset(
         "One step against four",
         "Spikformer V2, sec. 5.2.1",
         "A is the network as trained, B the same weights at T = 1. The paper fine-tunes for another T; nothing is "
         "retrained here.",
-        {"maps_T": "1", "maps_A": "T:4", "maps_side": "diff"},
+        {**NETWORK, "maps_T": "1", "maps_A": "T:4", "maps_side": "diff"},
     ),
 )
 

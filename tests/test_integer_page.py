@@ -184,3 +184,26 @@ def test_networks_and_their_siblings():
 def test_the_verdict_says_what_the_numbers_say(sfa, plain, words):
     said = integers.verdict(np.array(sfa), np.array(plain))
     assert all(word in said for word in words), said
+
+
+def test_a_point_of_the_sweep_says_its_own_t_and_d():
+    """What leaves as a table must not call a vanilla network's T its D."""
+    from spikeviz.figures.cost import by_depth
+    from spikeviz.ui.tradeoff import _point
+
+    x, y = sv.load_data("fashion", "test", 8)
+    model = sv.load(SFA4)
+    rows = []
+    for meaning, d, interventions in (
+        ("what-if", 2, (SpikeLevels(2),)),
+        ("vanilla", 1, (sv.interventions.TimeSteps(4),)),
+    ):
+        steps = _point(model, x, y, interventions, 0, 0, [])
+        try:
+            while True:
+                next(steps)
+        except StopIteration as end:
+            rows.append({"meaning": meaning, "D": d, **end.value})
+    assert [(row["T"], row["images"]) for row in rows] == [(1, 8), (4, 8)]
+    chart = by_depth(rows, "accuracy")
+    assert chart.rules[0].label.startswith("vanilla 4 x 1") and list(chart.table()["T"]) == [1, 4]

@@ -24,7 +24,7 @@ def by_depth(rows: Sequence[Mapping[str, Any]], column: str) -> Chart:
             d, y = np.array(part).T
             curves.append(Line(d, y, name, colour, dash=meaning == "what-if"))
     rules = [
-        Rule(float(row[column]), f"vanilla {row['D']} x 1: {row[column]:.3g}")
+        Rule(float(row[column]), f"vanilla {row['T']} x {row['D']}: {row[column]:.3g}")
         for row in rows
         if row["meaning"] == "vanilla"
     ]

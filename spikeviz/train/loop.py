@@ -310,4 +310,5 @@ def describe(device: torch.device) -> str:
     """The device in words: "CPU, 2 threads" or the GPU's name."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type.upper()}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{device.type.upper()}, {threads} thread{'s' * (threads > 1)}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from spikeviz.interventions import SpikeLevels
-from spikeviz.ui.integers import depth, fires_integers
+from spikeviz.ui.integers import DEPTHS, depth, fires_integers
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from spikeviz.recording import Recording
     from spikeviz.ui.experiment import Experiment
     from spikeviz.ui.lab import Lab, Run
-
-DEPTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 
 def errors(lab: Lab) -> None:
@@ -94,11 +92,13 @@ def _layers(lab: Lab) -> None:
         + ", ".join(f"{row.layer} {row.relative:.1%}" for row in table.itertuples()),
     )
     sweep = _errors_by_depth(lab.now)
+    (first_rounded, first_clipped), (last_rounded, last_clipped) = sweep[0], sweep[-1]
     lab.figure(
         figures.errors_by_depth(DEPTHS, *zip(*sweep, strict=True)),
-        "The same image and weights (what-if) at each D, mean over layers. Clipping is what a larger D takes away. The "
-        "share that is rounded grows: what flows on is divided by D, and the membranes behind it shrink. "
-        + f"At D = {depth(lab.now)} of this setting: {table['relative'].mean():.1%}.",
+        f"The same image and weights (what-if) at each D, mean over layers. From D = {DEPTHS[0]} to {DEPTHS[-1]} what "
+        f"is clipped goes from {first_clipped:.1%} to {last_clipped:.1%} of the mean rate, what is rounded from "
+        f"{first_rounded:.1%} to {last_rounded:.1%}: what flows on is divided by D, so that the membranes behind it "
+        f"change with D as well. At D = {depth(lab.now)} of this setting: {table['relative'].mean():.1%}.",
         "E-SpikeFormer, sec. 4.2",
         alt="Rounding and clipping error against D: "
         + ", ".join(f"D {d}: {r:.3f} and {c:.3f}" for d, (r, c) in zip(DEPTHS, sweep, strict=True)),

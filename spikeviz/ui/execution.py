@@ -139,7 +139,7 @@ def _unrolling(lab: Lab) -> None:
     lab.figure(
         raster_of("T x D unrolling", diagrams, names),
         f"Real spikes of {len(places)} neurons of {lab.layer} (channel, row, column), this image, {run.said}: from the "
-        "one that fires most to a silent one.",
+        f"one that fires most to {'the one that fires least' if counts[-1].any() else 'a silent one'}.",
         "E-SpikeFormer, Fig. 6",
         html=slots(diagrams, names),
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from spikeviz.cards import CheckpointCard
     from spikeviz.ui.lab import Lab, Run
 
+DEPTHS = (1, 2, 3, 4, 6, 8, 12, 16)  # of a curve against D
 SURVEY_IMAGES = 512
 
 
