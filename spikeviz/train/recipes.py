@@ -172,7 +172,7 @@ RECIPES: dict[str, Recipe] = {
         _events("sdmformer-fashion-dvs", "fashion-dvs", SOFT_THEN_HARD, masks=Masks(0.3)),
         _events("sdmformer-nmnist", "nmnist", (Stage(30, temperatures=(5.0, 100.0)), Stage(20)), masks=Masks(0.3)),
         *(_events(f"e-spikeformer-fashion-dvs-d{d}", "fashion-dvs-4", (Stage(10),)) for d in (1, 4)),
-        _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(5),), 50_000),
+        _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(4),), 50_000),
     )
 }
 
