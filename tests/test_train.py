@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import spikeviz as sv
+from spikeviz.data.catalog import open_data
 from spikeviz.nn.masks import find_masks
 from spikeviz.train import loop
 from spikeviz.train.evaluate import accuracy, ship
@@ -237,7 +238,7 @@ def test_recipes_name_what_exists():
 
 def test_a_run_becomes_a_checkpoint(finished, tmp_path, monkeypatch):
     """Written, evaluated as it is stored, and loaded again: the card's number is that of the stored file."""
-    monkeypatch.setattr("spikeviz.train.evaluate.load_data", lambda n, s, limit=None: sv.load_data(n, s, limit or 60))
+    monkeypatch.setattr("spikeviz.train.evaluate.open_data", lambda n, s, limit=None: open_data(n, s, limit or 60))
     monkeypatch.setattr("spikeviz.cards.user_checkpoints", lambda: tmp_path)
     card = ship(finished.folder, tmp_path, device="cpu", progress=False)
     assert card in sv.list_checkpoints()

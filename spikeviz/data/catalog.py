@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, Integer
 
 from spikeviz.data.event_sets import read_fashion_dvs, read_recorded
 from spikeviz.data.images import Pixels, read_cifar10, read_cifar10_jpeg, read_fashion, read_flowers
@@ -34,7 +34,8 @@ FULL_SCALE = {"images": 255.0, "events": 1.0}  # images become [0, 1]; event fra
 class DataSource:
     """One data set. `classes[y]` names label y; `size`: native side in pixels; `ships`: a split comes with spikeviz.
 
-    `read(split, limit)` answers the first `limit` samples (None = all) as uint8 arrays that may belong to a cache.
+    `read(split, limit)` answers the first `limit` samples (None = all) as whole numbers that may belong to a cache.
+    `steps`: T of event frames, 0 of images.
     """
 
     name: str
@@ -48,6 +49,12 @@ class DataSource:
     note: str
     ships: bool
     read: Callable[[str, int | None], Pixels] = field(repr=False, compare=False)
+    steps: int = 0
+
+    @property
+    def sample(self) -> str:
+        """What one of its samples is called."""
+        return "recording" if self.kind == "events" else "image"
 
 
 def _recorded(
@@ -57,7 +64,7 @@ def _recorded(
     return DataSource(
         name, title, classes, 2, size, ("train", "test"), "events", licence,
         f"{note} {steps} frames of equal time.", False,
-        lambda split, limit: read_recorded(name, split, limit, steps),
+        lambda split, limit: read_recorded(name, split, limit, steps), steps,
     )  # fmt: skip
 
 
@@ -90,6 +97,7 @@ _TABLE = (
             f"made; {steps} frames of equal time. train is the 10,000 training images that ship.",
             ships=True,
             read=partial(read_fashion_dvs, steps=steps),
+            steps=steps,
         )
         for steps in (8, 4)
     ),
@@ -196,14 +204,38 @@ def load_data(
     write to. Raises ValueError for an unknown name or split, a limit below 1 or a damaged file, FileNotFoundError where
     the data is not here; nothing is ever downloaded and no other split stands in for a missing one.
     """
-    import torch  # here, so that a page can name classes before it is loaded
+    samples, labels = open_data(name, split, limit)
+    return samples[:], labels
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The samples of a split, converted where they are looked at: `samples[3]`, `samples[:64]` are float32 tensors.
+
+    Frames of events stay in the file of the cache until then: all of them at once would be large.
+    """
+
+    pixels: Integer[np.ndarray, "N *sample"] = field(repr=False)
+    full: float
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, which: int | slice) -> Float32[Tensor, "..."]:
+        import torch  # here, so that a page can name classes before it is loaded
+
+        return torch.from_numpy(np.asarray(self.pixels[which]).astype(np.float32)).div_(self.full)
+
+
+def open_data(name: str, split: str = "test", limit: int | None = None) -> tuple[Samples, Int64[Tensor, "N"]]:
+    """What `load_data` answers, but a sample becomes a tensor when it is asked for. Raises as `load_data`."""
+    import torch
 
     source = find_data(name)
     if split not in source.splits:
         raise ValueError(f"{name} has no split {split!r}; there are {', '.join(source.splits)}")
     pixels, labels = source.read(split, _checked(limit))
-    x = torch.from_numpy(pixels.astype(np.float32)).div_(FULL_SCALE[source.kind])
-    return x, torch.from_numpy(labels.astype(np.int64))
+    return Samples(pixels, FULL_SCALE[source.kind]), torch.from_numpy(labels.astype(np.int64))
 
 
 def as_batch(samples: Float32[Tensor, "N *sample"]) -> Float32[Tensor, "..."]:

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Integer
+from jaxtyping import Float32, Integer
 
 from spikeviz.data import event_files as files
-from spikeviz.data.dvs import DEFAULT, frames_of
-from spikeviz.data.events import by_number
+from spikeviz.data.dvs import DEFAULT, events_of, frames_of
+from spikeviz.data.events import Events, by_number
 from spikeviz.data.images import Pixels, read_fashion
 from spikeviz.places import cache_folder
 
+SIMULATION = "fashion-dvs"
 SIMULATED = {"train": "train-10k", "test": "test"}  # splits of Fashion-MNIST: what ships
 SEEDS = {"train": 1, "test": 0}  # of the simulated noise
 VERSION = 1  # of what is counted: another one leaves old caches unread
@@ -77,6 +78,38 @@ def read_recorded(name: str, split: str, limit: int | None, steps: int) -> Pixel
 
     frames = _kept(f"{name} {split} {steps} {stamp}", count, limit)
     return Pixels(frames, np.array([label for _, label in pairs[: len(frames)]], dtype=np.uint8))
+
+
+def recording(name: str, split: str, index: int) -> Events:
+    """The events behind sample `index` of a set of events, before they are counted into frames.
+
+    Raises:
+        ValueError: for a set that is not one of events, or an index it does not have.
+        FileNotFoundError: where the set is not in `SPIKEVIZ_DATA`.
+    """
+    if name.startswith(SIMULATION):
+        images = read_fashion(SIMULATED[split], None).pixels
+        _check_index(name, index, len(images))
+        image = images[index : index + 1, 0].astype(np.float32) / 255
+        return simulated(image, SEEDS[split], index)
+    if name not in RECORDED:
+        raise ValueError(f"{name} holds no events; {SIMULATION}, {', '.join(RECORDED)} do")
+    source = RECORDED[name]
+    pairs = source.listed(split)
+    _check_index(name, index, len(pairs))
+    path = pairs[index][0]
+    return files.read_events(path, path.name, **dict(source.reading) | {"size": source.size})
+
+
+def simulated(images: Float32[np.ndarray, "1 H W"], seed: int = 0, index: int = 0) -> Events:
+    """One picture, [0, 1], through the simulated camera."""
+    (found,) = events_of(images, DEFAULT, seed, [index])
+    return Events(*found, notes=("simulated events, no camera recorded them",))
+
+
+def _check_index(name: str, index: int, count: int) -> None:
+    if not 0 <= index < count:
+        raise ValueError(f"the recordings of {name} are numbered 0 to {count - 1}, there is no {index}")
 
 
 def _kept(key: str, count: Callable[[int | None], Frames], limit: int | None) -> Frames:

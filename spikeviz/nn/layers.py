@@ -228,13 +228,25 @@ class Intake(nn.Module):
             x = (x - x.new_tensor(self.mean).view(shape)) / x.new_tensor(self.std).view(shape)
         return x
 
+    @property
+    def events(self) -> bool:
+        """Whether the input is events: two channels, OFF and ON."""
+        return self.channels == 2
+
     def check(self, x: Tensor) -> None:
         """Raise a ValueError that says what was given and what is taken."""
         given = list(x.shape)
         if x.ndim not in (4, 5):
             raise ValueError(f"a model takes images [B, C, H, W] or events [T, B, C, H, W], not a tensor {given}.")
         if x.shape[-3] != self.channels:
-            raise ValueError(f"this network takes {self.channels} channel(s), the input {given} has {x.shape[-3]}.")
+            advice = ""
+            if self.events:
+                advice = " It sees events as frames [T, B, 2, H, W], OFF and ON; choose another network for images."
+            elif x.ndim == 5 and x.shape[-3] == 2:
+                advice = " These are events, and it sees images; choose a network for events."
+            raise ValueError(
+                f"this network takes {self.channels} channel(s), the input {given} has {x.shape[-3]}.{advice}"
+            )
         if 0 in x.shape:
             raise ValueError(f"the input {given} is empty.")
         if self.size is None and (x.shape[-1] % self.stride or x.shape[-2] % self.stride):

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from spikeviz.cards import CheckpointCard
 from spikeviz.checkpoints import auto_device, fill, read_weights, save
-from spikeviz.data.catalog import as_batch, load_data
+from spikeviz.data.catalog import as_batch, open_data
 from spikeviz.models.registry import build
 from spikeviz.simulation import simulate
 from spikeviz.train.loop import describe
@@ -21,7 +21,7 @@ BATCH = 50
 
 def accuracy(model: nn.Module, data: str, limit: int | None = None, progress: bool = True) -> tuple[float, int]:
     """Share of the test samples of `data` whose largest logit (mean over T) is the right one; how many they were."""
-    x, y = load_data(data, "test", limit)
+    x, y = open_data(data, "test", limit)
     batches = range(0, len(x), BATCH)
     right = 0
     for start in tqdm(batches, f"{data}, test", disable=not progress, mininterval=2.0):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -27,6 +27,7 @@ class Setting:
         name: in the status line and, after the page's prefix, in the address.
         label: of the slider.
         trained: the value the network was trained with, at which nothing is intervened.
+        most: where the slider ends, if that is before the intervention's own end.
     """
 
     kind: type[Intervention]
@@ -34,10 +35,13 @@ class Setting:
     name: str
     label: str
     trained: float
+    most: float | None = None
 
     @property
     def bounds(self) -> Bounds:
-        return next(f for f in fields(self.kind) if f.name == self.field).metadata["bounds"]
+        bounds = next(f for f in fields(self.kind) if f.name == self.field).metadata["bounds"]
+        low, high = bounds.slider
+        return bounds if self.most is None else replace(bounds, slider=(low, min(high, self.most)))
 
     def value(self, experiment: Experiment) -> float:
         """As the experiment has it."""
@@ -87,12 +91,13 @@ class Setting:
 
 
 def dynamics(model: nn.Module) -> list[Setting]:
-    """D, T, firing threshold and time constant, as far as `model` has them."""
+    """D, T, firing threshold and time constant, as far as `model` has them; of events there are T frames at most."""
     from spikeviz.interventions import FiringThreshold, SpikeLevels, TimeConstant, TimeSteps
     from spikeviz.nn.neurons import Neuron
 
     neurons = [m for m in model.modules() if isinstance(m, Neuron)]
     taus, levels = ([getattr(m, n) for m in neurons if n in m.tunable] for n in ("tau", "levels"))
+    frames = model.time_steps if model.intake.events else None
     table: list[tuple[type[Intervention], str, str, str, Callable[[], float]]] = [
         (SpikeLevels, "D", "D", "D", lambda: max(levels)),
         (TimeSteps, "T", "T", "T", lambda: model.time_steps),
@@ -100,7 +105,7 @@ def dynamics(model: nn.Module) -> list[Setting]:
         (TimeConstant, "tau", "tau", "tau", lambda: max(set(taus), key=taus.count)),
     ]
     return [
-        Setting(kind, field, name, label, trained())
+        Setting(kind, field, name, label, trained(), frames if kind is TimeSteps else None)
         for kind, field, name, label, trained in table
         if kind.possible(model)
     ]

@@ -1,10 +1,9 @@
-"""The input of an experiment: a test image by its number, or a picture the user brings."""
+"""The input of an experiment: a test sample by its number, or a picture or recording the user brings."""
 
 from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -26,50 +25,23 @@ from spikeviz.ui.experiment import (
     taken,
     whole,
 )
+from spikeviz.ui.uploads import MAX_MB, RECORDINGS, TYPES, Input, read_upload
 
 if TYPE_CHECKING:
-    import numpy as np
     from streamlit.delta_generator import DeltaGenerator
-    from torch import Tensor
+
+    from spikeviz.data.catalog import DataSource
+    from spikeviz.data.events import Events
 
 PICTURES = "pictures"
 KEPT_PICTURES = 4  # of one session
-TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"]
-
-
-@dataclass(frozen=True, eq=False)
-class Input:
-    """What goes in, what to call it, its class if that is known, and what was done to it.
-
-    `pixels` is an image `[C, H, W]` in [0, 1], or event frames `[T, 2, H, W]`.
-    """
-
-    pixels: Tensor
-    title: str
-    label: int | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def batch(self) -> Tensor:
-        """As a model takes it: `[1, C, H, W]`, or events `[T, 1, 2, H, W]`."""
-        from spikeviz.data.catalog import as_batch
-
-        return as_batch(self.pixels[None])
-
-    @property
-    def picture(self) -> np.ndarray:
-        """To look at, `[C, H, W]` in [0, 1]: the image, or all events in one picture."""
-        from spikeviz.figures.events import picture
-
-        values = self.pixels.numpy()
-        return picture(values) if values.ndim == 4 else values
 
 
 def picked(card: CheckpointCard) -> Input:
-    """The input of the current experiment; falls back to test image 0 with a notice."""
+    """The input of the current experiment; falls back to test sample 0 with a notice."""
     found = picture(current(), card)
     if found is None:
-        notice("That picture is not here any more: this is test image 0.")
+        notice(f"That input is not here any more: this is test {_data(card).sample} 0.")
         found = picture(keep(current().but(source="test/0")), card)
     return found
 
@@ -79,9 +51,21 @@ def picture(experiment: Experiment, card: CheckpointCard) -> Input | None:
     brought = st.session_state.get(PICTURES, {}).get(experiment.source)
     if brought is not None:
         return brought
-    x, y = runs.test_images(card.data)
+    x, y = runs.test_set(card.data)
     index = experiment.index
-    return None if index is None or index >= len(x) else Input(x[index], f"test image {index}", int(y[index]))
+    title = f"test {_data(card).sample} {index}"
+    return None if index is None or index >= len(x) else Input(x[index], title, int(y[index]))
+
+
+def recording(experiment: Experiment, shown: Input, card: CheckpointCard) -> Events:
+    """The events behind an input of event frames, as the camera sent them.
+
+    Raises:
+        ValueError, FileNotFoundError: if the recording cannot be read.
+    """
+    from spikeviz.data import event_sets
+
+    return shown.events or event_sets.recording(card.data, "test", experiment.index)
 
 
 def row(page: str) -> DeltaGenerator:
@@ -116,10 +100,10 @@ def _leave_for(last: Experiment | None, name: str) -> None:
 
 
 def opened(card: CheckpointCard) -> runs.Opened:
-    """A network, once its test images are there as well; else a sentence, and the run of the page ends."""
+    """A network, once its test set is there as well; else a sentence, and the run of the page ends."""
     try:
         found = runs.network(card.name, card.sha256)
-        runs.test_images(card.data)
+        runs.test_set(card.data)
     except (ValueError, FileNotFoundError) as error:
         st.error(f"{card.name} cannot be shown: {error}")
         st.stop()
@@ -127,7 +111,7 @@ def opened(card: CheckpointCard) -> runs.Opened:
 
 
 def parameter(card: CheckpointCard) -> Parameter:
-    """`input=12`: the number of a test image; `input=upload-...` is a picture of this session only."""
+    """`input=12`: the number of a test sample; `input=upload-...` is of this session only."""
 
     def read(text: str | None) -> None:
         keep(current().but(source=source(text or "0", card)))
@@ -144,59 +128,60 @@ def source(text: str, card: CheckpointCard) -> str:
     """The opposite of `short`.
 
     Raises:
-        ValueError: if there is no such test image, or the session does not have that picture.
+        ValueError: if there is no such test sample, or the session does not have that input.
     """
     found = text.replace("upload-", "upload/", 1)
     if found in st.session_state.get(PICTURES, {}):
         return found
     if found.startswith("upload/"):
-        raise ValueError("an uploaded picture stays in the session that brought it.")
-    return f"test/{whole(found, 'a test image', 0, card.samples - 1)}"
+        raise ValueError("an upload stays in the session that brought it.")
+    return f"test/{whole(found, f'a test {_data(card).sample}', 0, card.samples - 1)}"
 
 
 def choose_input(page: str, card: CheckpointCard) -> None:
-    """The number of a test image, a step back and forth, a random one, and an upload."""
-    count = card.samples  # the whole test split, known without reading it
+    """The number of a test sample, a step back and forth, a random one, and an upload."""
+    count, sample = card.samples, _data(card).sample  # the whole test split, known without reading it
     name = f"{page}_image"
     if current().index is not None:
         remember(name, current().index)
     st.number_input(
-        "Test image", 0, count - 1, step=1, key=shown(name, recall(name, 0)), width=122,
+        f"Test {sample}", 0, count - 1, step=1, key=shown(name, recall(name, 0)), width=122,
         on_change=taken, args=(name, _take_number),
-        help=f"One of the {count:,} test images of {card.data}, by its number from 0.",
+        help=f"One of the {count:,} test {sample}s of {card.data}, by its number from 0.",
     )  # fmt: skip
-    st.button("‹", key=f"{page}_back", on_click=_step, args=(-1, count), help="The test image before")
-    st.button("›", key=f"{page}_on", on_click=_step, args=(1, count), help="The next test image")
-    st.button("Random", key=f"{page}_random", on_click=_random, args=(count,), help="Any test image")
-    with st.popover("Upload", help="Bring a picture of your own"):
+    st.button("‹", key=f"{page}_back", on_click=_step, args=(-1, count), help=f"The test {sample} before")
+    st.button("›", key=f"{page}_on", on_click=_step, args=(1, count), help=f"The next test {sample}")
+    st.button("Random", key=f"{page}_random", on_click=_random, args=(count,), help=f"Any test {sample}")
+    with st.popover("Upload", help=f"Bring {'a recording' if sample == 'recording' else 'a picture'} of your own"):
         _uploader(page, card)
 
 
 def _uploader(prefix: str, card: CheckpointCard) -> None:
     turn = f"{prefix}_turn"
     st.session_state.setdefault(turn, True)
-    where = (f"{prefix}_upload", turn, card)
+    where, data = (f"{prefix}_upload", turn, card), _data(card)
+    size, events = MAX_MB[data.kind], data.kind == "events"
+    what = f"A recording of events or a picture, up to {size} MB" if events else f"A picture, up to {size} MB"
     st.file_uploader(
-        "A picture, up to 10 MB", TYPES, key=where[0], on_change=_take_upload, args=where, max_upload_size=10
+        what, [*TYPES, *RECORDINGS], key=where[0], on_change=_take_upload, args=where, max_upload_size=size
     )
-    if _grey(card):
+    if data.channels < 3:
         st.checkbox(
             "Turn a light ground dark", key=turn, on_change=_take_upload, args=where,
             help="This network was trained on light things on black; most photos are the other way round.",
         )  # fmt: skip
-    st.caption("It stays on this machine. The centre square is taken.")
+    st.caption(
+        f"It stays on this machine. A recording is moved onto {data.size} x {data.size} pixels and counted in "
+        f"{data.steps} frames of equal time; a picture, its centre square, is seen by a simulated event camera."
+        if events else "It stays on this machine. The centre square is taken."
+    )  # fmt: skip
 
 
-def _grey(card: CheckpointCard) -> bool:
-    return _form(card)[0] == 1
-
-
-def _form(card: CheckpointCard) -> tuple[int, int]:
-    """Channels and side of the pictures a network was trained on."""
+def _data(card: CheckpointCard) -> DataSource:
+    """What a network was trained on."""
     from spikeviz.data.catalog import find_data
 
-    data = find_data(card.data)
-    return data.channels, data.size
+    return find_data(card.data)
 
 
 def _take_checkpoint(name: str) -> None:
@@ -220,7 +205,8 @@ def _random(count: int) -> None:
 
 
 def _take_upload(upload_key: str, turn_key: str, card: CheckpointCard) -> None:
-    """Decode what was brought; a picture that cannot be used is one sentence, and the input stays as it was."""
+    """Decode what was brought; what cannot be used is one sentence, and the input stays as it was."""
+    from spikeviz.data.events import RecordingError
     from spikeviz.data.upload import PictureError
 
     file = st.session_state.get(upload_key)
@@ -229,34 +215,23 @@ def _take_upload(upload_key: str, turn_key: str, card: CheckpointCard) -> None:
             keep(current().but(source="test/0"))
         return
     try:
-        add_picture(file.getvalue(), card, st.session_state.get(turn_key, True))
-    except PictureError as error:
+        add_upload(file.getvalue(), file.name, card, st.session_state.get(turn_key, True))
+    except (PictureError, RecordingError) as error:
         st.session_state["upload_error"] = str(error)
 
 
-def add_picture(content: bytes, card: CheckpointCard, turn: bool) -> None:
-    """Make a picture the session's input.
+def add_upload(content: bytes, name: str, card: CheckpointCard, turn: bool) -> None:
+    """Make a picture or a recording of events the session's input.
 
     Raises:
-        PictureError: if it cannot be used.
+        PictureError, RecordingError: if it cannot be used.
     """
-    from spikeviz.data.upload import read_image
-
-    channels, size = _form(card)
-    picture = read_image(content, channels=channels, size=size)
-    if turn and channels == 1 and _light_ground(picture.pixels):
-        picture = read_image(content, channels=channels, size=size, invert=True)
-    source = "upload/" + hashlib.sha256(picture.pixels.numpy().tobytes()).hexdigest()[:12]
+    shown = read_upload(content, name, card, turn)
+    source = "upload/" + hashlib.sha256(shown.pixels.numpy().tobytes()).hexdigest()[:12]
     pictures = {k: p for k, p in st.session_state.get(PICTURES, {}).items() if k != source}
-    pictures[source] = Input(picture.pixels, "your picture", None, picture.notes)
+    pictures[source] = shown
     st.session_state[PICTURES] = dict(list(pictures.items())[-KEPT_PICTURES:])
     keep(current().but(source=source))
-
-
-def _light_ground(pixels: Tensor) -> bool:
-    """Whether the frame of a picture, one pixel wide, is lighter than medium grey."""
-    frame = [pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]]
-    return float(sum(side.mean() for side in frame)) / len(frame) > 0.5
 
 
 def upload_error() -> str | None:

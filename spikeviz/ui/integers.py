@@ -122,7 +122,7 @@ def vanilla_against_sfa(lab: Lab) -> None:
     from spikeviz.metrics import survey
 
     opened = runs.network(other.name, other.sha256)
-    x, y = (part[:SURVEY_IMAGES] for part in runs.test_images(run.card.data))
+    x, y = (part[:SURVEY_IMAGES] for part in runs.test_set(run.card.data))
 
     def work():
         pair = [
@@ -135,7 +135,7 @@ def vanilla_against_sfa(lab: Lab) -> None:
     key = f"fig 9 {run.card.sha256} {other.sha256} {run.experiment.but(source='')!r} {len(x)}"
     seconds = len(x) * (run.opened.milliseconds + opened.milliseconds) / 1000
     jobs.panel(
-        key, f"Vanilla against SFA over {len(x):,} test images", len(x), work, partial(_fig_9, lab, other),
+        key, f"Vanilla against SFA over {len(x):,} {run.samples}", len(x), work, partial(_fig_9, lab, other),
         label="Run both networks",
         note=f"This setting of {run.card.name}, and {other.name} as trained: about {seconds:.0f} s.",
     )  # fmt: skip
@@ -148,8 +148,8 @@ def _fig_9(lab: Lab, other: CheckpointCard, pair: tuple, job: jobs.Job) -> None:
     sfa, plain = mine.nsfr.numpy(), theirs.nsfr.numpy()
     cards.figure(
         nsfr_curve(sfa, plain, (f"SFA, {lab.now.said}", f"vanilla, {len(plain)} x 1"),
-                   title=f"NSFR, vanilla and SFA, {mine.images:,} test images", x="binary step"),
-        f"{verdict(sfa, plain)} The first {mine.images:,} test images of {lab.now.card.data}: accuracy "
+                   title=f"NSFR, vanilla and SFA, {mine.images:,} {lab.now.samples}", x="binary step"),
+        f"{verdict(sfa, plain)} The first {mine.images:,} {lab.now.samples} of {lab.now.card.data}: accuracy "
         f"{mine.accuracy:.3f} ± {mine.error:.3f} with SFA, {theirs.accuracy:.3f} ± {theirs.error:.3f} vanilla "
         f"({other.name}), {job.seconds:.0f} s. The paper, of its 10 M network on ImageNet: 0.39 and 0.96 spikes per "
         "neuron.",

@@ -28,6 +28,13 @@ class Run:
     said: str
 
     @property
+    def samples(self) -> str:
+        """What the samples of its test set are called."""
+        from spikeviz.data.catalog import find_data
+
+        return f"test {find_data(self.card.data).sample}s"
+
+    @property
     def film(self) -> Film:
         """All spikes, for the viewer."""
         from spikeviz.data.catalog import find_data

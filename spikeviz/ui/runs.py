@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor, nn
 
+    from spikeviz.data.catalog import Samples
     from spikeviz.figures.film import Film
     from spikeviz.recording import Recording
 
@@ -61,22 +62,24 @@ def network(name: str, sha256: str) -> Opened:
 
     import spikeviz as sv
     from spikeviz.cards import find_card
+    from spikeviz.data.catalog import as_batch, find_data
     from spikeviz.metrics.firing import spike_layers
     from spikeviz.models.registry import find_spec
 
     torch.set_num_threads(1)
-    model = sv.load(name)
-    blank = torch.zeros(1, *find_spec(find_card(name)[0].model).input)
+    model, card = sv.load(name), find_card(name)[0]
+    spec, steps = find_spec(card.model), find_data(card.data).steps
+    blank = as_batch(torch.zeros(1, *([steps] if steps else []), *spec.input))
     passes = [sv.simulate(model, blank).milliseconds for _ in range(3)]
     return Opened(model, spike_layers(model), min(passes))
 
 
-@st.cache_resource(max_entries=2, show_spinner="Reading the test images ...")
-def test_images(data: str) -> tuple[Tensor, Tensor]:
+@st.cache_resource(max_entries=4, show_spinner="Reading the test set ...")
+def test_set(data: str) -> tuple[Samples, Tensor]:
     """The whole test split of a data set; read-only, since it is shared."""
-    import spikeviz as sv
+    from spikeviz.data.catalog import open_data
 
-    return sv.load_data(data, "test")
+    return open_data(data, "test")
 
 
 def record(experiment: Experiment, layer: str, sha256: str, model: nn.Module, batch: Tensor) -> Recording:

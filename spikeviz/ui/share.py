@@ -20,7 +20,7 @@ def share(lab: Lab) -> None:
         if lab.now.experiment.index is None:
             st.download_button(
                 "input.npy", data=lambda: array(lab.now), file_name="input.npy", on_click="ignore",
-                key=f"{lab.page}_input_file", help="The picture as the network gets it; the Python above reads it",
+                key=f"{lab.page}_input_file", help="The input as the network gets it; the Python above reads it",
             )  # fmt: skip
         st.download_button(
             "Report of this page (HTML)", data=lambda: page_report(lab), file_name=f"spikeviz-{lab.page}.html",
@@ -73,14 +73,16 @@ def _simulation(run: Run, name: str, load: bool) -> list[str]:
     now = run.experiment
     lines = [f'model = sv.load("{now.checkpoint}")'] if load else []
     if now.index is None:
-        lines += ['x = torch.from_numpy(np.load("input.npy"))[None]  # the picture of this session: see Share']
+        lines += ['x = torch.from_numpy(np.load("input.npy"))[None]  # the input of this session: see Share']
     else:
         lines += [f'x, y = sv.load_data("{run.card.data}", "test")', f"x = x[{now.index}:{now.index + 1}]"]
+    if run.shown.pixels.ndim == 4:
+        lines += ["x = x.transpose(0, 1)  # event frames: [T, B, 2, H, W]"]
     return [*lines, f"{name} = sv.simulate(model, x, ({_tuple(now.interventions)}), seed={now.seed})", ""]
 
 
 def array(run: Run) -> bytes:
-    """The input `[C, H, W]` as `.npy`."""
+    """The input as `.npy`: an image `[C, H, W]`, or event frames `[T, 2, H, W]`."""
     import numpy as np
 
     stream = io.BytesIO()
@@ -97,7 +99,7 @@ def page_report(lab: Lab) -> str:
         "network": f"{card.name} ({card.model}), trained with seed {card.seed}",
         "input": f"{lab.now.shown.title} of {card.data}"
         if lab.now.shown.label is not None
-        else "a picture of one's own",
+        else "an input of one's own",
         "settings": lab.now.said,
         "computed in": f"{recording.milliseconds:.0f} ms on {recording.device}",
         "address": link(lab),

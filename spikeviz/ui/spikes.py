@@ -246,8 +246,8 @@ def survey(lab: Lab) -> None:
     from spikeviz.metrics import survey as over
 
     run = lab.now
-    x, y = (part[:SURVEY_IMAGES] for part in runs.test_images(run.card.data))
-    title = f"Over {len(x):,} test images"
+    x, y = (part[:SURVEY_IMAGES] for part in runs.test_set(run.card.data))
+    title = f"Over {len(x):,} {run.samples}"
 
     def work():
         for so_far in over(run.opened.model, as_batch(x), y, run.experiment.interventions, run.experiment.seed):
@@ -256,8 +256,8 @@ def survey(lab: Lab) -> None:
     def draw(so_far, job) -> None:
         values = so_far.nsfr.numpy()
         cards.figure(
-            nsfr_curve(values, title=f"NSFR over {so_far.images:,} test images"),
-            f"The first {so_far.images:,} test images of {run.card.data}, {run.said}: accuracy {so_far.accuracy:.3f} "
+            nsfr_curve(values, title=f"NSFR over {so_far.images:,} {run.samples}"),
+            f"The first {so_far.images:,} {run.samples} of {run.card.data}, {run.said}: accuracy {so_far.accuracy:.3f} "
             f"± {so_far.error:.3f} (standard error), NSFR {values.mean():.3f}, {job.seconds:.0f} s.",
             page=f"{lab.page}_survey",
             alt="NSFR over many images: " + ", ".join(f"{v:.3f}" for v in values),
@@ -267,8 +267,9 @@ def survey(lab: Lab) -> None:
     setting = (run.card.sha256, repr(run.experiment.but(source="")), len(x))
     seconds = len(x) * run.opened.milliseconds / 1000
     jobs.panel(
-        f"survey {setting}", title, len(x), work, draw, label=f"Run over {len(x):,} images",
-        note=f"NSFR and accuracy of this setting over the first {len(x):,} test images, about {seconds:.0f} s.",
+        f"survey {setting}", title, len(x), work, draw,
+        label=f"Run over {len(x):,} {run.samples.removeprefix('test ')}",
+        note=f"NSFR and accuracy of this setting over the first {len(x):,} {run.samples}, about {seconds:.0f} s.",
     )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def _sweep(lab: Lab) -> None:
     points = [("what-if", d, run.card, (*others, SpikeLevels(d))) for d in DEPTHS]
     points += [("trained", d, card, others) for d, card in there.items()]
     points += [("vanilla", 1, plain, ())] if plain else []
-    x, y = (part[:SURVEY_IMAGES] for part in runs.test_images(run.card.data))
+    x, y = (part[:SURVEY_IMAGES] for part in runs.test_set(run.card.data))
     opened = {card.name: runs.network(card.name, card.sha256) for _, _, card, _ in points}
 
     def work():
@@ -48,7 +48,7 @@ def _sweep(lab: Lab) -> None:
     seconds = len(x) * sum(opened[c.name].milliseconds for _, _, c, _ in points) / 1000
     jobs.panel(
         key, "Accuracy and energy against D", len(points), work, partial(_draw_sweep, lab, len(x)), label="Run all D",
-        note=f"{len(points)} settings over {len(x):,} test images each, about {jobs.duration(seconds)}.",
+        note=f"{len(points)} settings over {len(x):,} {run.samples} each, about {jobs.duration(seconds)}.",
     )  # fmt: skip
 
 
@@ -79,7 +79,8 @@ def _draw_sweep(lab: Lab, images: int, table: list[dict], job: jobs.Job) -> None
     here = next((row for row in what_if if row["D"] == own), None)
     best = max(what_if, key=lambda row: row["accuracy"])
     for column, digits, words, source in (
-        ("accuracy", 3, f"The first {images:,} test images of {lab.now.card.data}, seed {lab.now.experiment.seed}, "
+        ("accuracy", 3, f"The first {images:,} {lab.now.samples} of {lab.now.card.data}, seed "
+         f"{lab.now.experiment.seed}, "
          f"{lab.now.recording.device.upper()}. The what-if curve belongs to one set of weights, trained at D = {own}; "
          f"its best point so far is D = {best['D']}. Every other point was trained at its D.",
          "E-SpikeFormer, Table 5 in kind"),
