@@ -90,6 +90,9 @@ class Setting:
         return Parameter(f"{page}_{self.name}", read, write)
 
 
+Knobs = Callable[["nn.Module"], list[Setting]]  # the sliders of a network on some page
+
+
 def dynamics(model: nn.Module) -> list[Setting]:
     """D, T, firing threshold and time constant, as far as `model` has them; of events there are T frames at most."""
     from spikeviz.interventions import FiringThreshold, SpikeLevels, TimeConstant, TimeSteps
@@ -108,6 +111,18 @@ def dynamics(model: nn.Module) -> list[Setting]:
         Setting(kind, field, name, label, trained(), frames if kind is TimeSteps else None)
         for kind, field, name, label, trained in table
         if kind.possible(model)
+    ]
+
+
+def masks(model: nn.Module) -> list[Setting]:
+    """The threshold of learned channel masks, and T; of a network without masks T alone."""
+    from spikeviz.interventions import MaskChannels, TimeSteps
+    from spikeviz.nn.masks import TRAINED
+
+    threshold = Setting(MaskChannels, "threshold", "threshold", "Threshold", TRAINED)
+    return [
+        *([threshold] if MaskChannels.possible(model) else []),
+        *(setting for setting in dynamics(model) if setting.kind is TimeSteps),
     ]
 
 

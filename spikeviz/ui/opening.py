@@ -28,6 +28,7 @@ def open_lab(
     networks: experiment.Networks = experiment.ALL,
     beside: Beside | None = None,
     more: Sequence[experiment.Parameter] = (),
+    knobs: controls.Knobs = controls.dynamics,
 ) -> Lab:
     """Everything above the figures of a page: controls, messages, the status line.
 
@@ -40,6 +41,7 @@ def open_lab(
         networks: what the page is about.
         beside: what a run is compared with where nothing is held, if there is something.
         more: parts of the address that are this page's own.
+        knobs: the sliders that a network gets here.
     """
     panel, messages, status, view = st.container(), st.container(), st.container(), st.container(key="viewer")
     with panel:
@@ -49,7 +51,7 @@ def open_lab(
         with tools:
             card = inputs.choose_network(page, networks)
         opened = inputs.opened(card)
-        settings = controls.dynamics(opened.model)
+        settings = knobs(opened.model)
         if experiment.recall("layer") not in opened.layers:
             experiment.remember("layer", opened.layers[0])
         parameters = [
@@ -57,7 +59,7 @@ def open_lab(
             inputs.parameter(card),
             experiment.seed_parameter(),
             *(setting.parameter(page) for setting in settings),
-            comparison(page),
+            comparison(page, knobs),
             *viewer.parameters(page, opened.layers),
             *more,
         ]
@@ -67,8 +69,8 @@ def open_lab(
         controls.sliders(page, settings, opened.fast)
         viewer.choose_layer(opened.layers, f"{page}_layer")
     layer = experiment.recall("layer")
-    now = run(experiment.current(), inputs.picked(card), layer)
-    held = _held_run(layer) or _beside(beside, now, layer)
+    now = run(experiment.current(), inputs.picked(card), layer, knobs)
+    held = _held_run(layer, knobs) or _beside(beside, now, layer, knobs)
     neuron = viewer.chosen_neuron(layer, now.recording[f"{layer}.spike"].values[:, 0])
     lab = Lab(page, title, now, held, settings, layer, neuron, parameters, view, presets.chosen(page, parameters))
     with tools:
@@ -89,18 +91,20 @@ def open_lab(
     return lab
 
 
-def run(wanted: experiment.Experiment, shown: inputs.Input, layer: str) -> Run:
+def run(
+    wanted: experiment.Experiment, shown: inputs.Input, layer: str, knobs: controls.Knobs = controls.dynamics
+) -> Run:
     """Run an experiment on its input, or take the run from the cache; of what is intervened, what there are sliders
     for."""
     card = experiment.checkpoints()[wanted.checkpoint]
     opened = runs.network(card.name, card.sha256)
-    settings = controls.dynamics(opened.model)
+    settings = knobs(opened.model)
     wanted = wanted.only(*(setting.kind for setting in settings))
     recording = runs.record(wanted, layer, card.sha256, opened.model, shown.batch)
     return Run(wanted, card, opened, shown, recording, controls.said(settings, wanted))
 
 
-def _held_run(layer: str) -> Run | None:
+def _held_run(layer: str, knobs: controls.Knobs) -> Run | None:
     """A, if something is held; what cannot be run any more is released, with a notice."""
     held = experiment.held()
     if held is None:
@@ -109,16 +113,16 @@ def _held_run(layer: str) -> Run | None:
         shown = inputs.picture(held, experiment.checkpoints()[held.checkpoint])
         if shown is None:
             raise ValueError("its picture is not here any more.")
-        return run(held, shown, layer)
+        return run(held, shown, layer, knobs)
     except (ValueError, FileNotFoundError) as error:
         experiment.notice(f"A is released: {error}")
         return experiment.hold(None)
 
 
-def _beside(beside: Beside | None, now: Run, layer: str) -> Run | None:
+def _beside(beside: Beside | None, now: Run, layer: str, knobs: controls.Knobs) -> Run | None:
     """A, where nothing is held and the page has something to compare with."""
     wanted = beside(now) if beside else None
-    return run(wanted, now.shown, layer) if wanted else None
+    return run(wanted, now.shown, layer, knobs) if wanted else None
 
 
 def part_parameter(page: str, parts: Mapping[str, str]) -> experiment.Parameter:
@@ -201,14 +205,14 @@ def _hold(hold: bool, lab: Lab) -> None:
     experiment.remember("side", "A−B" if hold else "B")
 
 
-def comparison(page: str) -> experiment.Parameter:
+def comparison(page: str, knobs: controls.Knobs = controls.dynamics) -> experiment.Parameter:
     """`maps_A=input:12,T:2`: the other setting, written like an address of its own; `checkpoint:` if it is another
     network's."""
     name = f"{page}_A"
 
     def known(checkpoint: str) -> list[controls.Setting]:
         card = experiment.checkpoints()[checkpoint]
-        return controls.dynamics(runs.network(card.name, card.sha256).model)
+        return knobs(runs.network(card.name, card.sha256).model)
 
     def read(text: str | None) -> None:
         if text is None:
