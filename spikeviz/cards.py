@@ -27,6 +27,7 @@ class CheckpointCard:
         command: that obtained the accuracy.
         sha256: of the weights' file.
         training: what the loop recorded (epochs, seconds, peak memory, images, device, command).
+        measured: parameters, operations of a sample, and throughput of this file (`spikeviz.train.evaluate.measure`).
     """
 
     name: str
@@ -40,6 +41,7 @@ class CheckpointCard:
     command: str
     sha256: str
     training: dict[str, Any] = field(default_factory=dict, compare=False)
+    measured: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def write(self, path: Path) -> None:
         """As JSON."""
@@ -54,7 +56,7 @@ class CheckpointCard:
         """
         try:
             values = json.loads(path.read_text())
-            return cls(**{f.name: values[f.name] for f in fields(cls)})
+            return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values or f.name != "measured"})
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path.name} is not a model card ({error}); `spikeviz evaluate` writes one.") from None
 
@@ -76,6 +78,28 @@ def list_checkpoints() -> list[CheckpointCard]:
 def _read(path: Path, _written: int) -> CheckpointCard:
     """Once for each version of a file: a page asks for the cards many times."""
     return CheckpointCard.read(path)
+
+
+def find_curve(name: str) -> dict[str, Any] | None:
+    """What `spikeviz curve` computed of a checkpoint as it is now; None if there is no such file, or it is of another.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    card, weights = find_card(name)
+    path = curve_file(weights)
+    try:
+        found = json.loads(path.read_text())
+        return found if found["sha256"] == card.sha256 else None
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path.name} is not a curve ({error}); `spikeviz curve {name}` writes one.") from None
+
+
+def curve_file(weights: Path) -> Path:
+    """Where the curve of a checkpoint lies: beside the folder of its weights."""
+    return weights.parent.parent / "curves" / f"{weights.stem}.json"
 
 
 def find_card(name: str) -> tuple[CheckpointCard, Path]:

@@ -40,12 +40,22 @@ def load(name: str, device: str | torch.device = "auto") -> nn.Module:
     card, path = find_card(name)
     if sha256(path) != card.sha256:
         raise ValueError(f"{path.name} is not the file its card describes (its sha256 differs); get it again.")
-    model, state = build(card.model), read_weights(path)
+    model = stored(card.model, path)
+    model.name = card.name
+    return model.to(auto_device(device))
+
+
+def stored(spec: str, path: Path) -> nn.Module:
+    """The network of a file, whole or pruned, in eval mode on the CPU; `spec` is the model it was trained as.
+
+    Raises:
+        ValueError: if there is no such file, or it does not fit.
+    """
+    model, state = build(spec), read_weights(path)
     if kept := kept_of(state):
         model = pruned(model, kept)
     fill(model, state, path.name)
-    model.name = card.name
-    return model.eval().to(auto_device(device))
+    return model.eval()
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -40,6 +40,18 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--out", type=Path, help="of a run: where weights and card go (default: your checkpoints)")
     evaluate.set_defaults(run=_evaluate)
 
+    prune = commands.add_parser("prune", help="a smaller checkpoint without the channels that its masks drop")
+    prune.add_argument("name", help="of a checkpoint with channel masks")
+    prune.add_argument("--threshold", type=float, default=0.5, help="0 to 1; 0.5 is the point it was trained at")
+    prune.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+    prune.add_argument("--out", type=Path, help="where weights and card go (default: your checkpoints)")
+    prune.set_defaults(run=_prune)
+
+    curve = commands.add_parser("curve", help="accuracy, parameters and energy against the threshold of channel masks")
+    curve.add_argument("name", help="of a checkpoint with channel masks")
+    curve.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+    curve.set_defaults(run=_curve)
+
     export = commands.add_parser("export", help="record a checkpoint on a test image, for the app to open with")
     export.add_argument("name", help="of a checkpoint")
     export.add_argument("--input", type=int, default=0, help="number of the test image, from 0")
@@ -95,6 +107,27 @@ def _evaluate(options: argparse.Namespace) -> int:
     print(f"{card.name}: {score:.4f} on {samples:,} test samples of {card.data}")
     if samples == card.samples and card.accuracy is not None:
         print(f"the card says {card.accuracy:.4f} on {card.samples:,} ({card.device})")
+    return 0
+
+
+def _prune(options: argparse.Namespace) -> int:
+    from spikeviz.places import user_checkpoints
+    from spikeviz.train.pruning import ship_pruned
+
+    card = ship_pruned(options.name, options.threshold, options.out or user_checkpoints(), options.device)
+    left, speed = card.measured["parameters_left"], card.measured["throughput"]
+    print(
+        f"{card.name}: {card.accuracy:.4f} on {card.samples:,} test samples of {card.data}, {left:.1%} of the "
+        f"parameters, {speed['speedup']:.2f} times as fast ({speed['samples_per_second']:.0f} samples/s, {card.device})"
+    )
+    return 0
+
+
+def _curve(options: argparse.Namespace) -> int:
+    from spikeviz.train.pruning import write_curve
+
+    path = write_curve(options.name, options.device)
+    print(f"{path}: {options.name} at every threshold")
     return 0
 
 

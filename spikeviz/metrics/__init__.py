@@ -16,6 +16,7 @@ from spikeviz.metrics.firing import (
 from spikeviz.metrics.masks import mask_rates, mask_values
 from spikeviz.metrics.ops import ENERGY, OPERANDS, EnergyModel, operations
 from spikeviz.metrics.survey import Survey, survey
+from spikeviz.metrics.throughput import Throughput, throughput
 
 __all__ = [
     "ENERGY",
@@ -27,6 +28,7 @@ __all__ = [
     "MembraneTrace",
     "Raster",
     "Survey",
+    "Throughput",
     "approximation_error",
     "firing_rates",
     "mask_rates",
@@ -39,4 +41,5 @@ __all__ = [
     "spike_driven_equality",
     "spike_maps",
     "survey",
+    "throughput",
 ]

@@ -3,31 +3,54 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 from tqdm import tqdm
 
 from spikeviz.cards import CheckpointCard
-from spikeviz.checkpoints import auto_device, fill, read_weights, save
+from spikeviz.checkpoints import auto_device, save, stored
 from spikeviz.data.catalog import as_batch, open_data
-from spikeviz.models.registry import build
+from spikeviz.interventions import Intervention
+from spikeviz.metrics import OPERANDS, operations, throughput
 from spikeviz.simulation import simulate
 from spikeviz.train.loop import describe
 
 BATCH = 50
+COUNTED = 64  # test samples whose operations are counted
 
 
-def accuracy(model: nn.Module, data: str, limit: int | None = None, progress: bool = True) -> tuple[float, int]:
+def accuracy(
+    model: nn.Module,
+    data: str,
+    limit: int | None = None,
+    progress: bool = True,
+    interventions: Sequence[Intervention] = (),
+) -> tuple[float, int]:
     """Share of the test samples of `data` whose largest logit (mean over T) is the right one; how many they were."""
     x, y = open_data(data, "test", limit)
     batches = range(0, len(x), BATCH)
     right = 0
     for start in tqdm(batches, f"{data}, test", disable=not progress, mininterval=2.0):
-        output = simulate(model, as_batch(x[start : start + BATCH]), keep="").output
+        output = simulate(model, as_batch(x[start : start + BATCH]), interventions, keep="").output
         right += (output.argmax(-1).cpu() == y[start : start + BATCH]).sum().item()
     return right / len(x), len(x)
+
+
+def measure(model: nn.Module, data: str, interventions: Sequence[Intervention] = ()) -> dict[str, Any]:
+    """Parameters, operations of a test sample (mean over the first 64), and samples a second of this machine."""
+    x, _ = open_data(data, "test", COUNTED)
+    batch = as_batch(x[:])
+    table = operations(model, simulate(model, batch, interventions, OPERANDS))
+    *_, speed = throughput([(model, interventions)], batch)
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "operations": {"samples": len(x), **table[["MACs", "SOPs", "picojoule"]].sum().round(1).to_dict()},
+        "throughput": {"samples_per_second": round(speed.rate(0), 1), "batch": speed.batch, "rounds": speed.rounds},
+    }
 
 
 def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progress: bool = True) -> CheckpointCard:
@@ -46,13 +69,11 @@ def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progr
     except FileNotFoundError:
         raise ValueError(f"{run.name} holds no finished run; `spikeviz train` finishes it.") from None
     where = auto_device(device)
-    exact = build(record["model"]).eval()
-    fill(exact, read_weights(run / "weights.safetensors"), "weights.safetensors")
+    exact = stored(record["model"], run / "weights.safetensors")
     path = out / f"{record['name']}.safetensors"
     digest = save(exact, path, torch.float16 if half else torch.float32)
-    stored = build(record["model"]).eval().to(where)
-    fill(stored, read_weights(path), path.name)
-    score, samples = accuracy(stored, record["data"], progress=progress)
+    written = stored(record["model"], path).to(where)
+    score, samples = accuracy(written, record["data"], progress=progress)
     training = record["training"]
     if half:
         before, _ = accuracy(exact.to(where), record["data"], progress=progress)
@@ -71,6 +92,7 @@ def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progr
         command=f"spikeviz evaluate {record['name']}",
         sha256=digest,
         training=training,
+        measured=measure(written, record["data"]),
     )
     card.write(path.with_suffix(".json"))
     return card

@@ -1,0 +1,110 @@
+"""A pruned checkpoint, its card, and the curve against the threshold: obtained from the files that are written."""
+
+import json
+
+import pytest
+import torch
+from networks import awaken
+
+import spikeviz as sv
+from spikeviz.cards import CheckpointCard, find_card, find_curve
+from spikeviz.checkpoints import save
+from spikeviz.data.catalog import as_batch, open_data
+from spikeviz.interventions import MaskChannels
+from spikeviz.metrics import throughput
+from spikeviz.nn.masks import find_masks
+from spikeviz.train import evaluate, pruning
+from spikeviz.train.evaluate import accuracy
+
+NAME, SAMPLES = "masked", 12
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """A user's SDMFormer of random weights and masks, whose test set is its first 12 recordings."""
+    monkeypatch.setattr("spikeviz.cards.user_checkpoints", lambda: tmp_path / "checkpoints")
+    few = lambda name, split="test", limit=None: open_data(name, split, limit or SAMPLES)  # noqa: E731
+    monkeypatch.setattr(pruning, "ROUNDS", 2)
+    for module in (evaluate, pruning):
+        monkeypatch.setattr(module, "open_data", few)
+        monkeypatch.setattr(module, "COUNTED", 4)
+    x, _ = open_data("fashion-dvs", "test", 8)
+    model = awaken(sv.build("sdmformer-fashion-dvs"), as_batch(x[:]))
+    generator = torch.Generator().manual_seed(0)
+    for mask in find_masks(model).values():
+        mask.value.data = torch.randn(mask.value.shape, generator=generator) * 0.4
+    path = tmp_path / "checkpoints" / f"{NAME}.safetensors"
+    digest = save(model, path)
+    CheckpointCard(NAME, "sdmformer-fashion-dvs", "fashion-dvs", 0.1, SAMPLES, "none", 0, "CPU", "none", digest).write(
+        path.with_suffix(".json")
+    )
+    return tmp_path
+
+
+def test_a_pruned_checkpoint_is_what_its_card_says(shelf):
+    card = pruning.ship_pruned(NAME, 0.5, shelf / "checkpoints", "cpu", progress=False)
+    assert card.name == "masked-pruned" and card in sv.list_checkpoints()
+    small, masked = sv.load("masked-pruned", "cpu"), sv.load(NAME, "cpu")
+    assert card.measured["parameters"] == sum(p.numel() for p in small.parameters())
+    assert card.measured["parameters_left"] == card.measured["parameters"] / sum(p.numel() for p in masked.parameters())
+    assert accuracy(small, card.data, progress=False) == (card.accuracy, SAMPLES)
+    assert card.measured["masked"]["accuracy"] == accuracy(masked, card.data, progress=False)[0]
+    assert 0 < card.measured["operations"]["SOPs"] <= card.measured["masked"]["operations"]["SOPs"]
+    x = as_batch(open_data(card.data, "test", 3)[0][:])
+    torch.testing.assert_close(sv.simulate(small, x, keep="").output, sv.simulate(masked, x, keep="").output)
+
+
+def test_another_threshold_is_another_checkpoint(shelf):
+    card = pruning.ship_pruned(NAME, 0.25, shelf / "checkpoints", "cpu", progress=False)
+    assert card.name == "masked-pruned-0.25" and card.command == "spikeviz prune masked --threshold 0.25"
+    assert find_card("masked-pruned-0.25")[0].measured["threshold"] == 0.25
+
+
+def test_what_cannot_be_pruned_is_refused(shelf):
+    with pytest.raises(ValueError, match="number from 0 to 1"):
+        pruning.ship_pruned(NAME, 1.5, shelf, "cpu", progress=False)
+    with pytest.raises(ValueError, match="no channel masks"):
+        pruning.ship_pruned("spikformer-fashion", 0.5, shelf, "cpu", progress=False)
+
+
+def test_the_curve_is_of_the_checkpoint_as_it_is(shelf, monkeypatch):
+    monkeypatch.setattr(pruning, "THRESHOLDS", (0.0, 0.5, 0.501))
+    assert find_curve(NAME) is None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pruning, "measure", counted := Counted(pruning.measure))
+        path = pruning.write_curve(NAME, "cpu", progress=False)
+    found, masked = find_curve(NAME), sv.load(NAME, "cpu")
+    assert [point["threshold"] for point in found["points"]] == [0.0, 0.5, 0.501]
+    assert counted.calls == 2 or found["points"][1]["masked"] != found["points"][2]["masked"]  # equal masks: run once
+    for point in found["points"]:
+        table = sv.metrics.mask_rates(masked, point["threshold"])
+        assert (point["masked"], point["channels"]) == (table["masked"].sum(), table["channels"].sum())
+        small = sv.prune_channels(masked, point["threshold"])
+        assert point["parameters"] == sum(p.numel() for p in small.parameters())
+        rule = (MaskChannels(point["threshold"]),)
+        assert point["accuracy"] == accuracy(masked, "fashion-dvs", None, False, rule)[0]
+    path.write_text(json.dumps(found | {"sha256": "of another training"}))
+    assert find_curve(NAME) is None
+    path.write_text("{}")
+    with pytest.raises(ValueError, match="is not a curve"):
+        find_curve(NAME)
+
+
+class Counted:
+    def __init__(self, function):
+        self.function, self.calls = function, 0
+
+    def __call__(self, *arguments):
+        self.calls += 1
+        return self.function(*arguments)
+
+
+def test_throughput_runs_in_turns():
+    model = sv.build("spikformer-fashion").eval()
+    rounds = list(throughput([(model, ()), (model, ())], torch.rand(2, 1, 28, 28), rounds=3))
+    assert [r.rounds for r in rounds] == [1, 2, 3] and rounds[-1].batch == 2
+    low, middle, high = rounds[-1].speedup(1)
+    assert 0 < low <= middle <= high and rounds[-1].rate(0) > 0
+    assert rounds[0].speedup(1)[0] == rounds[0].speedup(1)[2]
+    with pytest.raises(ValueError, match="needs a network and a round"):
+        next(throughput([], torch.rand(2, 1, 28, 28)))
