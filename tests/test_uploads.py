@@ -1,0 +1,108 @@
+"""What a person brings, as an input: a picture, a recording, the wrong one of the two, too much of it."""
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import spikeviz as sv
+from spikeviz.data.catalog import as_batch, open_data
+from spikeviz.data.event_sets import recording, simulated
+from spikeviz.data.events import RecordingError, by_number
+from spikeviz.ui import uploads
+from spikeviz.ui.controls import dynamics, masks
+from spikeviz.ui.uploads import read_upload
+
+IMAGES = SimpleNamespace(name="spikformer-fashion", data="fashion")
+EVENTS = SimpleNamespace(name="sdmformer-fashion-dvs", data="fashion-dvs")
+
+
+def npy(n: int = 500, side: int = 128) -> bytes:
+    rng = np.random.default_rng(0)
+    columns = [np.sort(rng.integers(0, 10**6, n)), *rng.integers(0, side, (2, n)), rng.integers(0, 2, n)]
+    stream = io.BytesIO()
+    np.save(stream, np.stack(columns, axis=1))
+    return stream.getvalue()
+
+
+def png(shade: int = 230) -> bytes:
+    stream = io.BytesIO()
+    picture = np.full((40, 40), shade, np.uint8)
+    picture[12:28, 12:28] = 255 - shade
+    Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_a_recording_is_moved_onto_the_grid_and_counted():
+    shown = read_upload(npy(), "mine.npy", EVENTS, True)
+    assert shown.pixels.shape == (8, 2, 34, 34) and shown.pixels.sum() == 500 and shown.batch.shape == (8, 1, 2, 34, 34)
+    assert (shown.events.height, shown.events.width) == (128, 128) and shown.label is None
+    assert any("onto 34 x 34" in note for note in shown.notes) and shown.notes[-1] == "8 frames of equal time"
+    assert shown.picture.shape == (3, 34, 34) and 0 < shown.picture.max() <= 1
+
+
+def test_a_picture_becomes_simulated_events():
+    shown = read_upload(png(), "mine.png", EVENTS, True)
+    assert shown.pixels.shape == (8, 2, 34, 34) and shown.pixels.sum() == len(shown.events) > 100
+    assert "simulated" in shown.title and any("no camera" in note for note in shown.notes)
+    dark = read_upload(png(25), "mine.png", EVENTS, True)  # turned, a light ground is a dark one
+    assert abs(len(dark.events) - len(shown.events)) < 0.05 * len(shown.events)
+
+
+def test_the_wrong_one_of_the_two_is_a_sentence():
+    with pytest.raises(RecordingError, match=r"^mine.npy is a recording of events, and spikformer-fashion sees images"):
+        read_upload(npy(), "mine.npy", IMAGES, True)
+    assert read_upload(png(), "mine.png", IMAGES, True).pixels.shape == (1, 28, 28)
+
+
+def test_what_is_too_much_or_nothing(monkeypatch):
+    with pytest.raises(RecordingError, match="holds no events"):
+        read_upload(npy(0), "mine.npy", EVENTS, True)
+    monkeypatch.setattr(uploads, "MAX_EVENTS", 100)
+    with pytest.raises(RecordingError, match="500 events, more than the 100"):
+        read_upload(npy(), "mine.npy", EVENTS, True)
+
+
+def test_samples_become_tensors_where_they_are_looked_at():
+    x, y = open_data("fashion-dvs", "test", 6)
+    whole, labels = sv.load_data("fashion-dvs", "test", 6)
+    assert len(x) == 6 and torch.equal(y, labels)
+    assert torch.equal(x[:], whole) and torch.equal(x[4], whole[4]) and torch.equal(x[2:4], whole[2:4])
+    x[0].zero_()
+    assert torch.equal(x[0], whole[0])  # what one reader writes to, no other sees
+    images, _ = open_data("fashion", "test", 3)
+    assert torch.equal(images[:], sv.load_data("fashion", "test", 3)[0]) and images[0].max() <= 1
+
+
+def test_the_recording_behind_a_sample():
+    x, _ = open_data("fashion-dvs", "test", 4)
+    events = recording("fashion-dvs", "test", 3)
+    assert x[3].sum() == len(events) and (events.height, events.width) == (34, 34)
+    assert torch.equal(x[3].sum(0), torch.from_numpy(by_number(events, 1)[0].astype(np.float32)))
+    assert recording("fashion-dvs-4", "test", 3).t.tolist() == events.t.tolist()
+    with pytest.raises(ValueError, match="numbered 0 to 9999, there is no 10000"):
+        recording("fashion-dvs", "test", 10_000)
+    with pytest.raises(ValueError, match="fashion holds no events"):
+        recording("fashion", "test", 0)
+    assert len(simulated(np.zeros((1, 28, 28), np.float32))) < 200  # a black picture sends noise alone
+
+
+def test_sliders_of_a_network_for_events():
+    sdm, spikformer = sv.build("sdmformer-fashion-dvs").eval(), sv.build("spikformer-fashion-dvs").eval()
+    t = next(setting for setting in dynamics(sdm) if setting.name == "T")
+    assert t.bounds.slider == (1, 8)
+    t = next(setting for setting in dynamics(sv.build("e-spikeformer-fashion-dvs-d4").eval()) if setting.name == "T")
+    assert t.bounds.slider == (1, 4)
+    assert [(s.name, s.label, s.trained) for s in masks(sdm)] == [("threshold", "Threshold", 0.5), ("T", "T", 8)]
+    assert [s.name for s in masks(spikformer)] == ["T"]
+
+
+def test_events_in_a_model_for_images_and_the_reverse():
+    x, _ = open_data("fashion-dvs", "test", 1)
+    with pytest.raises(ValueError, match="These are events, and it sees images"):
+        sv.simulate(sv.build("spikformer-fashion").eval(), as_batch(x[:]))
+    with pytest.raises(ValueError, match="It sees events as frames"):
+        sv.simulate(sv.build("spikformer-fashion-dvs").eval(), torch.rand(1, 1, 28, 28))
