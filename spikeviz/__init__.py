@@ -21,6 +21,7 @@ _HOME = {
     "load_data": "spikeviz.data.catalog",
     "simulate": "spikeviz.simulation",
     "from_official": "spikeviz.convert.official",
+    "to_spiking": "spikeviz.convert.to_spiking",
     "prune_channels": "spikeviz.convert.prune",
     "Recording": "spikeviz.recording",
     "Track": "spikeviz.recording",

@@ -69,7 +69,7 @@ class Intervention:
         """Whether `model` has something for this very value to act on."""
         return type(self).possible(model)
 
-    def prepare(self, x: Tensor) -> Tensor:
+    def prepare(self, x: Tensor, model: nn.Module) -> Tensor:
         """Change the input, before the model."""
         return x
 
@@ -117,8 +117,8 @@ class TimeSteps(Intervention):
     def possible(cls, model: nn.Module) -> bool:
         return hasattr(model, "time_steps")
 
-    def prepare(self, x: Tensor) -> Tensor:
-        if x.ndim != 5:
+    def prepare(self, x: Tensor, model: nn.Module) -> Tensor:
+        if x.ndim != 5 or not getattr(model, "frames_are_steps", True):
             return x
         frames = x.shape[0]
         if frames < self.T:

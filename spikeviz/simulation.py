@@ -49,7 +49,7 @@ def simulate(
     weight = next(model.parameters())
     x = x.to(weight.device, weight.dtype)
     for i in interventions:
-        x = i.prepare(x)
+        x = i.prepare(x, model)
     tape = Tape(interventions, keep, seed)
     start = time.perf_counter()
     with torch.no_grad(), tape.rolling():

@@ -24,6 +24,7 @@ class Format:
         publish: (key of our model, config) -> the published key.
         unused: pattern of tensors that the published files hold and never use; dropped with a note.
         derived: buffers that are recomputed: pattern -> (tensor, config) -> whether its shape is right.
+        prepare: cuts tensors that hold several of ours.
     """
 
     family: str
@@ -31,6 +32,7 @@ class Format:
     publish: Callable[[str, Any], str]
     unused: str
     derived: Mapping[str, Callable[[Tensor, Any], bool]]
+    prepare: Callable[[State], State] = dict
 
 
 def rename(key: str, rules: Rules) -> str:

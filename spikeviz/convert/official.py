@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from spikeviz.checkpoints import fill
 from spikeviz.convert.espikeformer import E_SPIKEFORMER
 from spikeviz.convert.formats import Format, State
+from spikeviz.convert.mst import MST
 from spikeviz.convert.spikformer import SPIKFORMER
 from spikeviz.models.registry import assemble
 
 log = logging.getLogger(__name__)
 
-FORMATS: dict[str, Format] = {**SPIKFORMER, **E_SPIKEFORMER}
+FORMATS: dict[str, Format] = {**SPIKFORMER, **E_SPIKEFORMER, **MST}
 
 
 def from_official(
@@ -62,7 +63,7 @@ def from_official(
     kept: State = {}
     notes: list[str] = []
     wrong: list[str] = []
-    for key, value in state.items():
+    for key, value in form.prepare(state).items():
         check = next((c for pattern, c in form.derived.items() if re.fullmatch(pattern, key)), None)
         if check is not None:
             if not check(value, config):

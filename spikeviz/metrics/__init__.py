@@ -1,6 +1,7 @@
 """Numbers from a recording: how much fires, when and where, and what it costs. Tables are pandas, tensors on CPU."""
 
 from spikeviz.metrics.approximation import Equality, approximation_error, spike_driven_equality
+from spikeviz.metrics.conversion import conversion_error
 from spikeviz.metrics.firing import (
     MEMBRANES,
     SPIKES,
@@ -30,6 +31,7 @@ __all__ = [
     "Survey",
     "Throughput",
     "approximation_error",
+    "conversion_error",
     "firing_rates",
     "mask_rates",
     "mask_values",

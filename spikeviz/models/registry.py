@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from spikeviz.models.espikeformer import ESpikeFormer, ESpikeFormerConfig
+from spikeviz.models.mst import MST, MSTConfig
 from spikeviz.models.sdmformer import SDMFormer, SDMFormerConfig
 from spikeviz.models.spikformer import Spikformer, SpikformerConfig
 from spikeviz.probe import name_probes
@@ -53,6 +54,7 @@ FAMILIES: dict[str, Callable[[Any], nn.Module]] = {
     "spikformer": Spikformer,
     "e-spikeformer": ESpikeFormer,
     "sdmformer": SDMFormer,
+    "mst": MST,
 }
 OVERRIDES = ("num_classes", "in_channels", "image_size", "time_steps")
 

@@ -49,7 +49,7 @@ class Conv(nn.Conv2d):
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, *, real: bool = False, **options):
-        super().__init__(in_channels, out_channels, kernel, padding=kernel // 2, **options)
+        super().__init__(in_channels, out_channels, kernel, **{"padding": kernel // 2} | options)
         self.input = Probe("feature", MAPS, counts=not real)
 
     def forward(self, x: Maps, scale: float = 1.0) -> Maps:

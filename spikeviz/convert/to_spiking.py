@@ -1,0 +1,43 @@
+"""From a network trained with QCFS to a spiking one (Masked Spiking Transformer, sec. 3.1 and 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from spikeviz.models.registry import assemble
+from spikeviz.nn.qcfs import QCFS
+
+MOST = 1024  # time steps
+
+
+def to_spiking(ann: nn.Module, time_steps: int) -> nn.Module:
+    """A new spiking network with the weights of a QCFS network: every activation becomes IF neurons.
+
+    Every neuron fires at its activation's learned threshold, resets by subtraction, and starts from half of it. With a
+    constant input a layer's mean over T = L steps is its QCFS; behind the first layer inputs come and go, and the mean
+    is close to it.
+
+    Args:
+        ann: from `build`, `load` or `from_official`; it is not written to.
+        time_steps: T, 1 to 1024.
+
+    Returns:
+        In eval mode, on the device and of the dtype of `ann`.
+
+    Raises:
+        ValueError: if the network has no QCFS activations, or T is out of range.
+    """
+    name = getattr(ann, "name", type(ann).__name__)
+    if not any(isinstance(module, QCFS) for module in ann.modules()):
+        raise ValueError(f"{name} has no QCFS activations to become neurons; an MST that is not spiking yet has.")
+    if isinstance(time_steps, bool) or time_steps != int(time_steps) or not 1 <= time_steps <= MOST:
+        raise ValueError(f"time_steps is a whole number from 1 to {MOST}, not {time_steps!r}.")
+    weight = next(ann.parameters())
+    config = replace(ann.config, spiking=True, time_steps=int(time_steps))
+    with torch.device(weight.device):
+        snn = assemble(ann.family, config, f"{name}-T{int(time_steps)}").to(weight.dtype)
+    snn.load_state_dict(ann.state_dict())
+    return snn.eval()

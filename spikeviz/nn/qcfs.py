@@ -1,0 +1,98 @@
+"""Quantization-clip-floor-shift (QCFS), and the integrate-and-fire neuron that it becomes.
+
+A network is trained with QCFS, an activation of L + 1 levels. Its threshold then belongs to a neuron with soft reset
+that starts from half of it, whose mean over T = L steps of a constant current is the same number (Masked Spiking
+Transformer, sec. 3.1, Eq. 1-5; Bu et al., "Optimal ANN-SNN conversion", ICLR 2022).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from spikingjelly.activation_based import surrogate
+from spikingjelly.activation_based.functional import if_multi_step
+from torch import Tensor, nn
+
+from spikeviz.nn.neurons import Neuron, Unit
+
+START = 2.0  # of every threshold
+
+
+class QCFS(Neuron):
+    """`y = th * clip(floor(x L / th + 1/2) / L, 0, 1)`; the gradient passes the floor as if it were not there.
+
+    It has no time: what is recorded as its spikes are the levels 0 ... L, each worth th / L.
+
+    Args:
+        levels: L.
+    """
+
+    def __init__(self, levels: int = 16):
+        super().__init__()
+        if levels < 1:
+            raise ValueError(f"QCFS has 1 level or more, not {levels}.")
+        self.quanta = int(levels)
+        self.threshold = nn.Parameter(torch.full((1,), START))
+
+    def forward(self, x: Float[Tensor, "T B *neurons"]) -> Float[Tensor, "T B *neurons"]:
+        counts = _Floor.apply(x / self.threshold * self.quanta + 0.5)
+        return counts.clamp(0, self.quanta) * (self.threshold / self.quanta)
+
+    def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
+        """The membrane is what goes in; it would fire all its spikes from the threshold on."""
+        return self(x), x, float(self.threshold.detach())
+
+    def unit(self) -> Unit:
+        return Unit(float(self.threshold.detach() / self.quanta))
+
+    def extra_repr(self) -> str:
+        return f"threshold {float(self.threshold.detach()):g}, L {self.quanta}"
+
+
+class _Floor(torch.autograd.Function):
+    """The whole part; the gradient passes."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.floor()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+class ConvertedIF(Neuron):
+    """The neuron that a QCFS becomes: integrate-and-fire, soft reset, v[0] = 1/2, a spike is worth the threshold.
+
+        H[t] = V[t-1] + X[t] / th,  S[t] = 1 where H[t] >= 1,  V[t] = H[t] - S[t],  out = th S[t]
+
+    With a constant current the sum of L steps over L is QCFS, exactly but for rounding.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threshold = nn.Parameter(torch.full((1,), START))
+
+    def forward(self, x: Float[Tensor, "T B *neurons"]) -> Float[Tensor, "T B *neurons"]:
+        return self._fire(x / self.threshold)[0] * self.threshold
+
+    def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
+        """The membrane is in units of the threshold."""
+        x = x / self.threshold
+        spikes, after = self._fire(x, store_v_seq=True)
+        before = torch.cat([torch.full_like(after[:1], 0.5), after[:-1]])
+        return spikes * self.threshold, before + x, 1.0
+
+    def _fire(self, x: Tensor, **options: Any) -> tuple[Tensor, Tensor | None]:
+        start = torch.full(x.shape[1:], 0.5, dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
+        options |= {"v_reset": None, "surrogate_function": surrogate.Sigmoid(4.0), "detach_reset": True}
+        spikes, _, after = if_multi_step(x, start, v_threshold=1.0, **options)
+        return spikes, after
+
+    def unit(self) -> Unit:
+        return Unit(float(self.threshold.detach()))
+
+    def extra_repr(self) -> str:
+        return f"threshold {float(self.threshold.detach()):g}"
