@@ -29,6 +29,7 @@ def open_lab(
     beside: Beside | None = None,
     more: Sequence[experiment.Parameter] = (),
     knobs: controls.Knobs = controls.dynamics,
+    first: Callable[[Sequence[str]], str] = lambda layers: layers[0],
 ) -> Lab:
     """Everything above the figures of a page: controls, messages, the status line.
 
@@ -42,6 +43,7 @@ def open_lab(
         beside: what a run is compared with where nothing is held, if there is something.
         more: parts of the address that are this page's own.
         knobs: the sliders that a network gets here.
+        first: of a network's layers, the one that is looked at until another is chosen.
     """
     panel, messages, status, view = st.container(), st.container(), st.container(), st.container(key="viewer")
     with panel:
@@ -52,15 +54,16 @@ def open_lab(
             card = inputs.choose_network(page, networks)
         opened = inputs.opened(card)
         settings = knobs(opened.model)
+        start = first(opened.layers)
         if experiment.recall("layer") not in opened.layers:
-            experiment.remember("layer", opened.layers[0])
+            experiment.remember("layer", start)
         parameters = [
             network,
             inputs.parameter(card),
             experiment.seed_parameter(),
             *(setting.parameter(page) for setting in settings),
             comparison(page, knobs),
-            *viewer.parameters(page, opened.layers),
+            *viewer.parameters(page, opened.layers, start),
             *more,
         ]
         experiment.read_address(page, parameters[1:])

@@ -129,13 +129,13 @@ def telling_neuron(spikes: Tensor) -> tuple[int, int, int]:
     return int(channel), int(row), int(column)
 
 
-def parameters(page: str, layers: Sequence[str]) -> list[Parameter]:
-    """What is looked at, as parts of the address: layer, step, channel, side, neuron."""
+def parameters(page: str, layers: Sequence[str], first: str) -> list[Parameter]:
+    """What is looked at, as parts of the address: layer (without one `first`), step, channel, side, neuron."""
 
     def read_layer(text: str | None) -> None:
         if text is not None and text not in layers:
             raise ValueError(f"this network has no layer {text[:40]!r}.")
-        remember("layer", text or layers[0])
+        remember("layer", text or first)
 
     def read_step(text: str | None) -> None:
         remember("step", whole(text or "0", "a step", 0, 10**6))
