@@ -110,8 +110,8 @@ def test_conversion_error_of_every_layer(ann, x):
     assert mean[1] > mean[4] > mean[16] > 0
     assert tables[8].set_index("layer").loc["stem.spike", "error"] < 1e-6
     assert list(tables[8]["layer"]) == list(qcfs.of_kind("spike"))
-    by_hand = qcfs["merges.0.spike"].values.double().mean() * qcfs["merges.0.spike"].scale
-    assert tables[1].set_index("layer").loc["merges.0.spike", "qcfs"] == pytest.approx(by_hand.item())
+    by_hand = qcfs["blocks.2.merge.spike"].values.double().mean() * qcfs["blocks.2.merge.spike"].scale
+    assert tables[1].set_index("layer").loc["blocks.2.merge.spike", "qcfs"] == pytest.approx(by_hand.item())
     with pytest.raises(ValueError, match="needs the spikes of a QCFS network"):
         sv.metrics.conversion_error(qcfs, sv.simulate(ann, x, keep=""))
     with pytest.raises(ValueError, match="in one recording"):
@@ -134,23 +134,23 @@ def test_random_spike_masking(ann, x, spiking):
     whole, none = sv.simulate(model, x), sv.simulate(model, x, MaskSpikes(0.0))
     assert torch.equal(whole.logits_per_step, none.logits_per_step)
     half = sv.simulate(model, x, MaskSpikes(0.5))
-    for name in ("stages.0.0.attn.q.spike", "stages.0.1.attn.k.spike", "stages.0.0.attn.scores"):
+    for name in ("blocks.0.attn.q.spike", "blocks.1.attn.k.spike", "blocks.0.attn.scores"):
         kept = half[f"{name}.mask"].values
         assert kept.shape == half[name].values.shape
         assert abs(kept.double().mean() - 0.5) < 5 * (0.25 / kept.numel()) ** 0.5
         assert (half[name].values[~kept] == 0).all()
     if spiking:
-        masks = half["stages.0.0.attn.q.spike.mask"].values
+        masks = half["blocks.0.attn.q.spike.mask"].values
         assert not torch.equal(masks[0], masks[1])  # anew at every step
     gone = sv.simulate(model, x, MaskSpikes(1.0))
-    assert gone["stages.0.0.attn.scores"].values.sum() == 0 and gone.output.isfinite().all()
+    assert gone["blocks.0.attn.scores"].values.sum() == 0 and gone.output.isfinite().all()
     assert not torch.equal(half.output, sv.simulate(model, x, MaskSpikes(0.5), seed=1).output)
 
 
 def test_spikes_of_scores_are_counted(ann, x):
     snn = sv.to_spiking(ann, 8)
     counted = sv.metrics.firing_rates(sv.simulate(snn, x, keep=sv.metrics.SPIKES))["layer"].unique().tolist()
-    assert "stages.0.0.attn.scores" in counted and "stages.0.0.mlp.hidden.spike" in counted
+    assert "blocks.0.attn.scores" in counted and "blocks.0.mlp.hidden.spike" in counted
 
 
 def test_operations(ann, x):
@@ -160,14 +160,14 @@ def test_operations(ann, x):
     snn = sv.to_spiking(ann, 8)
     table = sv.metrics.operations(snn, sv.simulate(snn, x)).set_index("layer")
     with_macs = set(table.index[table["MACs"] > 0])
-    assert with_macs == {"stem.conv", "merges.0.conv", "head"}
-    assert (table.loc["stages.0.0.attn.qk", "SOPs"] > 0) and (table.loc["stages.0.0.attn.av", "SOPs"] > 0)
+    assert with_macs == {"stem.conv", "blocks.2.merge.conv", "head"}
+    assert (table.loc["blocks.0.attn.qk", "SOPs"] > 0) and (table.loc["blocks.0.attn.av", "SOPs"] > 0)
 
 
 def test_the_stricter_form_has_no_real_attention(x):
     model = make(softmax=False)
     snn = sv.to_spiking(model, 8)
-    assert sv.simulate(snn, x)["stages.0.0.attn.av.left"].values.dtype == torch.uint8
+    assert sv.simulate(snn, x)["blocks.0.attn.av.left"].values.dtype == torch.uint8
     assert not any("attn.bias" in name for name, _ in model.named_parameters())
 
 

@@ -111,7 +111,7 @@ def test_random_spike_masking_with_the_published_draws(ann, x):
         (ann, expected["qcfs_logits"][None]),
         (sv.to_spiking(ann, STEPS), expected["snn_logits_per_step"]),
     ):
-        blocks = [f"stages.{s}.{n}" for s, blocks in enumerate(model.stages) for n in range(len(blocks))]
+        blocks = [f"blocks.{number}" for number in range(model.config.depth)]
         edits = [
             Drawn(model, f"{block}.attn.{place}", number, len(blocks), site)
             for number, block in enumerate(blocks)
@@ -145,7 +145,7 @@ def test_gradients(state, x):
 def test_other_published_key_lists_fill_a_model(case, variant, size):
     model = sv.from_official(weights(case), variant, image_size=size)
     assert not model.training and model.config.image_size == size
-    assert (model.stages[0][0].mlp.hidden.norm is not None) == (variant == "mst-imagenet")
+    assert (model.blocks[0].mlp.hidden.norm is not None) == (variant == "mst-imagenet")
 
 
 def test_what_does_not_fit_is_listed(state):

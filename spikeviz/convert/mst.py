@@ -56,10 +56,9 @@ _RULES: Rules = (
     (r"^stem\.conv\.", "patch_embed.proj."),
     (r"^stem\.norm\.", "patch_embed.norm."),
     (r"^stem\.neuron\.threshold$", "patch_embed.proj_if.up"),
-    (r"^merges\.(\d+)\.before\.", r"layers.\1.downsample.norm."),
-    (r"^merges\.(\d+)\.conv\.", r"layers.\1.downsample.reduction."),
-    (r"^merges\.(\d+)\.neuron\.threshold$", r"layers.\1.downsample.reduction_if.up"),
-    (r"^stages\.(\d+)\.(\d+)\.", r"layers.\1.blocks.\2."),
+    (r"\.downsample\.before\.", ".downsample.norm."),
+    (r"\.downsample\.conv\.", ".downsample.reduction."),
+    (r"\.downsample\.neuron\.threshold$", ".downsample.reduction_if.up"),
     (r"\.input\.norm\.", ".norm1."),
     (r"(blocks\.\d+)\.norm\.", r"\1.norm2."),
     (r"\.input\.neuron\.threshold$", ".shortcut1_if.up"),
@@ -78,7 +77,13 @@ _RULES: Rules = (
 
 
 def _publish(key: str, config: MSTConfig) -> str:
-    return rename(key, _RULES)
+    def block(match) -> str:
+        number, stage = int(match[1]), 0
+        while number >= config.depths[stage]:
+            number, stage = number - config.depths[stage], stage + 1
+        return f"layers.{stage - 1}.downsample." if match[2] else f"layers.{stage}.blocks.{number}."
+
+    return rename(key, ((r"^blocks\.(\d+)\.(merge\.)?", block), *_RULES))
 
 
 def _is_index(value: Tensor, config: MSTConfig) -> bool:

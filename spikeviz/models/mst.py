@@ -66,6 +66,11 @@ class MSTConfig:
             raise ValueError(f"depths {self.depths} and heads {self.heads} must be as many numbers from 1.")
         if self.norm not in ("batch", "layer"):
             raise ValueError(f"norm is 'batch' or 'layer', not {self.norm!r}.")
+        if self.image_size % (self.patch * 2 ** (len(self.depths) - 1)):
+            raise ValueError(
+                f"image_size {self.image_size} is not a multiple of {self.patch * 2 ** (len(self.depths) - 1)}, the "
+                "stride of all stages together."
+            )
         for stage, heads in enumerate(self.heads):
             if self.width(stage) % heads:
                 raise ValueError(f"stage {stage + 1} has {self.width(stage)} channels, not divisible by {heads} heads.")
@@ -75,6 +80,11 @@ class MSTConfig:
                     f"image_size {self.image_size} leaves {grid} x {grid} tokens in stage {stage + 1}, which windows "
                     f"of {self.window} do not tile."
                 )
+
+    @property
+    def depth(self) -> int:
+        """Blocks in all."""
+        return sum(self.depths)
 
     def width(self, stage: int) -> int:
         """Channels of a stage, from 0."""
@@ -241,24 +251,6 @@ class MLP(nn.Module):
         return self.out(self.hidden(x, scale), self.hidden.scale)
 
 
-class Block(nn.Module):
-    """`y = x + attn(act(norm(x))); z = norm(y); out = z + mlp(act(z))`: the second residual starts from z (code)."""
-
-    def __init__(self, config: MSTConfig, stage: int, number: int):
-        super().__init__()
-        dim, grid = config.width(stage), config.grid(stage)
-        shift = config.window // 2 if number % 2 and grid > config.window else 0
-        self.input = SpikingNorm(config.normalisation(dim), config.neuron())
-        self.attn = WindowAttention(config, dim, config.heads[stage], grid, shift)
-        self.norm, self.middle = config.normalisation(dim), Population(config.neuron())
-        self.mlp = MLP(config, dim)
-
-    def forward(self, x: Maps) -> Maps:
-        x = x + self.attn(self.input(x), self.input.scale)
-        x = self.norm(x)
-        return x + self.mlp(self.middle(x), self.middle.scale)
-
-
 class PatchMerging(SpikingLinear):
     """Four neighbours become one token of twice the channels: normalisation, linear layer, neurons."""
 
@@ -269,6 +261,30 @@ class PatchMerging(SpikingLinear):
     def forward(self, x: Maps) -> Maps:
         x = rearrange(x, "t b c (h p) (w q) -> t b (q p c) h w", p=2, q=2)
         return super().forward(self.before(x))
+
+
+class Block(nn.Module):
+    """`y = x + attn(act(norm(x))); z = norm(y); out = z + mlp(act(z))`: the second residual starts from z (code).
+
+    The first block of a later stage merges patches before.
+    """
+
+    def __init__(self, config: MSTConfig, stage: int, number: int):
+        super().__init__()
+        dim, grid = config.width(stage), config.grid(stage)
+        self.merge = PatchMerging(config, dim // 2) if stage and not number else None
+        shift = config.window // 2 if number % 2 and grid > config.window else 0
+        self.input = SpikingNorm(config.normalisation(dim), config.neuron())
+        self.attn = WindowAttention(config, dim, config.heads[stage], grid, shift)
+        self.norm, self.middle = config.normalisation(dim), Population(config.neuron())
+        self.mlp = MLP(config, dim)
+
+    def forward(self, x: Maps) -> Maps:
+        if self.merge is not None:
+            x = self.merge(x)
+        x = x + self.attn(self.input(x), self.input.scale)
+        x = self.norm(x)
+        return x + self.mlp(self.middle(x), self.middle.scale)
 
 
 class MST(nn.Module):
@@ -290,11 +306,9 @@ class MST(nn.Module):
         self.reduce = Conv(2 * config.frames, channels, 1, real=True) if config.frames else None
         stem = Conv(channels, config.dim, config.patch, stride=config.patch, padding=0, real=True)
         self.stem = SpikingLinear(stem, config.neuron(), config.normalisation(config.dim))
-        self.stages = nn.ModuleList(
-            nn.ModuleList(Block(config, stage, number) for number in range(depth))
-            for stage, depth in enumerate(config.depths)
+        self.blocks = nn.ModuleList(
+            Block(config, stage, number) for stage, depth in enumerate(config.depths) for number in range(depth)
         )
-        self.merges = nn.ModuleList(PatchMerging(config, config.width(s)) for s in range(len(config.depths) - 1))
         self.norm = TokenNorm(config.width(len(config.depths) - 1))
         self.head = Head(config.width(len(config.depths) - 1), config.num_classes)
 
@@ -306,11 +320,8 @@ class MST(nn.Module):
             raise ValueError("this network takes images [B, C, H, W], not event frames; choose a network for events.")
         steps = tuned(time_steps=self.time_steps)["time_steps"] if self.config.spiking else 1
         x = self.stem(x, steps=steps)
-        for stage, blocks in enumerate(self.stages):
-            for block in blocks:
-                x = block(x)
-            if stage < len(self.merges):
-                x = self.merges[stage](x)
+        for block in self.blocks:
+            x = block(x)
         return self.head(self.norm(x).mean((-2, -1)))
 
     def _channels(self, x: Tensor) -> Float[Tensor, "B C H W"]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from spikeviz.models.cnn import CNN, CNNConfig
 from spikeviz.models.espikeformer import ESpikeFormer, ESpikeFormerConfig
 from spikeviz.models.mst import MST, MSTConfig
 from spikeviz.models.sdmformer import SDMFormer, SDMFormerConfig
@@ -55,6 +56,7 @@ FAMILIES: dict[str, Callable[[Any], nn.Module]] = {
     "e-spikeformer": ESpikeFormer,
     "sdmformer": SDMFormer,
     "mst": MST,
+    "mst-cnn": CNN,
 }
 OVERRIDES = ("num_classes", "in_channels", "image_size", "time_steps")
 
@@ -117,6 +119,14 @@ def _dvs(name: str, form: type[SpikformerConfig], what: str) -> ModelSpec:
     return _spec(name, family, params, "counted", "", notes, form("dvs", 2, 64, 4, 10, 2, 40, 8, pools=(1, 2, 3)))
 
 
+def _mst(name: str, params: int, paper: str, notes: str, config: Any) -> ModelSpec:
+    family = "mst" if isinstance(config, MSTConfig) else "mst-cnn"
+    said = (
+        "published code, and thresholds" if paper == MST_PAPER and family == "mst" else "counted, thresholds included"
+    )
+    return _spec(name, family, params, said, paper, f"{QCFS_NOTE}{notes}", config)
+
+
 def _espikeformer_dvs(name: str, levels: int) -> ModelSpec:
     shape = {"heads": 4, "strides": (2, 2, 2, 1), "conv_blocks": (1, 1, 1), "events": True}
     config = ESpikeFormerConfig("base", (8, 16, 32, 64), (1,), 10, 2, 40, time_steps=4, levels=levels, **shape)
@@ -128,6 +138,9 @@ def _espikeformer_dvs(name: str, levels: int) -> ModelSpec:
     return _spec(name, "e-spikeformer", 228_498, "counted", "", notes, config)
 
 
+MST_PAPER = "Masked Spiking Transformer, sec. 4"
+QCFS_NOTE = "a QCFS network; `to_spiking`, or a time_steps of its own, makes it spike; "
+SWIN_T = (96, (2, 2, 6, 2), (3, 6, 12, 24))
 HEADS_OURS = "number of heads not published, reconstructed"
 LARGE = "the published large form, which is not the paper's Fig. 4: RepConv, LayerScale, two heads that are averaged, "
 PUBLISHED = (
@@ -171,6 +184,27 @@ PUBLISHED = (
         (12,),
         171_740_714,
         notes=LARGE + "stem width 196, as fine-tuned (192 as pretrained); the paper's 173 M is its autoencoder's size",
+    ),
+    _mst(
+        "mst-swin-t",
+        28_332_638,
+        MST_PAPER,
+        "the ImageNet form, with BatchNorm in the MLP; softmax, position bias and residual stream stay real-valued",
+        MSTConfig(*SWIN_T, 1000, 3, 224, mlp_norm=True, **IMAGENET),
+    ),
+    _mst(
+        "mst-resnet18",
+        11_173_979,
+        MST_PAPER,
+        "standard widths for CIFAR; the paper does not print its own",
+        CNNConfig("resnet18", 64, 10, 3, 32, **CIFAR10),
+    ),
+    _mst(
+        "mst-vgg16",
+        14_724_055,
+        MST_PAPER,
+        "standard widths for CIFAR, average pooling, one linear layer; the paper does not print its own",
+        CNNConfig("vgg16", 64, 10, 3, 32, **CIFAR10),
     ),
 )
 DEMO = (
@@ -242,7 +276,7 @@ def build(name: str, **overrides: Any) -> nn.Module:
 
     Args:
         name: of a spec.
-        overrides: num_classes, in_channels, image_size, time_steps.
+        overrides: num_classes, in_channels, image_size, time_steps. A QCFS network with time_steps is a spiking one.
 
     Raises:
         ValueError: for an unknown name, an unknown override, or a value the model cannot have.
@@ -253,6 +287,8 @@ def build(name: str, **overrides: Any) -> nn.Module:
     config = spec.config
     if overrides.get("in_channels", config.in_channels) != config.in_channels:
         overrides |= {"mean": None, "std": None}  # the statistics belong to the channels of the original data
+    if "time_steps" in overrides and hasattr(config, "spiking"):
+        overrides["spiking"] = True
     return assemble(spec.family, replace(config, **overrides), name)
 
 

@@ -1,0 +1,134 @@
+"""ResNet18 and VGG16 with QCFS, which become spiking networks (Masked Spiking Transformer, sec. 4.4, Fig. 5 c, d).
+
+Convolution, batch normalisation, QCFS; average pooling instead of maximum pooling: a mean of spikes is still spikes, each
+of a smaller value. In the form for 32 pixels: a first convolution of stride 1, one linear layer at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
+
+from spikeviz.nn.layers import Conv, Head, Intake, Norm, Population, SpikingConv, over_maps
+from spikeviz.nn.neurons import Neuron
+from spikeviz.nn.qcfs import QCFS, ConvertedIF
+from spikeviz.probe import tuned
+
+Maps = Float[Tensor, "T B C H W"]
+VGG16 = (1, 1, "pool", 2, 2, "pool", 4, 4, 4, "pool", 8, 8, 8, "pool", 8, 8, 8)  # widths, in units of the first
+RESNET18 = ((1, 1), (1, 1), (2, 2), (2, 1), (4, 2), (4, 1), (8, 2), (8, 1))  # width and stride of every block
+
+
+@dataclass(frozen=True)
+class CNNConfig:
+    """One CNN.
+
+    form: "resnet18" or "vgg16". width: channels of the first layer, 64 as published. spiking: IF neurons instead of
+    QCFS, run for time_steps steps. levels: L of QCFS. mean, std: what the training images are normalised by.
+    """
+
+    form: Literal["resnet18", "vgg16"]
+    width: int
+    num_classes: int
+    in_channels: int
+    image_size: int
+    time_steps: int = 1
+    spiking: bool = False
+    levels: int = 16
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.form not in ("resnet18", "vgg16"):
+            raise ValueError(f"form is 'resnet18' or 'vgg16', not {self.form!r}.")
+        for name in ("width", "num_classes", "in_channels", "time_steps", "levels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+
+    def neuron(self) -> Neuron:
+        """One population's."""
+        return ConvertedIF() if self.spiking else QCFS(self.levels)
+
+    def conv(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, real: bool = False) -> Conv:
+        """Levels of QCFS are real numbers to a convolution: only neurons send spikes."""
+        return Conv(inputs, outputs, kernel, stride=stride, bias=False, real=real or not self.spiking)
+
+
+class Layer(SpikingConv):
+    """Convolution, normalisation, neurons."""
+
+    def __init__(self, config: CNNConfig, inputs: int, outputs: int, stride: int = 1, real: bool = False):
+        super().__init__(config.conv(inputs, outputs, stride=stride, real=real), config.neuron())
+
+
+class ResBlock(Population):
+    """`act(norm(conv(layer(x))) + shortcut(x))`."""
+
+    def __init__(self, config: CNNConfig, inputs: int, outputs: int, stride: int):
+        super().__init__(config.neuron())
+        self.layer = Layer(config, inputs, outputs, stride)
+        self.conv, self.norm = config.conv(outputs, outputs), Norm(outputs)
+        changes = stride > 1 or inputs != outputs
+        self.shortcut = config.conv(inputs, outputs, 1, stride) if changes else None
+        self.shortcut_norm = Norm(outputs) if changes else None
+
+    def forward(self, x: Maps, scale: float) -> Maps:
+        """`scale` is the value of one spike of `x`."""
+        y = self.norm(self.conv(self.layer(x, scale=scale), self.layer.scale))
+        return super().forward(y + (x if self.shortcut is None else self.shortcut_norm(self.shortcut(x, scale))))
+
+
+class CNN(nn.Module):
+    """`model(x) -> logits per step [T, B, K]`: T = 1 of the QCFS network, `time_steps` of the spiking one.
+
+    x: images `[B, C, H, W]`.
+    """
+
+    def __init__(self, config: CNNConfig):
+        super().__init__()
+        self.config = config
+        if config.spiking:
+            self.time_steps = config.time_steps
+        residual = config.form == "resnet18"
+        plan = [part for part in VGG16 if part != "pool"]
+        self.intake = Intake(config.in_channels, config.image_size, 8 if residual else 16, config.mean, config.std)
+        self.stem = Layer(config, config.in_channels, config.width, real=True)
+        inputs, blocks = config.width, []
+        for times, stride in RESNET18 if residual else ((times, 1) for times in plan[1:]):
+            outputs = config.width * times
+            blocks.append(ResBlock(config, inputs, outputs, stride) if residual else Layer(config, inputs, outputs))
+            inputs = outputs
+        self.blocks = nn.ModuleList(blocks)
+        self.pools = () if residual else _before_pools()
+        self.head = Head(inputs, config.num_classes)
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "T B K"]:
+        if x.ndim != 4:
+            raise ValueError(f"this network takes images [B, C, H, W], not a tensor {list(x.shape)}.")
+        steps = tuned(time_steps=self.time_steps)["time_steps"] if self.config.spiking else 1
+        x, scale = self.stem(self.intake(x), steps), self.stem.scale
+        for number, block in enumerate(self.blocks):
+            if number in self.pools:
+                x, scale = _pooled(x, scale), scale / 4
+            x, scale = block(x, scale=scale), block.scale
+        return self.head(x.mean((-2, -1)))
+
+
+def _pooled(x: Maps, scale: float) -> Maps:
+    """The mean of 2 x 2 neighbours: as many spikes, each worth a quarter, to the last bit."""
+    return over_maps(lambda maps: avg_pool2d(maps, 2), x / scale) * scale
+
+
+def _before_pools() -> tuple[int, ...]:
+    """The numbers of the layers after the first that a pooling precedes."""
+    found, number = [], -1
+    for part in VGG16:
+        if part == "pool":
+            found.append(number)
+        else:
+            number += 1
+    return tuple(found)
