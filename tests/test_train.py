@@ -10,11 +10,12 @@ import torch
 
 import spikeviz as sv
 from spikeviz.data.catalog import open_data
+from spikeviz.interventions import MaskSpikes
 from spikeviz.nn.masks import find_masks
 from spikeviz.train import loop
 from spikeviz.train.evaluate import accuracy, ship
 from spikeviz.train.loop import augment, learning_rate, train
-from spikeviz.train.recipes import ONE_STEP, RECIPES, Masks, Recipe, Stage, find_recipe
+from spikeviz.train.recipes import ONE_STEP, RECIPES, Masks, Recipe, Stage, Teacher, find_recipe
 
 TINY = Recipe(
     "tiny", "spikformer-fashion", "fashion", "train-10k", (Stage(1, ONE_STEP), Stage(2, ONE_STEP)), batch=16, limit=48
@@ -250,3 +251,63 @@ def test_a_run_becomes_a_checkpoint(finished, tmp_path, monkeypatch):
         assert torch.equal(parameter, dict(finished.model.named_parameters())[name].half().float())
     with pytest.raises(ValueError, match="no finished run"):
         ship(tmp_path / "nothing", tmp_path)
+
+
+def masked(**changes) -> Recipe:
+    """A student of the shipped Spikformer under random spike masking."""
+    rule = MaskSpikes(0.5)
+    stages = (Stage(1, (*ONE_STEP, rule), augment=False),)
+    settings = {"batch": 16, "limit": 48, "lr": 1e-4, "smoothing": 0.0, "teacher": Teacher("spikformer-fashion")}
+    return Recipe("student", "spikformer-fashion", "fashion", "train-10k", stages, **settings | changes)
+
+
+def test_a_student_starts_from_its_teacher_and_stays_near(tmp_path):
+    teacher = sv.load("spikformer-fashion", "cpu")
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    student = train(masked(), tmp_path / "a", "cpu", progress=False)
+    moved = [(p - before[name]).abs().max() for name, p in student.named_parameters()]
+    assert 0 < max(moved) < 0.01
+    same_again = train(masked(), tmp_path / "b", "cpu", progress=False)
+    assert same(weights(student), weights(same_again))
+    alone = train(masked(teacher=Teacher("spikformer-fashion", weight=0.0)), tmp_path / "c", "cpu", progress=False)
+    assert not same(weights(student), weights(alone))  # the lesson is heard
+
+
+def test_masks_are_drawn_anew_at_every_step(tmp_path, monkeypatch):
+    seeds = []
+
+    class Listening(loop.Tape):
+        def __init__(self, *args, **options):
+            seeds.append(options["seed"])
+            super().__init__(*args, **options)
+
+    monkeypatch.setattr(loop, "Tape", Listening)
+    train(masked(), tmp_path, "cpu", progress=False)
+    assert len(seeds) == len(set(seeds)) == 3
+
+
+def test_distillation_by_hand():
+    """Two classes: with equal logits nothing is apart; else T^2 times the divergence of the softened answers."""
+    logits, lesson = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 0.0]])
+    own = torch.tensor(3.0)
+    assert loop.distilled(own, lesson, lesson, Teacher("x", weight=0.25)).item() == pytest.approx(0.75 * 3)
+    student = torch.tensor([0.5, 0.0]).softmax(0)
+    apart = sum(0.5 * (torch.tensor(0.5).log() - p.log()) for p in student)
+    expected = 0.5 * 3 + 0.5 * 4 * apart
+    assert loop.distilled(own, logits, lesson, Teacher("x")).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_card_of_a_student_says_both_accuracies(tmp_path, monkeypatch):
+    monkeypatch.setattr("spikeviz.train.evaluate.open_data", lambda n, s, limit=None: open_data(n, s, limit or 60))
+    monkeypatch.setattr("spikeviz.cards.user_checkpoints", lambda: tmp_path)
+    monkeypatch.setitem(RECIPES, "student", masked())
+    train(masked(), tmp_path / "run", "cpu", progress=False)
+    card = ship(tmp_path / "run", tmp_path, device="cpu", progress=False)
+    model = sv.load("student", "cpu")
+    assert card.accuracy == accuracy(model, "fashion", 60, progress=False)[0]
+    under = (*ONE_STEP, MaskSpikes(0.5))
+    assert card.measured["as_trained"] == {
+        "under": repr(under),
+        "accuracy": accuracy(model, "fashion", 60, False, under)[0],
+        "seed": 0,
+    }

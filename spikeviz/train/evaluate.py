@@ -18,6 +18,7 @@ from spikeviz.interventions import Intervention
 from spikeviz.metrics import OPERANDS, operations, throughput
 from spikeviz.simulation import simulate
 from spikeviz.train.loop import describe
+from spikeviz.train.recipes import RECIPES
 
 BATCH = 50
 COUNTED = 64  # test samples whose operations are counted
@@ -53,6 +54,12 @@ def measure(model: nn.Module, data: str, interventions: Sequence[Intervention] =
     }
 
 
+def _trained_under(name: str) -> tuple[Intervention, ...]:
+    """The interventions of the last part of a recipe: a network that was fine-tuned under masks has some."""
+    recipe = RECIPES.get(name)
+    return recipe.interventions(recipe.epochs - 1) if recipe else ()
+
+
 def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progress: bool = True) -> CheckpointCard:
     """Make a checkpoint of a finished run: write its weights to `out`, evaluate the written file, write its card.
 
@@ -60,6 +67,9 @@ def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progr
         run: the folder of `spikeviz train`.
         out: where `<name>.safetensors` and `<name>.json` go.
         half: store float16 if that moves the accuracy by no more than one sample in a thousand, else float32.
+
+    The card's accuracy is that of the plain network. Of one that was trained under interventions `measured` holds the
+    accuracy under these as well.
 
     Raises:
         ValueError: if the run is not finished.
@@ -80,6 +90,11 @@ def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progr
         if abs(before - score) > 1e-3:
             return ship(run, out, half=False, device=device, progress=progress)
         training |= {"stored_as": "float16", "accuracy_before_storing": before}
+    measured = measure(written, record["data"])
+    under = _trained_under(record["name"])
+    if under:
+        masked, _ = accuracy(written, record["data"], None, progress, under)
+        measured["as_trained"] = {"under": repr(under), "accuracy": masked, "seed": 0}
     card = CheckpointCard(
         name=record["name"],
         model=record["model"],
@@ -92,7 +107,7 @@ def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progr
         command=f"spikeviz evaluate {record['name']}",
         sha256=digest,
         training=training,
-        measured=measure(written, record["data"]),
+        measured=measured,
     )
     card.write(path.with_suffix(".json"))
     return card

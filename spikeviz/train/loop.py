@@ -22,16 +22,16 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, pad
+from torch.nn.functional import cross_entropy, kl_div, log_softmax, pad
 from tqdm import tqdm
 
-from spikeviz.checkpoints import auto_device, save
+from spikeviz.checkpoints import auto_device, load, save
 from spikeviz.data.catalog import as_batch, load_data
 from spikeviz.models.registry import build
 from spikeviz.nn.layers import SpikingConv
 from spikeviz.nn.masks import TRAINED, ChannelMask, find_masks
 from spikeviz.probe import Tape
-from spikeviz.train.recipes import Recipe
+from spikeviz.train.recipes import Recipe, Teacher
 
 LOG_EVERY = 20  # steps
 BINS = 20  # of the histogram of mask values in the log
@@ -179,6 +179,9 @@ def train(
         )
     torch.manual_seed(recipe.seed)
     model = build(recipe.model).to(where).train()
+    teacher = load(recipe.teacher.checkpoint, where) if recipe.teacher else None
+    if teacher is not None:
+        model.load_state_dict(teacher.state_dict())
     masks = [mask.value for mask in find_masks(model).values()]
     others = [p for p in model.parameters() if not any(p is value for value in masks)]
     groups = [
@@ -193,7 +196,7 @@ def train(
     with (folder / "log.jsonl").open("a") as log:
         while run.epoch < recipe.epochs:
             start, cpu = time.perf_counter(), time.process_time()
-            line = _epoch(run, recipe, images, labels, where, log, progress, stop)
+            line = _epoch(run, recipe, images, labels, where, log, progress, stop, teacher)
             if line is None:
                 return model.eval()
             run.seconds += time.perf_counter() - start
@@ -232,6 +235,7 @@ def _epoch(
     log: Any,
     progress: bool,
     stop: Callable[[], bool],
+    teacher: nn.Module | None,
 ) -> dict[str, Any] | None:
     """One pass over the data; the epoch's line of the log, or None if it was stopped."""
     interventions = recipe.interventions(run.epoch)
@@ -252,9 +256,14 @@ def _epoch(
         for mask in masks.values():
             mask.temperature = recipe.temperature(run.epoch + number / len(batches))
         y = labels[chosen].to(device)
-        with Tape(interventions, keep="").rolling(), autocast(device):
+        step = run.epoch * len(batches) + number
+        lesson = _logits(teacher, x) if teacher is not None else None
+        # another seed at every step: what is drawn at random is drawn anew
+        with Tape(interventions, keep="", seed=recipe.seed * 1_000_003 + step).rolling(), autocast(device):
             logits = run.model(x).mean(0).float()
             loss = cross_entropy(logits, y, label_smoothing=recipe.smoothing)
+            if lesson is not None:
+                loss = distilled(loss, logits, lesson, recipe.teacher)
             if recipe.masks and recipe.stage(run.epoch).temperatures:
                 loss = loss + recipe.masks.penalty * weights_left(masks)
         run.optimizer.zero_grad(set_to_none=True)
@@ -266,13 +275,25 @@ def _epoch(
         seen += len(y)
         if number % LOG_EVERY == 0:
             fields = {"loss": round(loss.item(), 4), "lr": round(rate, 7), "gradient_norm": round(norm.item(), 3)}
-            _write(log, {"step": run.epoch * len(batches) + number, **fields})
+            _write(log, {"step": step, **fields})
         if stop():
             return None
     mean = {"loss": round(total / seen, 4), "train_accuracy": round(right / seen, 4)}
     if masks:
         mean["masks"] = {name: mask_state(mask) for name, mask in masks.items()}
     return {"epoch": run.epoch + 1, "under": repr(interventions), **mean}
+
+
+@torch.no_grad()
+def _logits(teacher: nn.Module, x: Tensor) -> Float[Tensor, "B K"]:
+    return teacher(x).mean(0).float()
+
+
+def distilled(loss: Tensor, logits: Tensor, lesson: Float[Tensor, "B K"], teacher: Teacher) -> Float[Tensor, ""]:
+    """The student's own loss, and how far its softened answers are from the teacher's (`Teacher`)."""
+    t = teacher.temperature
+    apart = kl_div(log_softmax(logits / t, -1), log_softmax(lesson / t, -1), reduction="batchmean", log_target=True)
+    return (1 - teacher.weight) * loss + teacher.weight * t**2 * apart
 
 
 def weights_left(masks: Mapping[str, ChannelMask]) -> Float[Tensor, ""]:

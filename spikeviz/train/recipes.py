@@ -49,6 +49,25 @@ class Masks:
 
 
 @dataclass(frozen=True)
+class Teacher:
+    """Distillation: a trained network teaches one that starts from its weights and runs under interventions.
+
+    The Masked Spiking Transformer lets the unmasked network teach the masked one (sec. 4.3) and publishes neither loss
+    nor temperature; both are ours: `(1 - weight) CE + weight temperature^2 KL(teacher || student)`, logits over
+    temperature.
+
+    Attributes:
+        checkpoint: that teaches; it runs as it was trained.
+        weight: of the teacher's part, 0 to 1.
+        temperature: above 0.
+    """
+
+    checkpoint: str
+    weight: float = 0.5
+    temperature: float = 2.0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One training run.
 
@@ -66,6 +85,7 @@ class Recipe:
         images: how many pictures there must be, so that nobody trains on a part without knowing; None for any.
         seed: of weights, order and augmentation.
         masks: how channel masks are learned, of a model that has some.
+        teacher: of a network that is fine-tuned.
     """
 
     name: str
@@ -85,6 +105,7 @@ class Recipe:
     limit: int | None = None
     seed: int = 0
     masks: Masks | None = None
+    teacher: Teacher | None = None
     images: int | None = field(default=None, repr=False)
 
     @property
