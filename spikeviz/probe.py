@@ -74,13 +74,14 @@ class Tape:
         edits: interventions, in the order in which they are applied.
         keep: glob or globs of probe names; "" keeps nothing.
         seed: every random edit draws from its own stream, a function of (seed, name of the place, position in `edits`),
-            so that what is drawn in one place does not depend on what is looked at elsewhere.
+            so that what is drawn in one place does not depend on what is looked at elsewhere. Several seeds: one sample
+            becomes as many rows of a batch at the first place that is edited, each drawn by a seed of its own.
     """
 
-    def __init__(self, edits: Sequence[Edit] = (), keep: str | Sequence[str] = "*", seed: int = 0):
+    def __init__(self, edits: Sequence[Edit] = (), keep: str | Sequence[str] = "*", seed: int | Sequence[int] = 0):
         self.edits = tuple(edits)
         self.keep = (keep,) if isinstance(keep, str) else tuple(keep)
-        self.seed = seed
+        self.seeds = (seed,) if isinstance(seed, int) else tuple(seed)
         self.tracks: dict[str, Track] = {}
 
     @contextmanager
@@ -101,7 +102,7 @@ class Tape:
     def visit(self, probe: Probe, x: Tensor, scale: float, threshold: float | None, levels: int) -> Tensor:
         for position, edit in enumerate(self.edits):
             if edit.edits(probe.name, probe.kind):
-                x, mask = edit.edit(x, stream(self.seed, probe.name, position))
+                x, mask = self._edited(edit, probe, x, position)
                 if mask is not None and self.keeps(f"{probe.name}.mask"):
                     self._keep_mask(probe, mask)
         if self.keeps(probe.name):
@@ -110,6 +111,16 @@ class Tape:
                 x, axes, probe.kind, scale, counts=probe.counts, threshold=threshold, levels=levels
             )
         return x
+
+    def _edited(self, edit: Edit, probe: Probe, x: Tensor, position: int) -> tuple[Tensor, Tensor | None]:
+        streams = [stream(seed, probe.name, position) for seed in self.seeds]
+        if len(streams) == 1:
+            return edit.edit(x, streams[0])
+        batch = probe.axes[-x.ndim :].index("B")
+        rows = x.expand(*(len(streams) if axis == batch else n for axis, n in enumerate(x.shape))).split(1, batch)
+        pairs = [edit.edit(row, generator) for row, generator in zip(rows, streams, strict=True)]
+        values, masks = zip(*pairs, strict=True)
+        return torch.cat(values, batch), None if masks[0] is None else torch.cat(masks, batch)
 
     def _keep_mask(self, probe: Probe, mask: Tensor) -> None:
         """What two masks of one place both keep."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -62,6 +62,11 @@ class Track:
                 return cls(packed, axes, kind, scale, levels=levels)
         return cls(x.clone(), axes, kind, threshold=threshold, levels=1)
 
+    def of_batch(self, rows: int) -> Track:
+        """The same in every row of a batch, where it holds one sample."""
+        shape = [rows if axis == "B" else n for axis, n in zip(self.axes, self.values.shape, strict=True)]
+        return replace(self, values=self.values.expand(shape))
+
     @property
     def flows(self) -> Tensor:
         """What flows on in the network: `values * scale`, as floats."""
@@ -81,7 +86,7 @@ class Recording(Mapping[str, Track]):
         logits_per_step: `[T, B, K]`, T = 1 where there is no time.
         model: the model's name.
         interventions: as they were applied, left to right.
-        seed: of every random edit.
+        seed: of every random edit; several, if each row of the batch had its own.
         milliseconds: wall time of the forward pass, recording included.
         device: where it ran.
     """
@@ -91,7 +96,7 @@ class Recording(Mapping[str, Track]):
     logits_per_step: Tensor
     model: str
     interventions: tuple[Any, ...] = ()
-    seed: int = 0
+    seed: int | tuple[int, ...] = 0
     milliseconds: float = field(default=0.0, compare=False)
     device: str = "cpu"
 

@@ -19,7 +19,7 @@ def simulate(
     x: Tensor,
     interventions: Sequence[Intervention] | Intervention = (),
     keep: str | Sequence[str] = "*",
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
 ) -> Recording:
     """Run `model` once and record what `keep` names.
 
@@ -31,7 +31,8 @@ def simulate(
         x: images `[B, C, H, W]` or event frames `[T, B, 2, H, W]`; taken to the model's device and dtype.
         interventions: applied left to right.
         keep: glob or globs of track names; "*" keeps all, "" only the output.
-        seed: of every random edit.
+        seed: of every random edit. Several seeds run one sample as a batch, a row for each, and what lies before the
+            first edited place only once; row i is the run with seed i alone, but for rounding.
 
     Raises:
         ValueError: with a sentence, for an input the model does not take or an intervention it cannot have.
@@ -50,20 +51,27 @@ def simulate(
     x = x.to(weight.device, weight.dtype)
     for i in interventions:
         x = i.prepare(x, model)
-    tape = Tape(interventions, keep, seed)
+    seeds = () if isinstance(seed, int) else tuple(seed)
+    if not isinstance(seed, int) and (not seeds or x.ndim < 4 or x.shape[x.ndim - 4] != 1):
+        raise ValueError(f"{len(seeds)} seeds run one sample, each at least one; the input is {list(x.shape)}.")
+    tape = Tape(interventions, keep, seeds or seed)
     start = time.perf_counter()
     with torch.no_grad(), tape.rolling():
         logits = model(x)
     if weight.is_cuda:
         torch.cuda.synchronize(weight.device)
     elapsed = (time.perf_counter() - start) * 1e3
+    tracks = tape.tracks
+    if seeds:
+        logits = logits.expand(-1, len(seeds), -1)
+        tracks = {name: track.of_batch(len(seeds)) for name, track in tracks.items()}
     return Recording(
-        tape.tracks,
+        tracks,
         logits.mean(0),
         logits,
         model_name(model),
         interventions,
-        seed,
+        seeds or seed,
         elapsed,
         str(weight.device),
     )
