@@ -1,6 +1,7 @@
 """Numbers from a recording: how much fires, when and where, and what it costs. Tables are pandas, tensors on CPU."""
 
 from spikeviz.metrics.approximation import Equality, approximation_error, spike_driven_equality
+from spikeviz.metrics.attribution import sam, score_cam
 from spikeviz.metrics.conversion import conversion_error
 from spikeviz.metrics.firing import (
     MEMBRANES,
@@ -11,6 +12,7 @@ from spikeviz.metrics.firing import (
     mean_map,
     membrane_trace,
     nsfr,
+    power,
     raster,
     spike_maps,
 )
@@ -39,7 +41,10 @@ __all__ = [
     "membrane_trace",
     "nsfr",
     "operations",
+    "power",
     "raster",
+    "sam",
+    "score_cam",
     "spike_driven_equality",
     "spike_maps",
     "survey",

@@ -187,6 +187,17 @@ def spike_layers(model: nn.Module) -> tuple[str, ...]:
     return tuple(name.removesuffix(".spike") for name in places)
 
 
+def power(recording: Recording) -> float:
+    """Alpha-watts of a sample: its spikes over 1 ms, where a spike costs alpha joules (Masked Spiking Transformer,
+    Eq. 10). Alpha is not known and the time is that of one step whatever T: only ratios mean something.
+
+    Raises:
+        ValueError: if no spikes were kept.
+    """
+    total = sum(int(spike_counts(track).sum()) for track in _spike_tracks(recording).values())
+    return total / recording.output.shape[0] / 1e-3
+
+
 def spike_counts(track: Track) -> Int[Tensor, "T*D"]:
     """Spikes of the whole batch at each binary step."""
     return _spikes_at(_with_time(track), track.levels)
