@@ -8,8 +8,10 @@ from torch import nn
 
 import spikeviz as sv
 from spikeviz.interventions import MaskSpikes, TimeSteps
-from spikeviz.models.mst import MSTConfig, WindowAttention, relative_places, strangers
+from spikeviz.models.mst import MSTConfig
 from spikeviz.models.registry import assemble
+from spikeviz.nn.qcfs import QCFS
+from spikeviz.nn.windows import WindowAttention, relative_places, strangers
 
 SMALL = {"dim": 8, "depths": (2, 1), "heads": (2, 2), "num_classes": 3, "in_channels": 1, "image_size": 16}
 SMALL |= {"patch": 2, "window": 4, "levels": 8}
@@ -46,7 +48,7 @@ def x():
 
 @pytest.mark.parametrize("shift", [0, 2])
 def test_windows_and_back(shift):
-    attn = WindowAttention(MSTConfig(**SMALL), 8, 2, grid=8, shift=shift)
+    attn = WindowAttention(8, 2, 8, 4, shift, QCFS, spiking=False)
     x = torch.rand(3, 2, 8, 8, 8)
     parts = attn._windows(x)
     assert parts.shape == (3, 2, 4 * 2, 16, 4)
@@ -75,12 +77,12 @@ def test_strangers_by_brute_force(grid, window, shift):
 
 
 def test_what_a_stranger_holds_changes_nothing():
-    attn = WindowAttention(MSTConfig(**SMALL), 8, 2, grid=8, shift=2).eval()
+    attn = WindowAttention(8, 2, 8, 4, 2, QCFS, spiking=False).eval()
     scores = torch.rand(1, 1, 8, 16, 16)
     weights = attn._weights(scores).unflatten(2, (4, 2))
     assert weights[0, 0].masked_select(attn.unseen[:, None].expand(4, 2, 16, 16)).max() < 1e-30
     assert torch.allclose(weights.sum(-1), torch.ones(()))
-    strict = WindowAttention(MSTConfig(**SMALL | {"softmax": False}), 8, 2, grid=8, shift=2).eval()
+    strict = WindowAttention(8, 2, 8, 4, 2, QCFS, spiking=False, softmax=False).eval()
     kept = strict._weights(scores).unflatten(2, (4, 2))[0, 0]
     assert kept.masked_select(strict.unseen[:, None].expand(4, 2, 16, 16)).max() == 0 and strict.bias is None
 

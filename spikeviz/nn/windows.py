@@ -1,0 +1,147 @@
+"""Self-attention of neurons within the shifted windows of a Swin (Masked Spiking Transformer, sec. 3.3; code)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from spikeviz.axes import SCORES
+from spikeviz.nn.layers import Conv, Population, Product
+from spikeviz.nn.neurons import Neuron
+from spikeviz.probe import Probe
+
+Maps = Float[Tensor, "T B C H W"]
+UNSEEN = -100.0  # added to the score of two tokens that a shifted window brought together
+
+
+class SpikingLinear(Population):
+    """Linear layer, normalisation if there is one, neurons."""
+
+    def __init__(self, conv: Conv, neuron: Neuron, norm: nn.Module | None = None):
+        super().__init__(neuron)
+        self.conv, self.norm = conv, norm
+
+    def forward(self, x: Maps, scale: float = 1.0, steps: int | None = None) -> Maps:
+        """`scale` is the value of one spike of `x`."""
+        x = self.conv(x, scale)
+        return super().forward(x if self.norm is None else self.norm(x), steps)
+
+
+class ScoreNeurons(nn.Module):
+    """The neurons of attention scores. What they send is the attention's own place `scores`, which may be masked."""
+
+    def __init__(self, neuron: Neuron):
+        super().__init__()
+        self.neuron = neuron
+        self.membrane = Probe("membrane", SCORES)
+
+    def forward(self, current: Tensor) -> Tensor:
+        if not self.membrane.wanted:
+            return self.neuron(current)
+        spikes, potential, threshold = self.neuron.trace(current)
+        self.membrane(potential, threshold=threshold)
+        return spikes
+
+
+class WindowAttention(nn.Module):
+    """Self-attention within windows, shifted in every other block.
+
+        S = act(q k^T / sqrt(d)),  out = act(W act(softmax(S + bias) v))        as published
+        out = act(W act(S v))                                                   softmax=False (sec. 3.3, Eq. 6, 7)
+
+    The axis of heads of `scores` holds windows * heads, windows first, in raster order.
+
+    Args:
+        dim, heads: of the attention.
+        grid: tokens along a side.
+        window: tokens along a side of a window, which tile the grid.
+        shift: by how many tokens windows are shifted; 0 in even blocks, and where one window covers the grid.
+        neuron: makes one population's neurons.
+        spiking: whether these send spikes; levels of QCFS are real numbers to a product.
+        softmax: whether real-valued weights are made of the scores.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        grid: int,
+        window: int,
+        shift: int,
+        neuron: Callable[[], Neuron],
+        *,
+        spiking: bool,
+        softmax: bool = True,
+    ):
+        super().__init__()
+        self.heads, self.window, self.shift, self.softmax = heads, min(window, grid), shift, softmax
+
+        def linear() -> SpikingLinear:
+            return SpikingLinear(Conv(dim, dim, 1, real=not spiking), neuron())
+
+        self.q, self.k, self.v = linear(), linear(), linear()
+        self.qk, self.av = Product(left=spiking, right=spiking), Product(left=spiking and not softmax, right=spiking)
+        self.score = ScoreNeurons(neuron())
+        self.scores = Probe("spike", SCORES)
+        self.out = Population(neuron())
+        self.proj = linear()
+        self.bias = nn.Parameter(torch.zeros((2 * self.window - 1) ** 2, heads)) if self.softmax else None
+        if self.bias is not None:
+            nn.init.trunc_normal_(self.bias, std=0.02)
+        self.register_buffer("places", relative_places(self.window), persistent=False)
+        self.register_buffer("unseen", strangers(grid, self.window, shift), persistent=False)
+
+    def forward(self, x: Maps, scale: float) -> Maps:
+        """`scale` is the value of one spike of `x`."""
+        height = x.shape[-2]
+        q, k, v = (self._windows(layer(x, scale)) for layer in (self.q, self.k, self.v))
+        current = self.qk(q, k.mT, (self.q.scale, self.k.scale)) * q.shape[-1] ** -0.5
+        unit = self.score.neuron.unit()
+        scores = self.scores(self.score(current), scale=unit.scale, levels=unit.levels)
+        weights = self._weights(scores)
+        y = self.av(weights, v, (1.0 if self.softmax else unit.scale, self.v.scale))
+        return self.proj(self.out(self._grid(y, height)), self.out.scale)
+
+    def _weights(self, scores: Float[Tensor, "T B heads N N"]) -> Float[Tensor, "T B heads N N"]:
+        """With softmax real numbers, in the spiking network as well; strangers do not see each other."""
+        by_window = scores.unflatten(2, (-1, self.heads))
+        if not self.softmax:
+            return (by_window * ~self.unseen[:, None] if self.shift else by_window).flatten(2, 3)
+        by_window = by_window + rearrange(self.bias[self.places], "n m heads -> heads n m")
+        if self.shift:
+            by_window = by_window + UNSEEN * self.unseen[:, None].to(scores.dtype)
+        return by_window.softmax(-1).flatten(2, 3)
+
+    def _windows(self, x: Maps) -> Float[Tensor, "T B heads N d"]:
+        if self.shift:
+            x = x.roll((-self.shift, -self.shift), (-2, -1))
+        return rearrange(x, "t b (n d) (y h) (x w) -> t b (y x n) (h w) d", n=self.heads, h=self.window, w=self.window)
+
+    def _grid(self, x: Float[Tensor, "T B heads N d"], height: int) -> Maps:
+        """The inverse of `_windows`."""
+        x = rearrange(
+            x, "t b (y x n) (h w) d -> t b (n d) (y h) (x w)", n=self.heads, h=self.window, y=height // self.window
+        )
+        return x.roll((self.shift, self.shift), (-2, -1)) if self.shift else x
+
+
+def relative_places(window: int) -> Int[Tensor, "N N"]:
+    """For two tokens of a window, the row of the bias table: (2 w - 1) (dy + w - 1) + dx + w - 1."""
+    y, x = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
+    y, x = y.flatten(), x.flatten()
+    down, right = (place[:, None] - place[None, :] + window - 1 for place in (y, x))
+    return (2 * window - 1) * down + right
+
+
+def strangers(grid: int, window: int, shift: int) -> Bool[Tensor, "windows N N"]:
+    """Which tokens of a shifted window are not neighbours: the shift, which wraps around, brought them together."""
+    bands = torch.zeros(grid, dtype=torch.long)
+    if shift:
+        bands[grid - window :], bands[grid - shift :] = 1, 2
+    regions = 3 * bands[:, None] + bands[None, :]
+    by_window = rearrange(regions, "(y h) (x w) -> (y x) (h w)", h=window, w=window)
+    return by_window[:, :, None] != by_window[:, None, :]
