@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from spikeviz.nn.layers import Conv, Head, Intake, Norm, Population
 from spikeviz.nn.neurons import Neuron
 from spikeviz.nn.qcfs import QCFS, ConvertedIF
+from spikeviz.nn.windows import SpikingLinear, WindowAttention
 from spikeviz.probe import tuned
 
 Maps = Float[Tensor, "T B C H W"]
