@@ -16,6 +16,7 @@ from spikeviz.metrics.firing import (
     raster,
     spike_maps,
 )
+from spikeviz.metrics.masking import MaskedAccuracy, masked_accuracy
 from spikeviz.metrics.masks import mask_rates, mask_values
 from spikeviz.metrics.ops import ENERGY, OPERANDS, EnergyModel, operations
 from spikeviz.metrics.survey import Survey, survey
@@ -28,6 +29,7 @@ __all__ = [
     "SPIKES",
     "EnergyModel",
     "Equality",
+    "MaskedAccuracy",
     "MembraneTrace",
     "Raster",
     "Survey",
@@ -37,6 +39,7 @@ __all__ = [
     "firing_rates",
     "mask_rates",
     "mask_values",
+    "masked_accuracy",
     "mean_map",
     "membrane_trace",
     "nsfr",
