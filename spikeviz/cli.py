@@ -47,8 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     prune.add_argument("--out", type=Path, help="where weights and card go (default: your checkpoints)")
     prune.set_defaults(run=_prune)
 
-    curve = commands.add_parser("curve", help="accuracy, parameters and energy against the threshold of channel masks")
-    curve.add_argument("name", help="of a checkpoint with channel masks")
+    curve = commands.add_parser(
+        "curve", help="the curves of a checkpoint: against the threshold of channel masks, or ratios"
+    )
+    curve.add_argument("name", help="of a checkpoint with channel masks or QCFS")
     curve.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
     curve.set_defaults(run=_curve)
 
@@ -124,10 +126,10 @@ def _prune(options: argparse.Namespace) -> int:
 
 
 def _curve(options: argparse.Namespace) -> int:
-    from spikeviz.train.pruning import write_curve
+    from spikeviz.train.curves import write_curve
 
     path = write_curve(options.name, options.device)
-    print(f"{path}: {options.name} at every threshold")
+    print(f"{path}: the curves of {options.name}")
     return 0
 
 

@@ -1,10 +1,13 @@
 """Small networks in which every layer fires, for tests that need one of their own."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
-from spikeviz.cards import list_checkpoints
+from spikeviz.cards import CheckpointCard, list_checkpoints
+from spikeviz.checkpoints import save
 from spikeviz.models.espikeformer import ESpikeFormerConfig
 from spikeviz.models.registry import assemble
 from spikeviz.models.spikformer import SpikformerConfig
@@ -15,6 +18,14 @@ def needs(*names: str) -> pytest.MarkDecorator:
     """Skip a test where one of these checkpoints has not been trained yet."""
     missing = sorted(set(names) - {card.name for card in list_checkpoints()})
     return pytest.mark.skipif(bool(missing), reason=f"there is no checkpoint {', '.join(missing)} yet")
+
+
+def shelve(model: nn.Module, folder: Path, name: str, spec: str, data: str, samples: int) -> CheckpointCard:
+    """Put a network into a folder of checkpoints, with a card."""
+    digest = save(model, folder / f"{name}.safetensors")
+    card = CheckpointCard(name, spec, data, 0.1, samples, "none", 0, "CPU", "none", digest)
+    card.write(folder / f"{name}.json")
+    return card
 
 
 def awaken(model: nn.Module, x: torch.Tensor) -> nn.Module:

@@ -1,16 +1,12 @@
-"""A pruned checkpoint, its card, and the curve against the threshold: obtained from the files that are written."""
-
-import json
+"""A pruned checkpoint and its card: obtained from the file that is written."""
 
 import pytest
 import torch
-from networks import awaken
+from networks import awaken, shelve
 
 import spikeviz as sv
-from spikeviz.cards import CheckpointCard, find_card, find_curve
-from spikeviz.checkpoints import save
+from spikeviz.cards import find_card
 from spikeviz.data.catalog import as_batch, open_data
-from spikeviz.interventions import MaskChannels
 from spikeviz.metrics import throughput
 from spikeviz.nn.masks import find_masks
 from spikeviz.train import evaluate, pruning
@@ -33,11 +29,7 @@ def shelf(tmp_path, monkeypatch):
     generator = torch.Generator().manual_seed(0)
     for mask in find_masks(model).values():
         mask.value.data = torch.randn(mask.value.shape, generator=generator) * 0.4
-    path = tmp_path / "checkpoints" / f"{NAME}.safetensors"
-    digest = save(model, path)
-    CheckpointCard(NAME, "sdmformer-fashion-dvs", "fashion-dvs", 0.1, SAMPLES, "none", 0, "CPU", "none", digest).write(
-        path.with_suffix(".json")
-    )
+    shelve(model, tmp_path / "checkpoints", NAME, "sdmformer-fashion-dvs", "fashion-dvs", SAMPLES)
     return tmp_path
 
 
@@ -65,38 +57,6 @@ def test_what_cannot_be_pruned_is_refused(shelf):
         pruning.ship_pruned(NAME, 1.5, shelf, "cpu", progress=False)
     with pytest.raises(ValueError, match="no channel masks"):
         pruning.ship_pruned("spikformer-fashion", 0.5, shelf, "cpu", progress=False)
-
-
-def test_the_curve_is_of_the_checkpoint_as_it_is(shelf, monkeypatch):
-    monkeypatch.setattr(pruning, "THRESHOLDS", (0.0, 0.5, 0.501))
-    assert find_curve(NAME) is None
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pruning, "measure", counted := Counted(pruning.measure))
-        path = pruning.write_curve(NAME, "cpu", progress=False)
-    found, masked = find_curve(NAME), sv.load(NAME, "cpu")
-    assert [point["threshold"] for point in found["points"]] == [0.0, 0.5, 0.501]
-    assert counted.calls == 2 or found["points"][1]["masked"] != found["points"][2]["masked"]  # equal masks: run once
-    for point in found["points"]:
-        table = sv.metrics.mask_rates(masked, point["threshold"])
-        assert (point["masked"], point["channels"]) == (table["masked"].sum(), table["channels"].sum())
-        small = sv.prune_channels(masked, point["threshold"])
-        assert point["parameters"] == sum(p.numel() for p in small.parameters())
-        rule = (MaskChannels(point["threshold"]),)
-        assert point["accuracy"] == accuracy(masked, "fashion-dvs", None, False, rule)[0]
-    path.write_text(json.dumps(found | {"sha256": "of another training"}))
-    assert find_curve(NAME) is None
-    path.write_text("{}")
-    with pytest.raises(ValueError, match="is not a curve"):
-        find_curve(NAME)
-
-
-class Counted:
-    def __init__(self, function):
-        self.function, self.calls = function, 0
-
-    def __call__(self, *arguments):
-        self.calls += 1
-        return self.function(*arguments)
 
 
 def test_throughput_runs_in_turns():

@@ -245,6 +245,27 @@ DEMO = (
             "base", (16, 32, 64, 96), (3,), 10, 3, 32, strides=(1, 2, 2, 1), conv_blocks=(1, 1, 1), **CIFAR10
         ),
     ),
+    _mst(
+        "mst-fashion",
+        355_367,
+        "",
+        "demo size, trained by spikeviz: patches of 2, windows of 4 on 16, 8 and 4 tokens a side",
+        MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 1, 32, patch=2, window=4, **FASHION),
+    ),
+    _mst(
+        "mst-resnet18-fashion",
+        176_275,
+        "",
+        "demo size, trained by spikeviz: an eighth of the published width",
+        CNNConfig("resnet18", 8, 10, 1, 32, **FASHION),
+    ),
+    _mst(
+        "mst-vgg16-fashion",
+        231_615,
+        "",
+        "demo size, trained by spikeviz: an eighth of the published width",
+        CNNConfig("vgg16", 8, 10, 1, 32, **FASHION),
+    ),
 )
 SPECS: dict[str, ModelSpec] = {spec.name: spec for spec in (*PUBLISHED, *DEMO)}
 

@@ -1,25 +1,21 @@
-"""What learned channel masks are worth: a pruned checkpoint with its card, and accuracy against the threshold."""
+"""What learned channel masks are worth: a pruned checkpoint with its card."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
 
-from spikeviz.cards import CheckpointCard, curve_file, find_card
+from spikeviz.cards import CheckpointCard, find_card
 from spikeviz.checkpoints import load, read_weights, save, stored
 from spikeviz.convert.prune import prune_channels
 from spikeviz.data.catalog import as_batch, open_data
 from spikeviz.interventions import MaskChannels
-from spikeviz.metrics import mask_rates, throughput
+from spikeviz.metrics import throughput
 from spikeviz.nn.masks import TRAINED
 from spikeviz.train.evaluate import COUNTED, accuracy, measure
 from spikeviz.train.loop import describe
 
-THRESHOLDS = tuple(n / 20 for n in range(21))
 ROUNDS = 15
 
 
@@ -77,50 +73,6 @@ def ship_pruned(name: str, threshold: float, out: Path, device: str = "auto", pr
     )
     found.write(path.with_suffix(".json"))
     return found
-
-
-def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
-    """Accuracy on the whole test split, parameters and energy of the pruned network at every twentieth of a threshold.
-
-    The file lies beside the checkpoint's folder (`curve_file`), and `find_curve` reads it.
-
-    Raises:
-        ValueError: for an unknown name, or a network without masks.
-    """
-    card, weights = find_card(name)
-    model = load(name, device)
-    points: list[dict[str, Any]] = []
-    for threshold in THRESHOLDS:
-        table = mask_rates(model, threshold)
-        masked = table["masked"].tolist()
-        same = next((point for point in points if point["masked_by_site"] == masked), None)
-        points.append((same or _point(model, card.data, threshold, progress)) | {"threshold": threshold})
-        points[-1] |= {
-            "masked": sum(masked), "channels": int(table["channels"].sum()), "masked_by_site": masked
-        }  # fmt: skip
-    found = {
-        "command": f"spikeviz curve {name}",
-        "checkpoint": name,
-        "sha256": card.sha256,
-        "data": card.data,
-        "split": "test",
-        "samples": card.samples,
-        "seed": card.seed,
-        "device": describe(next(model.parameters()).device),
-        "points": points,
-    }
-    path = curve_file(weights)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=1) + "\n")
-    return path
-
-
-def _point(model: nn.Module, data: str, threshold: float, progress: bool) -> dict[str, Any]:
-    """Of one threshold: energy is that of the pruned network, a mean over the first test samples."""
-    small = prune_channels(model, threshold)
-    found = measure(small, data)
-    score, _ = accuracy(small, data, progress=progress)
-    return {"accuracy": score, "parameters": found["parameters"], "picojoule": found["operations"]["picojoule"]}
 
 
 def _dtype(weights: Path) -> torch.dtype:

@@ -1,0 +1,124 @@
+"""Curves that ship precomputed: accuracy against the threshold of channel masks, or against the ratio of random masks.
+
+A file holds the command that made it, data, samples, seeds and device; `spikeviz.cards.find_curve` reads it, and
+answers only while the checkpoint is the one it was computed of.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from tqdm import tqdm
+
+from spikeviz.cards import curve_file, find_card
+from spikeviz.checkpoints import load
+from spikeviz.convert.prune import prune_channels
+from spikeviz.convert.to_spiking import to_spiking
+from spikeviz.data.catalog import as_batch, open_data
+from spikeviz.interventions import CONVOLUTION, MaskSpikes, masking_places
+from spikeviz.metrics import mask_rates, masked_accuracy
+from spikeviz.nn.masks import find_masks
+from spikeviz.nn.qcfs import QCFS
+from spikeviz.train.evaluate import accuracy, measure
+from spikeviz.train.loop import describe
+
+THRESHOLDS = tuple(n / 20 for n in range(21))
+RATIOS = (0.0, 0.25, 0.5, 0.75, 0.9)
+STEPS = (1, 2, 4, 8, 16, 32, 64)  # T of the converted network, on the whole test split
+MASKED_STEPS = 16  # T at which masks are compared
+SAMPLES, SEEDS = 500, 10  # of a point against the ratio
+SITES = {"SA": ("q", "k", "scores"), "MLP": ("MLP hidden",), "convolutions": (CONVOLUTION,)}
+
+
+def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
+    """Compute the curve of a checkpoint and write it beside the checkpoint's folder (`curve_file`).
+
+    Of a network with channel masks: accuracy on the whole test split, parameters and energy of the pruned network at
+    every twentieth of a threshold. Of a QCFS network: accuracy of the converted one against T on the whole test split;
+    against the ratio of random masks at every site; against the number of masked blocks; the latter two on the first
+    500 test samples, 10 seeds, T 16.
+
+    Raises:
+        ValueError: for an unknown name, or a network that has neither.
+    """
+    card, weights = find_card(name)
+    model = load(name, device)
+    if find_masks(model):
+        found: dict[str, Any] = {"kind": "thresholds", "samples": card.samples}
+        found["points"] = _thresholds(model, card.data, progress)
+    elif any(isinstance(module, QCFS) for module in model.modules()):
+        found = {"kind": "ratios", "samples": SAMPLES, "seeds": SEEDS, "T": MASKED_STEPS}
+        found |= _ratios(model, card.data, progress)
+    else:
+        raise ValueError(f"{name} has no channel masks and no QCFS: there is no curve of it.")
+    about = {
+        "command": f"spikeviz curve {name}",
+        "checkpoint": name,
+        "sha256": card.sha256,
+        "data": card.data,
+        "split": "test",
+        "seed": card.seed,
+        "device": describe(next(model.parameters()).device),
+    }
+    path = curve_file(weights)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(about | found, indent=1) + "\n")
+    return path
+
+
+def _thresholds(model: nn.Module, data: str, progress: bool) -> list[dict[str, Any]]:
+    points: list[dict[str, Any]] = []
+    for threshold in THRESHOLDS:
+        table = mask_rates(model, threshold)
+        by_site = table["masked"].tolist()
+        same = next((point for point in points if point["masked_by_site"] == by_site), None)  # equal masks: run once
+        point = (same or _pruned(model, data, threshold, progress)) | {"threshold": threshold}
+        points.append(
+            point | {"masked": sum(by_site), "channels": int(table["channels"].sum()), "masked_by_site": by_site}
+        )
+    return points
+
+
+def _pruned(model: nn.Module, data: str, threshold: float, progress: bool) -> dict[str, Any]:
+    """Of one threshold: energy is that of the pruned network, a mean over the first test samples."""
+    small = prune_channels(model, threshold)
+    found = measure(small, data)
+    score, _ = accuracy(small, data, progress=progress)
+    return {"accuracy": score, "parameters": found["parameters"], "picojoule": found["operations"]["picojoule"]}
+
+
+def _ratios(model: nn.Module, data: str, progress: bool) -> dict[str, Any]:
+    spiking, places = to_spiking(model, MASKED_STEPS), masking_places(model)
+    found: dict[str, Any] = {"points": [], "blocks": [], "steps": []}
+    for site, kinds in SITES.items():
+        at = tuple(place.name for place in places if place.site in kinds)
+        for ratio in RATIOS if at else ():
+            found["points"].append({"site": site} | _masked(spiking, data, ratio, at, progress))
+    attention = [place for place in places if place.site in SITES["SA"]]
+    for count in sorted({place.block + 1 for place in attention}):
+        at = tuple(place.name for place in attention if place.block < count)
+        found["blocks"].append({"blocks": count} | _masked(spiking, data, 0.75, at, progress))
+    for steps in STEPS:
+        score, samples = accuracy(to_spiking(model, steps), data, progress=progress)
+        found["steps"].append({"T": steps, "accuracy": score, "samples": samples})
+    return found
+
+
+def _masked(model: nn.Module, data: str, ratio: float, at: Iterable[str], progress: bool) -> dict[str, Any]:
+    """Of one ratio at some places: every seed's accuracy, and power."""
+    x, y = open_data(data, "test", SAMPLES)
+    seeds = range(SEEDS if ratio > 0 else 1)  # without masks all seeds agree
+    runs = masked_accuracy(model, as_batch(x[:]), y, (MaskSpikes(ratio, at=tuple(at)),), seeds)
+    title = f"ratio {ratio:g}"
+    last = [step for step in tqdm(runs, title, disable=not progress, mininterval=2.0) if step][-1]
+    return {
+        "ratio": ratio,
+        "mean": last.mean,
+        "deviation": last.deviation,
+        "accuracies": list(last.accuracies),
+        "power": last.power,
+    }
