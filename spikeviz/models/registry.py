@@ -253,6 +253,14 @@ DEMO = (
         MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 1, 32, patch=2, window=4, **FASHION),
     ),
     _mst(
+        "mst-fashion-dvs",
+        356_250,
+        "",
+        "demo size, trained by spikeviz: simulated events, 8 frames as 16 channels which a 1x1 convolution reduces to "
+        "three; patches of 2, windows of 5 on 20, 10 and 5 tokens a side",
+        MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 2, 40, patch=2, window=5, frames=8),
+    ),
+    _mst(
         "mst-resnet18-fashion",
         176_275,
         "",
