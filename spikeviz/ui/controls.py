@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from spikeviz.interventions import Bounds, Intervention
 
 
+LONGEST_CONVERTED = 64  # T of the slider of a converted network
+
+
 @dataclass(frozen=True)
 class Setting:
     """A field of an intervention as the app shows it.
@@ -27,7 +30,7 @@ class Setting:
         name: in the status line and, after the page's prefix, in the address.
         label: of the slider.
         trained: the value the network was trained with, at which nothing is intervened.
-        most: where the slider ends, if that is before the intervention's own end.
+        most: where the slider ends, if that is not the intervention's own end.
     """
 
     kind: type[Intervention]
@@ -40,8 +43,7 @@ class Setting:
     @property
     def bounds(self) -> Bounds:
         bounds = next(f for f in fields(self.kind) if f.name == self.field).metadata["bounds"]
-        low, high = bounds.slider
-        return bounds if self.most is None else replace(bounds, slider=(low, min(high, self.most)))
+        return bounds if self.most is None else replace(bounds, slider=(bounds.slider[0], self.most))
 
     def value(self, experiment: Experiment) -> float:
         """As the experiment has it."""
@@ -94,13 +96,19 @@ Knobs = Callable[["nn.Module"], list[Setting]]  # the sliders of a network on so
 
 
 def dynamics(model: nn.Module) -> list[Setting]:
-    """D, T, firing threshold and time constant, as far as `model` has them; of events there are T frames at most."""
+    """D, T, firing threshold and time constant, as far as `model` has them.
+
+    Of events there are T frames at most, unless these are channels; a converted network needs many steps.
+    """
     from spikeviz.interventions import FiringThreshold, SpikeLevels, TimeConstant, TimeSteps
     from spikeviz.nn.neurons import Neuron
+    from spikeviz.nn.qcfs import ConvertedIF
 
     neurons = [m for m in model.modules() if isinstance(m, Neuron)]
     taus, levels = ([getattr(m, n) for m in neurons if n in m.tunable] for n in ("tau", "levels"))
-    frames = model.time_steps if model.intake.events else None
+    most = model.time_steps if model.intake.events else None
+    if any(isinstance(neuron, ConvertedIF) for neuron in neurons):
+        most = LONGEST_CONVERTED
     table: list[tuple[type[Intervention], str, str, str, Callable[[], float]]] = [
         (SpikeLevels, "D", "D", "D", lambda: max(levels)),
         (TimeSteps, "T", "T", "T", lambda: model.time_steps),
@@ -108,7 +116,7 @@ def dynamics(model: nn.Module) -> list[Setting]:
         (TimeConstant, "tau", "tau", "tau", lambda: max(set(taus), key=taus.count)),
     ]
     return [
-        Setting(kind, field, name, label, trained(), frames if kind is TimeSteps else None)
+        Setting(kind, field, name, label, trained(), most if kind is TimeSteps else None)
         for kind, field, name, label, trained in table
         if kind.possible(model)
     ]
@@ -116,14 +124,18 @@ def dynamics(model: nn.Module) -> list[Setting]:
 
 def masks(model: nn.Module) -> list[Setting]:
     """The threshold of learned channel masks, and T; of a network without masks T alone."""
-    from spikeviz.interventions import MaskChannels, TimeSteps
+    from spikeviz.interventions import MaskChannels
     from spikeviz.nn.masks import TRAINED
 
     threshold = Setting(MaskChannels, "threshold", "threshold", "Threshold", TRAINED)
-    return [
-        *([threshold] if MaskChannels.possible(model) else []),
-        *(setting for setting in dynamics(model) if setting.kind is TimeSteps),
-    ]
+    return [*([threshold] if MaskChannels.possible(model) else []), *steps(model)]
+
+
+def steps(model: nn.Module) -> list[Setting]:
+    """T alone."""
+    from spikeviz.interventions import TimeSteps
+
+    return [setting for setting in dynamics(model) if setting.kind is TimeSteps]
 
 
 def sliders(page: str, settings: list[Setting], fast: bool) -> None:

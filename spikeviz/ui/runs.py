@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 WARM = "spikeviz warms up"
 DRAWN = 2.0  # s after which a browser has drawn the start page
 LIVE = 60.0  # ms of a forward pass up to which a slider answers while it is dragged
+CONVERTED = 16  # T at which a QCFS network is shown as a spiking one
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +40,15 @@ class Numbers:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A network that is shared between all sessions, its layers that spike on a grid, and how long one pass takes."""
+    """A network that is shared between all sessions, its layers that spike on a grid, and how long one pass takes.
+
+    `qcfs` is the network that a converted one was made of, None of all others.
+    """
 
     model: nn.Module
     layers: tuple[str, ...]
     milliseconds: float
+    qcfs: nn.Module | None = None
 
     @property
     def fast(self) -> bool:
@@ -53,7 +58,9 @@ class Opened:
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the network ...")
 def network(name: str, sha256: str) -> Opened:
-    """A checkpoint, on the best device there is. `sha256` renews the entry where the file was trained anew.
+    """A checkpoint, on the best device there is; a QCFS network as the spiking one it becomes at T = 16.
+
+    `sha256` renews the entry where the file was trained anew.
 
     One image is too little work for two threads: under load they wait for each other. On the CPU one is fastest.
     The first pass of a process takes a second or two more than the others, so it is made here and not shown.
@@ -65,13 +72,16 @@ def network(name: str, sha256: str) -> Opened:
     from spikeviz.data.catalog import as_batch, find_data
     from spikeviz.metrics.firing import spike_layers
     from spikeviz.models.registry import find_spec
+    from spikeviz.nn.qcfs import QCFS
 
     torch.set_num_threads(1)
-    model, card = sv.load(name), find_card(name)[0]
+    loaded, card = sv.load(name), find_card(name)[0]
+    qcfs = any(isinstance(module, QCFS) for module in loaded.modules())
+    model = sv.to_spiking(loaded, CONVERTED) if qcfs else loaded
     spec, steps = find_spec(card.model), find_data(card.data).steps
     blank = as_batch(torch.zeros(1, *([steps] if steps else []), *spec.input))
     passes = [sv.simulate(model, blank).milliseconds for _ in range(3)]
-    return Opened(model, spike_layers(model), min(passes))
+    return Opened(model, spike_layers(model), min(passes), loaded if qcfs else None)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the test set ...")

@@ -71,7 +71,10 @@ def _tuple(interventions: tuple) -> str:
 
 def _simulation(run: Run, name: str, load: bool) -> list[str]:
     now = run.experiment
-    lines = [f'model = sv.load("{now.checkpoint}")'] if load else []
+    loaded = f'sv.load("{now.checkpoint}")'
+    if run.opened.qcfs is not None:
+        loaded = f"sv.to_spiking({loaded}, {run.opened.model.time_steps})"
+    lines = [f"model = {loaded}"] if load else []
     if now.index is None:
         lines += ['x = torch.from_numpy(np.load("input.npy"))[None]  # the input of this session: see Share']
     else:
