@@ -13,6 +13,7 @@ st.navigation(
         "Start": [st.Page("pages/overview.py", title="Overview", default=True)],
         "Explore": [
             st.Page("pages/spike_maps.py", title="Spike maps"),
+            st.Page("pages/channel_masks.py", title="Channel masks"),
             st.Page("pages/integer_firing.py", title="Integer firing"),
         ],
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num, UInt8
@@ -31,6 +31,7 @@ class Line:
         name: stands in the legend, where several series have a name.
         dash: dashed, as a curve that is held to compare with.
         points: a dot at every place.
+        joined: False: the dots alone.
         marks: where a dot has the colour of a spike; the others are quiet. None: dots of the curve's colour.
         band: a shaded interval, (low, high) at every place.
     """
@@ -41,6 +42,7 @@ class Line:
     colour: str = ACCENT
     dash: bool = False
     points: bool = True
+    joined: bool = True
     marks: Bool[np.ndarray, "n"] | None = None
     band: tuple[Num[np.ndarray, "n"], Num[np.ndarray, "n"]] | None = None
 
@@ -90,10 +92,11 @@ Series = Line | Bars | Ticks
 
 @dataclass(frozen=True)
 class Rule:
-    """A horizontal dashed line at `value` of the y axis, in the colour of a spike, with its label."""
+    """A dashed line in the colour of a spike, with its label: across at `value` of the y axis, upright at one of x."""
 
     value: float
     label: str
+    upright: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +107,7 @@ class Chart:
         x, y: what the axes show, with its unit. Both are column names of the table.
         steps: the x axis counts whole time steps t = 1 ... steps.
         y_range: (bottom, top), so (n, 0) counts downwards; None takes in all that is drawn.
+        x_range: (left, right), in the same way.
         height: in pixels of the screen; on paper 100 of them are an inch.
         y_labels: numbers on the y axis.
         numbers: leaves instead of the series' own numbers, where it says more than they do.
@@ -118,6 +122,7 @@ class Chart:
     y_range: tuple[float, float] | None = None
     height: int = HEIGHT
     y_labels: bool = True
+    x_range: tuple[float, float] | None = None
     numbers: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
@@ -134,6 +139,10 @@ class Chart:
         """The time steps that are written below the x axis, about eight."""
         steps = self.steps or 0
         return np.arange(1, steps + 1, max(1, round(steps / 8)))
+
+    def beside(self, rule: Rule) -> Literal["left", "right"]:
+        """On which side of an upright rule its label stands: where there is more room."""
+        return "left" if self.x_range and rule.value > sum(self.x_range) / 2 else "right"
 
     @property
     def has_legend(self) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spikeviz.figures.chart import Bars, Chart, Exhibit, Line, Maps, Ticks
+from spikeviz.figures.chart import Bars, Chart, Exhibit, Line, Maps, Rule, Ticks
 from spikeviz.figures.theme import ACCENT, QUIET, SPIKE, TICKS, difference_colours, rate_colours
 
 FORMATS = ("png", "svg", "pdf", "csv", "npz")
@@ -104,12 +104,12 @@ def _chart(chart: Chart) -> Figure:
         else:
             _bars(axes, series)
     for rule in chart.rules:
-        axes.axhline(rule.value, color=SPIKE, linewidth=1.1, linestyle="--", zorder=1.5)
-        place = {"xycoords": axes.get_yaxis_transform(), "xytext": (0, 2), "textcoords": "offset points"}
-        axes.annotate(rule.label, (1, rule.value), **place, ha="right", va="bottom", color=SPIKE, fontsize=8)
+        _rule(axes, chart, rule)
     if chart.steps is not None:
         axes.set_xlim(0.5, chart.steps + 0.5)
         axes.set_xticks(chart.step_ticks)
+    if chart.x_range is not None:
+        axes.set_xlim(*chart.x_range)
     if chart.y_range is not None:
         axes.set_ylim(*chart.y_range)
     if not chart.y_labels:
@@ -120,11 +120,24 @@ def _chart(chart: Chart) -> Figure:
     return figure
 
 
+def _rule(axes: Axes, chart: Chart, rule: Rule) -> None:
+    draw = axes.axvline if rule.upright else axes.axhline
+    draw(rule.value, color=SPIKE, linewidth=1.1, linestyle="--", zorder=1.5)
+    words = {"textcoords": "offset points", "color": SPIKE, "fontsize": 8}
+    if rule.upright:
+        left = chart.beside(rule) == "left"
+        place = {"xycoords": axes.get_xaxis_transform(), "xytext": (-3 if left else 3, 0)}
+        axes.annotate(rule.label, (rule.value, 1), **place, ha="right" if left else "left", va="top", **words)
+    else:
+        place = {"xycoords": axes.get_yaxis_transform(), "xytext": (0, 2)}
+        axes.annotate(rule.label, (1, rule.value), **place, ha="right", va="bottom", **words)
+
+
 def _line(axes: Axes, line: Line) -> None:
     if line.band is not None:
         axes.fill_between(line.x, *line.band, color=line.colour, alpha=0.2, linewidth=0)
     dots = "o" if line.points and line.marks is None else ""
-    dash = "--" if line.dash else "-"
+    dash = "" if not line.joined else "--" if line.dash else "-"
     axes.plot(line.x, line.y, dash, marker=dots, markersize=4, color=line.colour, linewidth=1.5, label=line.name)
     if line.points and line.marks is not None:
         axes.scatter(line.x, line.y, s=16, c=np.where(line.marks, SPIKE, QUIET), zorder=3)

@@ -31,6 +31,8 @@ def _layout(chart: Chart) -> dict[str, Any]:
         x |= {"range": [0.5, chart.steps + 0.5], "tickvals": chart.step_ticks.tolist(), "tickformat": "d"}
     if chart.y_range is not None:
         y |= {"range": [float(end) for end in chart.y_range]}
+    if chart.x_range is not None:
+        x |= {"range": [float(end) for end in chart.x_range]}
     if not chart.y_labels:
         y |= {"showgrid": False, "showticklabels": False}
     if isinstance(chart.series[0], Bars):
@@ -49,18 +51,24 @@ def _layout(chart: Chart) -> dict[str, Any]:
         "xaxis": x,
         "yaxis": y,
         "shapes": [_rule(rule) for rule in chart.rules],
-        "annotations": [_label(rule) for rule in chart.rules],
+        "annotations": [_label(chart, rule) for rule in chart.rules],
     }
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
     line = {"color": SPIKE, "width": 1.5, "dash": "dash"}
-    return {"type": "line", "xref": "x domain", "x0": 0, "x1": 1, "y0": rule.value, "y1": rule.value, "line": line}
+    along, across = ("y", "x") if rule.upright else ("x", "y")
+    ends = {f"{along}ref": f"{along} domain", f"{along}0": 0, f"{along}1": 1}
+    return {"type": "line", f"{across}0": rule.value, f"{across}1": rule.value, "line": line} | ends
 
 
-def _label(rule: Rule) -> dict[str, Any]:
+def _label(chart: Chart, rule: Rule) -> dict[str, Any]:
     font, place = {"color": SPIKE, "size": 11}, {"x": 1, "xref": "paper", "xanchor": "right", "y": rule.value}
-    return {"text": rule.label, "showarrow": False, "yshift": 9, "font": font} | place
+    place |= {"yshift": 9}
+    if rule.upright:
+        anchor = {"left": "right", "right": "left"}[chart.beside(rule)]
+        place = {"x": rule.value, "xanchor": anchor, "y": 1, "yref": "paper", "yanchor": "top"}
+    return {"text": rule.label, "showarrow": False, "font": font} | place
 
 
 def _traces(chart: Chart, series: Series) -> list[dict[str, Any]]:
@@ -87,7 +95,7 @@ def _line(chart: Chart, line: Line) -> dict[str, Any]:
         "x": line.x,
         "y": line.y,
         "name": line.name,
-        "mode": "lines+markers" if line.points else "lines",
+        "mode": "+".join(["lines"] * line.joined + ["markers"] * line.points),
         "line": {"color": line.colour, "width": 2, "dash": "dash" if line.dash else "solid"},
         "marker": marker,
         "showlegend": bool(line.name),

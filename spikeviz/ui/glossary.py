@@ -20,6 +20,14 @@ TERMS = {
     "E-SpikeFormer, sec. 5.3.",
     "spike map": "At each place of a layer, the share of its channels that fire. E-SpikeFormer, sec. 5.3 and Fig. 8.",
     "channel": "One of the features that a layer computes at every place.",
+    "channel mask": "A number m that is learned for each channel: its spikes pass where sigmoid(5 m) is above the "
+    "threshold. SDMFormer, sec. 3.2, reconstructed.",
+    "DMEB": "Dynamic mask encoder block: a block with a mask that Q and K share, one of V and one of the MLP's hidden "
+    "layer. SDMFormer, sec. 3.3.",
+    "mask rate": "The share of a site's channels that its mask drops. SDMFormer, sec. 4.2.",
+    "pruning": "Cutting masked channels out of the weights before and after them; what the network computes stays.",
+    "LPE": "Lightweight position embedding: a depthwise and a 1x1 convolution in place of the full one of Spikformer's "
+    "relative position embedding (RPE). SDMFormer, sec. 3.4.",
     "SSA": "Spiking self-attention: queries, keys and values are spikes, without a softmax. Spikformer V2, sec. 3.",
     "SOP": "Synaptic operation: one addition, caused by one spike at one place it reaches.",
     "MAC": "Multiply-accumulate: one multiplication and one addition, where the input is a real number.",
