@@ -15,6 +15,7 @@ st.navigation(
             st.Page("pages/spike_maps.py", title="Spike maps"),
             st.Page("pages/channel_masks.py", title="Channel masks"),
             st.Page("pages/integer_firing.py", title="Integer firing"),
+            st.Page("pages/events.py", title="Events"),
         ],
     }
 ).run()

@@ -23,6 +23,7 @@ from spikeviz.data.images import Pixels, read_fashion
 from spikeviz.places import cache_folder
 
 SIMULATION = "fashion-dvs"
+NO_CAMERA = "simulated events, no camera recorded them"  # the note of a recording that `simulated` made
 SIMULATED = {"train": "train-10k", "test": "test"}  # splits of Fashion-MNIST: what ships
 SEEDS = {"train": 1, "test": 0}  # of the simulated noise
 VERSION = 1  # of what is counted: another one leaves old caches unread
@@ -104,7 +105,7 @@ def recording(name: str, split: str, index: int) -> Events:
 def simulated(images: Float32[np.ndarray, "1 H W"], seed: int = 0, index: int = 0) -> Events:
     """One picture, [0, 1], through the simulated camera."""
     (found,) = events_of(images, DEFAULT, seed, [index])
-    return Events(*found, notes=("simulated events, no camera recorded them",))
+    return Events(*found, notes=(NO_CAMERA,))
 
 
 def _check_index(name: str, index: int, count: int) -> None:

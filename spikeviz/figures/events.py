@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num, UInt8
 
-from spikeviz.figures.theme import FONT_SIZE, GRID
-
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
     from matplotlib.figure import Figure
 
 OFF, ON = (0.25, 0.6, 1.0), (1.0, 0.5, 0.1)  # blue and orange, which the colour-blind tell apart
 FULL = 0.98  # of the pixels with events are below full brightness
 COLUMNS = 8  # of pictures on paper
+YAW, PITCH = -0.45, 0.3  # radians, from where a cloud is seen at first
+LENGTH, REACH = 1.9, 2.5  # of the time axis and of the whole picture, in sides of the sensor
 
 
 def picture(frames: Num[np.ndarray, "T 2 H W"]) -> Float[np.ndarray, "3 H W"]:
@@ -145,34 +144,25 @@ class Cloud:
         events = {"t": self.t, "x": self.x, "y": self.y, "p": self.p.astype(np.uint8)}
         return events | {"sensor": np.array([self.height, self.width])}
 
-    def on_screen(self) -> go.Figure:
-        """To be turned with the mouse: time runs to the right, rows downwards."""
-        import plotly.graph_objects as go
-
-        axes = {"x": ("time (ms)", None), "y": ("column x", (0, self.width)), "z": ("row y", (self.height, 0))}
-        scene = {
-            f"{axis}axis": {"title": {"text": text}, "range": ends, "gridcolor": GRID, "showbackground": False}
-            for axis, (text, ends) in axes.items()
-        }
-        traces = [
-            {
-                "type": "scatter3d", "mode": "markers", "name": name, "x": self.t[which], "y": self.x[which],
-                "z": self.y[which], "marker": {"size": 1.6, "color": colour, "opacity": 0.75},
-                "hovertemplate": "t %{x:.1f} ms, column %{y}, row %{z}",
-            }
-            for name, colour, which in self.parts
-        ]  # fmt: skip
-        view = {"aspectmode": "manual", "aspectratio": {"x": 1.9, "y": 1, "z": 1}}
-        view |= {"camera": {"eye": {"x": -0.9, "y": -1.9, "z": 0.7}}, "dragmode": "orbit"}
-        layout = {
-            "height": 380, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "font": {"size": FONT_SIZE},
-            "paper_bgcolor": "rgba(0,0,0,0)", "scene": scene | view,
-            "legend": {"orientation": "h", "x": 0, "y": 1, "itemsizing": "constant"},
-        }  # fmt: skip
-        return go.Figure({"data": traces, "layout": layout})
+    def pixels(self, width: int = 600, height: int = 380) -> UInt8[np.ndarray, "height width 3"]:
+        """As `cloud.js` draws it before it is turned: time to the right, columns into the depth, rows downwards."""
+        t = self.t / max(float(self.t.max(initial=0)), 1e-9) - 0.5
+        x, y = (self.x + 0.5) / self.width - 0.5, (self.y + 0.5) / self.height - 0.5
+        (cos, sin), (flat, steep) = ((np.cos(angle), np.sin(angle)) for angle in (YAW, PITCH))
+        right, depth = LENGTH * t * cos + x * sin, x * cos - LENGTH * t * sin
+        down = y * flat - depth * steep
+        scale = min(width, height * 1.6) / REACH
+        columns, rows = (np.rint(centre + scale * part) for centre, part in ((width / 2, right), (height / 2, down)))
+        picture = np.zeros((height, width, 3), np.uint8)
+        colours = (np.array([OFF, ON])[self.p.astype(int)] * 255).round().astype(np.uint8)
+        for row in (0, 1):
+            for column in (0, 1):
+                places = (rows + row).clip(0, height - 1), (columns + column).clip(0, width - 1)
+                picture[tuple(place.astype(int) for place in places)] = colours
+        return picture
 
     def on_paper(self, width: float) -> Figure:
-        """Seen from the same side, `width` inches wide; the points are pixels, also in SVG and PDF."""
+        """Seen from about the same side, `width` inches wide; the points are pixels, also in SVG and PDF."""
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(width, 0.68 * width), layout="constrained", facecolor="white")

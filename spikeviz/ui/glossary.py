@@ -31,6 +31,13 @@ TERMS = {
     "SSA": "Spiking self-attention: queries, keys and values are spikes, without a softmax. Spikformer V2, sec. 3.",
     "SOP": "Synaptic operation: one addition, caused by one spike at one place it reaches.",
     "MAC": "Multiply-accumulate: one multiplication and one addition, where the input is a real number.",
+    "event": "What a pixel of an event camera sends when its light has changed: time, column, row, ON or OFF.",
+    "ON and OFF": "The polarity of an event: ON where it became brighter, OFF where it became darker.",
+    "accumulation window": "How much time one picture of events takes together: all that came in the milliseconds "
+    "before now.",
+    "frame": "Events counted by pixel and polarity over a part of the recording: what a network gets at one time step.",
+    "slice": "A part of a recording: of equal time or of equal event count.",
+    "event rate": "Events of all pixels per second.",
     "confidence": "The softmax of the logits, mean over the steps. It is no probability that was calibrated.",
 }
 

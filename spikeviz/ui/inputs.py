@@ -41,16 +41,16 @@ def picked(card: CheckpointCard) -> Input:
     """The input of the current experiment; falls back to test sample 0 with a notice."""
     found = picture(current(), card)
     if found is None:
-        notice(f"That input is not here any more: this is test {_data(card).sample} 0.")
+        notice(f"That input is gone, or was made for another network: this is test {_data(card).sample} 0.")
         found = picture(keep(current().but(source="test/0")), card)
     return found
 
 
 def picture(experiment: Experiment, card: CheckpointCard) -> Input | None:
-    """The input of an experiment; None if it is gone."""
+    """The input of an experiment; None if it is gone, or does not fit the network, such as events one for images."""
     brought = st.session_state.get(PICTURES, {}).get(experiment.source)
     if brought is not None:
-        return brought
+        return brought if tuple(brought.pixels.shape) == _shape(_data(card)) else None
     x, y = runs.test_set(card.data)
     index = experiment.index
     title = f"test {_data(card).sample} {index}"
@@ -182,6 +182,12 @@ def _data(card: CheckpointCard) -> DataSource:
     from spikeviz.data.catalog import find_data
 
     return find_data(card.data)
+
+
+def _shape(data: DataSource) -> tuple[int, ...]:
+    """Of what is brought to a network: an image `[C, H, W]`, or event frames `[T, 2, H, W]`."""
+    sample = (data.channels, data.size, data.size)
+    return (data.steps, *sample) if data.steps else sample
 
 
 def _take_checkpoint(name: str) -> None:

@@ -11,9 +11,13 @@ HERE = Path(__file__).parent
 MOVING = "moving"  # whether the last thing that happened is a hand on a slider that has not let go yet
 
 
-def part(name: str) -> Callable:
-    """A component of this folder: `name`.html, .css and .js, in the page's own tree so that its style sheet sees it."""
-    html, css, js = ((HERE / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
+def part(name: str, style: str = "") -> Callable:
+    """A component of this folder: `name`.html, .css and .js, in the page's own tree so that its style sheet sees it.
+
+    `style`: the part whose style sheet it wears, if that is another one's.
+    """
+    files = (f"{name}.html", f"{style or name}.css", f"{name}.js")
+    html, css, js = ((HERE / file).read_text(encoding="utf-8") for file in files)
     return st.components.v2.component(f"spikeviz_{name}", html=html, css=css, js=js, isolate_styles=False)
 
 

@@ -35,7 +35,7 @@ def prediction(film: Film, name: str = "") -> None:
     st.html(prediction_bars(confidence, classes, label))
     st.caption("Confidence: softmax of the logits, mean over t.")
     if notes:
-        st.caption(f"Your picture was {', '.join(notes)}.")
+        st.caption(f"{film.facts['title'][0].upper()}{film.facts['title'][1:]}: {', '.join(notes)}.")
 
 
 def spike_viewer(lab: Lab) -> None:

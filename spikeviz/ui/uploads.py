@@ -85,6 +85,8 @@ def _of_recording(content: bytes, name: str, data: DataSource) -> Input:
     from spikeviz.data.event_files import read_events
     from spikeviz.data.events import RecordingError
 
+    if len(content) > MAX_MB["events"] * 2**20:  # the limit of the widget is kept by the browser alone
+        raise RecordingError(f"{name[:60]} is larger than {MAX_MB['events']} MB: cut a shorter piece out of it.")
     events = read_events(content, name)
     if not len(events):
         raise RecordingError("The recording holds no events: choose another one.")
