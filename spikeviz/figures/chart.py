@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num, UInt8
 
+from spikeviz.figures.events import Cloud, Frames
 from spikeviz.figures.theme import ACCENT, HEIGHT, TICKS, Quantity, coloured, coloured_difference
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ class Maps:
         return {"maps": self.maps, "titles": np.array(self.titles, dtype=str)}
 
 
-Exhibit = Chart | Maps
+Exhibit = Chart | Maps | Frames | Cloud
 
 
 def _set(value: object, **fields: object) -> None:

@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spikeviz.figures.chart import Bars, Chart, Exhibit, Line, Maps, Rule, Ticks
+from spikeviz.figures.events import Cloud, Frames
 from spikeviz.figures.theme import ACCENT, QUIET, SPIKE, TICKS, difference_colours, rate_colours
 
 FORMATS = ("png", "svg", "pdf", "csv", "npz")
@@ -83,6 +84,8 @@ def export(exhibit: Exhibit, kind: str) -> bytes:
 
 
 def _figure(exhibit: Exhibit) -> Figure:
+    if isinstance(exhibit, Frames | Cloud):
+        return exhibit.on_paper(WIDTH)
     return _maps(exhibit) if isinstance(exhibit, Maps) else _chart(exhibit)
 
 
