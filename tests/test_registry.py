@@ -117,9 +117,10 @@ def test_output_shape(name):
 @pytest.mark.parametrize("name", [spec.name for spec in sv.list_models() if spec.params < 6e6])
 def test_output_is_finite_and_depends_on_the_input(name):
     torch.manual_seed(0)
-    channels = SPECS[name].input[0]
-    model = sv.build(name, image_size=28 if name.endswith("fashion") else 32, time_steps=2)
-    x = torch.rand(2, 2, channels, 32, 32).round() if channels == 2 else torch.rand(2, channels, 28, 28)
+    (channels, side, _), frames = SPECS[name].input, getattr(SPECS[name].config, "frames", 0) or 2
+    side = side if SPECS[name].family in QCFS else 28 if name.endswith("fashion") else 32
+    model = sv.build(name, image_size=side, time_steps=2)
+    x = torch.rand(frames, 2, channels, 32, 32).round() if channels == 2 else torch.rand(2, channels, 28, 28)
     x[..., 1, :, :, :14] = 0  # a mean over tokens, in integers, is the same for noise and other noise
     output = sv.simulate(awaken(model, x), x, keep="").output
     assert torch.isfinite(output).all() and not torch.equal(output[0], output[1])
@@ -160,6 +161,8 @@ OTHERWISE = {
         "mean": (0.2,),
         "std": (0.3,),
         "pools": (1, 2, 3),
+        "attention": "softmax",
+        "real_v": True,
     },
     "e-spikeformer": {
         "layout": "large",
@@ -312,7 +315,7 @@ def test_every_place_is_named_once_and_every_model_has_the_common_ones(name):
 @pytest.mark.parametrize(
     ("name", "overrides", "sentence"),
     [
-        ("spikformer-9-999", {}, r"^no model 'spikformer-9-999'; there are spikformer-4-384, .*, [\w-]*cifar-sfa4\.$"),
+        ("spikformer-9-999", {}, r"^no model 'spikformer-9-999'; there are spikformer-4-384, .*, [\w-]+\.$"),
         (
             "spikformer-4-256",
             {"depth": 3},
@@ -338,6 +341,7 @@ def test_one_sentence_for_what_cannot_be_built(name, overrides, sentence):
         ("spikformer", {"heads": 3}, "dim 16 is not divisible by heads 3"),
         ("spikformer", {"dim": 12}, "dim 12 is not divisible by 8"),
         ("spikformer", {"depth": 0}, "depth must be at least 1, not 0"),
+        ("spikformer", {"attention": "linear"}, "attention is one of ssa, identity, relu, leaky-relu, softmax, not"),
         ("e-spikeformer", {"layout": "huge"}, "layout is one of base, large-rep, large, not 'huge'"),
         ("e-spikeformer", {"heads": 3}, "dim 16 is not divisible by heads 3"),
         ("e-spikeformer", {"heads": 0}, "heads must be at least 1, not 0"),

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spikeviz.nn.attention import SSA, Order
+from spikeviz.nn.attention import SSA, Attention, Order
 from spikeviz.nn.layers import Conv, Head, Intake, SpikingConv
 from spikeviz.nn.masks import ChannelMask, Kept
 from spikeviz.nn.neurons import LIF
@@ -41,7 +41,8 @@ class SpikformerConfig:
     """One Spikformer.
 
     layout: "cifar", "dvs" or "imagenet". image_size None takes every size (published checkpoints). mean, std: what the
-    training images are normalised by. pools: instead of the layout's own (a demo size may shrink earlier).
+    training images are normalised by. pools: instead of the layout's own (a demo size may shrink earlier). attention,
+    real_v: what SSA is compared with (`spikeviz.nn.attention.SSA`).
     """
 
     layout: str
@@ -56,6 +57,8 @@ class SpikformerConfig:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     pools: tuple[int, ...] | None = None
+    attention: Attention = "ssa"
+    real_v: bool = False
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -89,7 +92,8 @@ class Block(nn.Module):
 
     def __init__(self, config: SpikformerConfig, layout: Layout, masked: bool = False, kept: Kept | None = None):
         super().__init__()
-        self.attn = SSA(config.dim, config.heads, layout.scale, layout.order, layout.qkv_bias, masked, kept)
+        real = (config.attention, config.real_v)
+        self.attn = SSA(config.dim, config.heads, layout.scale, layout.order, layout.qkv_bias, masked, kept, *real)
         self.mlp = MLP(config.dim, config.mlp_ratio, masked, kept and kept.hidden)
 
     def forward(self, x: Maps) -> Maps:

@@ -1,4 +1,4 @@
-"""Spiking self-attention: of binary spikes (SSA) and of integers (SDSA), without softmax."""
+"""Spiking self-attention: of binary spikes (SSA), with what SSA was compared with, and of integers (SDSA)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ from typing import Literal
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, relu
 
 from spikeviz.axes import SCORES
-from spikeviz.nn.layers import Conv, FiringConv, Population, Product, RepConv, SpikingConv
+from spikeviz.nn.layers import Conv, FiringConv, Norm, Population, Product, RepConv, SpikingConv
 from spikeviz.nn.masks import ChannelMask, Kept, Spread
 from spikeviz.nn.neurons import LIF, Neuron
 from spikeviz.probe import Probe
 
 Order = Literal["(qk)v", "q(kv)"]
+Attention = Literal["ssa", "identity", "relu", "leaky-relu", "softmax"]
+REAL: dict[str, Callable[[Tensor], Tensor]] = {  # what queries and keys go through where they are no spikes
+    "identity": lambda x: x,
+    "relu": relu,
+    "leaky-relu": leaky_relu,
+    "softmax": lambda x: x,
+}
 Maps = Float[Tensor, "T B C H W"]
 
 
@@ -30,25 +38,32 @@ class SpikeAttention(nn.Module):
         heads: must divide `dim`.
         scale: of the product.
         order: "(qk)v" costs N^2 C, "q(kv)" costs N C^2 / heads.
+        spikes: whether q and k, and whether v, are spikes; real numbers are counted as such.
     """
 
-    def __init__(self, dim: int, heads: int, scale: float, order: Order):
+    def __init__(self, dim: int, heads: int, scale: float, order: Order, spikes: tuple[bool, bool] = (True, True)):
         super().__init__()
         if heads < 1 or dim % heads:
             raise ValueError(f"dim {dim} is not divisible by heads {heads}.")
         self.heads, self.scale, self.order = heads, scale, order
+        qk, v = spikes
         if order == "(qk)v":
-            self.qk, self.av = Product(left=True, right=True), Product(left=False, right=True)
+            self.qk, self.av = Product(left=qk, right=qk), Product(left=False, right=v)
         else:
-            self.kv, self.qa = Product(left=True, right=True), Product(left=True, right=False)
+            self.kv, self.qa = Product(left=qk, right=v), Product(left=qk, right=False)
         self.scores = Probe("scores", SCORES)
+
+    def weigh(self, scores: Float[Tensor, "T B heads N N"]) -> Float[Tensor, "T B heads N N"]:
+        """What the scores become before they meet v."""
+        return scores
 
     def attend(self, q: Maps, k: Maps, v: Maps, scales: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Maps:
         """`scales` are the values of one spike of q, k and v; the output has the channels of v."""
         height = q.shape[-2]
         q, k, v = (rearrange(x, "t b (heads d) h w -> t b heads (h w) d", heads=self.heads) for x in (q, k, v))
         if self.order == "(qk)v":
-            y = self.av(self.scores(self.qk(q, k.mT, scales[:2]) * self.scale), v, (1.0, scales[2]))
+            scores = self.weigh(self.qk(q, k.mT, scales[:2]) * self.scale)
+            y = self.av(self.scores(scores), v, (1.0, scales[2]))
         else:
             y = self.qa(q, self.kv(k.mT, v, scales[1:]), (scales[0], 1.0)) * self.scale
             if self.scores.wanted:
@@ -56,6 +71,17 @@ class SpikeAttention(nn.Module):
                 edited = self.scores(scores)
                 y = y if edited is scores else edited @ v
         return rearrange(y, "t b heads (h w) d -> t b (heads d) h w", h=height)
+
+
+class RealConv(nn.Module):
+    """Convolution, normalisation, and no neurons: where the paper compares SSA with real-valued attention."""
+
+    def __init__(self, conv: Conv, then: Callable[[Tensor], Tensor]):
+        super().__init__()
+        self.conv, self.norm, self.then = conv, Norm(conv.out_channels), then
+
+    def forward(self, x: Maps, mask: nn.Module | None = None) -> Maps:
+        return self.then(self.norm(self.conv(x)))
 
 
 class SSA(SpikeAttention):
@@ -70,6 +96,9 @@ class SSA(SpikeAttention):
         dim, heads, order: of the attention.
         scale: 0.125 or 0.25 in the published layouts.
         qkv_bias: whether q, k, v have a bias.
+        attention: how the attention map is made (Spikformer V2, Table 1): "ssa", or of real queries and keys: their
+            product as it is, after ReLU or LeakyReLU of each, or with softmax as in Eq. 10. The map weighs spikes.
+        real_v: whether v is real as well (Table 6, "w VSA V_F").
         masked: whether q and k share a learned channel mask and v has one (SDMFormer). A channel of v is one of the
             attention's output: without spikes there, neither fires.
         kept: of a pruned network, the channels it still has; else None.
@@ -84,10 +113,23 @@ class SSA(SpikeAttention):
         qkv_bias: bool,
         masked: bool = False,
         kept: Kept | None = None,
+        attention: Attention = "ssa",
+        real_v: bool = False,
     ):
-        super().__init__(dim, heads, scale, order)
+        if attention not in ("ssa", *REAL):
+            raise ValueError(f"attention is one of ssa, {', '.join(REAL)}, not {attention!r}.")
+        soft, spiking = attention == "softmax", attention == "ssa"
+        scale, order = ((dim / heads) ** -0.5 if soft else scale), ("(qk)v" if soft else order)
+        super().__init__(dim, heads, scale, order, (spiking, not real_v))
+        self.soft = soft
         qk, v = (len(kept.qk), len(kept.v)) if kept else (dim, dim)
-        self.q, self.k, self.v = (SpikingConv(Conv(dim, n, 1, bias=qkv_bias), LIF()) for n in (qk, qk, v))
+
+        def layer(channels: int, then: Callable[[Tensor], Tensor] | None) -> SpikingConv | RealConv:
+            conv = Conv(dim, channels, 1, bias=qkv_bias)
+            return SpikingConv(conv, LIF()) if then is None else RealConv(conv, then)
+
+        self.q, self.k = (layer(qk, REAL.get(attention)) for _ in range(2))
+        self.v = layer(v, REAL["identity"] if real_v else None)
         self.out = Population(LIF(threshold=0.5))
         self.proj = SpikingConv(Conv(v, dim, 1, bias=True), LIF())
         # a channel costs its weights in q and in k; one of v those that make it and those of proj that read it
@@ -95,6 +137,9 @@ class SSA(SpikeAttention):
         self.spread_qk, self.spread_v = (
             Spread(part, dim, heads) if kept else None for part in (kept or (None,) * 3)[:2]
         )
+
+    def weigh(self, scores: Float[Tensor, "T B heads N N"]) -> Float[Tensor, "T B heads N N"]:
+        return scores.softmax(-1) if self.soft else scores
 
     def forward(self, x: Maps) -> Maps:
         q, k, v = self.q(x, mask=self.mask_qk), self.k(x, mask=self.mask_qk), self.v(x, mask=self.mask_v)
