@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from spikeviz.axes import MAPS, VECTOR
 from spikeviz.nn.integers import expand
 from spikeviz.nn.neurons import Neuron
+from spikeviz.nn.sparse import active_map, sparse_norm
 from spikeviz.probe import Probe, tuned
 
 Maps = Float[Tensor, "*TB C H W"]
@@ -44,6 +45,8 @@ def on_spikes(product: Callable[[Tensor], Tensor], x: Tensor, scale: float) -> T
 class Conv(nn.Conv2d):
     """A convolution over the last three axes. Its input is a probe (`.input`): operations are counted from it.
 
+    Inside `spikeviz.nn.sparse.visible` it is a sparse one, and `Norm` a sparse normalisation.
+
     Args:
         real: True where the input is real by nature (a static image), False where it is spikes or sums of spikes.
     """
@@ -54,7 +57,11 @@ class Conv(nn.Conv2d):
 
     def forward(self, x: Maps, scale: float = 1.0) -> Maps:
         """`scale` is the value of one spike of `x`."""
-        x = self.input(x, scale)
+        active = active_map(*x.shape[-2:])
+        y = self._products(self.input(x if active is None else x * active, scale), scale)
+        return y if active is None else y * active_map(*y.shape[-2:])
+
+    def _products(self, x: Maps, scale: float) -> Maps:
         if not spike_driven(self.input):
             return over_maps(super().forward, x)
         y = on_spikes(lambda step: over_maps(lambda maps: self._conv_forward(maps, self.weight, None), step), x, scale)
@@ -65,7 +72,8 @@ class Norm(nn.BatchNorm2d):
     """Batch normalisation over every axis but C, time included (Spikformer V2, Fig. 3: BN, since LN does not suit)."""
 
     def forward(self, x: Maps) -> Maps:
-        return over_maps(super().forward, x)
+        active = active_map(*x.shape[-2:])
+        return over_maps(super().forward, x) if active is None else sparse_norm(self, x, active)
 
 
 class Head(nn.Linear):

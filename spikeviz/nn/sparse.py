@@ -1,0 +1,90 @@
+"""Sparse convolution and sparse normalisation: places that are hidden stay hidden (E-SpikeFormer, sec. 4.2, SSC).
+
+An ordinary convolution carries what is visible into the hidden places around it, layer by layer, until the mask is gone
+and an autoencoder need not guess any more. Here everything outside the active map is set to zero again after every
+convolution, and batch statistics are taken over the active places alone. The weights are those of the ordinary layers:
+a model runs sparse inside `visible(active)` and as ever outside, and nothing has to be converted back.
+
+    sparse conv    y = active * conv(active * x)
+    sparse BN      mean and variance over active places; y = active * (gamma (x - mean) / std + beta)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+_ACTIVE: ContextVar[Tensor | None] = ContextVar("spikeviz_active_map", default=None)
+
+
+@contextmanager
+def visible(active: Bool[Tensor, "B 1 h w"] | None) -> Iterator[None]:
+    """Run convolutions and normalisations sparse, on the places where `active` is True; None runs them as ever.
+
+    The map is on the coarsest grid, that of the tokens; finer feature maps see each of its places as a square.
+    """
+    token = _ACTIVE.set(active)
+    try:
+        yield
+    finally:
+        _ACTIVE.reset(token)
+
+
+def active_map(height: int, width: int) -> Bool[Tensor, "B 1 height width"] | None:
+    """The active map on a grid; None if everything is.
+
+    Raises:
+        ValueError: if the map's places do not tile the grid.
+    """
+    active = _ACTIVE.get()
+    return None if active is None else spread(active, height, width)
+
+
+def spread(active: Bool[Tensor, "B 1 h w"], height: int, width: int) -> Bool[Tensor, "B 1 height width"]:
+    """A map on a finer grid: each of its places becomes a square.
+
+    Raises:
+        ValueError: if its places do not tile the grid.
+    """
+    h, w = active.shape[-2:]
+    if height % h or width % w:
+        raise ValueError(f"an active map of {h} x {w} places does not tile {height} x {width}.")
+    return active.repeat_interleave(height // h, -2).repeat_interleave(width // w, -1)
+
+
+def sparse_conv(conv: nn.Module, x: Tensor, active: Bool[Tensor, "B 1 h w"]) -> Tensor:
+    """`active * conv(active * x)`, for any convolution: what is hidden neither says nor hears anything."""
+    y = conv(x * spread(active, *x.shape[-2:]))
+    return y * spread(active, *y.shape[-2:])
+
+
+def sparse_norm(norm: nn.BatchNorm2d, x: Float[Tensor, "*TB C H W"], active: Bool[Tensor, "B 1 H W"]) -> Tensor:
+    """Batch normalisation over active places alone; zero elsewhere. In train mode running statistics follow, as ever.
+
+    Args:
+        norm: whose weights and statistics are used.
+        x: `[B, C, H, W]` or `[T, B, C, H, W]`.
+        active: on the grid of x.
+    """
+    weights = active.to(x.dtype).expand(*x.shape[:-3], 1, *x.shape[-2:])
+    shape = (-1, 1, 1)
+    if norm.training:
+        over = tuple(axis for axis in range(x.ndim) if axis != x.ndim - 3)
+        count = weights.sum().clamp_min(1)
+        mean = (x * weights).sum(over) / count
+        variance = ((x - mean.view(shape)).square() * weights).sum(over) / count
+        with torch.no_grad():
+            norm.num_batches_tracked += 1
+            momentum = norm.momentum if norm.momentum is not None else 1 / float(norm.num_batches_tracked)
+            unbiased = variance * count / (count - 1).clamp_min(1)
+            norm.running_mean.lerp_(mean.to(norm.running_mean), momentum)
+            norm.running_var.lerp_(unbiased.to(norm.running_var), momentum)
+    else:
+        mean, variance = norm.running_mean, norm.running_var
+    scale = norm.weight / (variance + norm.eps).sqrt()
+    return (scale.view(shape) * (x - mean.view(shape)) + norm.bias.view(shape)) * weights
