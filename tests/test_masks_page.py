@@ -146,7 +146,8 @@ def test_the_reach_of_a_threshold():
 def test_the_verdict_says_what_the_numbers_say():
     table = pd.DataFrame({"kept": [True, False], "rate": [0.1, 0.2], "explained": [0.5, 0.1]})
     said = channels.verdict({"a": table})
-    assert "fire no less than kept ones (0.200 against 0.100)" in said and "explains less of it (10.0%" in said
+    assert "fire more (0.200 against 0.100) than kept ones" in said and "explains less (10.0% against 50.0%)" in said
+    assert "fire as much (0.100) as kept ones" in channels.verdict({"a": table.assign(rate=[0.10001, 0.10002])})
     assert channels.verdict({"a": table[:1]}) == "At this threshold every channel is kept."
 
 
@@ -404,3 +405,25 @@ def test_how_masks_moved_is_read_from_the_card(monkeypatch):
     assert "After the first epoch 28 of 32 channels pass at 0.50, after the last of 4 16." in said(app)
     drawn = next(c for c in charts(app) if c["layout"]["xaxis"]["title"]["text"] == "epoch")
     assert [line["name"] for line in drawn["data"]][::3] == ["blocks.0 Q/K", "blocks.1 MLP"]
+
+
+@needs(NAME, PEER)
+def test_energy_and_speed_are_measured_over_samples(monkeypatch):
+    from spikeviz.ui import jobs
+
+    monkeypatch.setattr(pruning, "ENERGY_SAMPLES", 24)
+    monkeypatch.setattr(pruning, "SPEED_BATCH", 4)
+    monkeypatch.setattr(pruning, "ROUNDS", 3)
+    app = opened(dmeb_part="cost")
+    for label in ("Run over 24 recordings", "Measure"):
+        press(app, label)
+        job = list(app.session_state[jobs.KEY].jobs.values())[-1]
+        assert job.wait(60) and job.state == "done", job.error
+        sound(app.run())
+    x, _ = sv.load_data("fashion-dvs", "test", 24)
+    small = prune(sv.load(NAME), 0.5)
+    expected = sv.metrics.operations(small, sv.simulate(small, x.transpose(0, 1)))["picojoule"].sum()
+    (energy,) = (job for job in app.session_state[jobs.KEY].jobs.values() if "Energy" in job.title)
+    assert energy.latest["picojoule"].iloc[-1] == pytest.approx(expected)
+    assert "Mean over the first 24 test recordings of fashion-dvs" in said(app)
+    assert "median of 3 rounds, batches of 4, CPU" in said(app) and "at this moment" in said(app)

@@ -90,24 +90,26 @@ def _over_samples(lab: Lab, layer: str, chosen: int) -> None:
 
     run = lab.now
     model, layers = run.opened.model, masked_layers(run.opened.model)
-    x, y = (part[:SAMPLES] for part in runs.test_set(run.card.data))
+    x, y = runs.test_set(run.card.data)
+    total = min(SAMPLES, len(x))
     settings = (MaskChannels(0.0), *others(run))
 
     def work():
         import torch
 
         found: dict[str, Tensor] = {}
-        for start in range(0, len(x), BATCH):
-            recording = simulate(model, as_batch(x[start : start + BATCH]), settings, [f"{n}.spike" for n in layers])
+        for start in range(0, total, BATCH):
+            end = min(start + BATCH, total)
+            recording = simulate(model, as_batch(x[start:end]), settings, [f"{name}.spike" for name in layers])
             new = {name: channel_rates(recording[f"{name}.spike"]) for name in layers}
             found = {name: torch.cat([found[name], rates]) if found else rates for name, rates in new.items()}
-            yield min(start + BATCH, len(x)), found
+            yield end, found
 
-    seconds = len(x) * run.opened.milliseconds / 1000
+    seconds = total * run.opened.milliseconds / 1000
     jobs.panel(
-        f"channels {run.card.sha256} {settings!r} {len(x)}", f"What channels carry over {len(x):,} {run.samples}",
-        len(x), work, partial(_draw, lab, layer, chosen, y),
-        label=f"Run over {len(x):,} {run.samples.removeprefix('test ')}",
+        f"channels {run.card.sha256} {settings!r} {total}", f"What channels carry over {total:,} {run.samples}",
+        total, work, partial(_draw, lab, layer, chosen, y),
+        label=f"Run over {total:,} {run.samples.removeprefix('test ')}",
         note=f"What every masked channel fires, all of them kept: about {jobs.duration(seconds)}, once for all "
         "thresholds and layers.",
     )  # fmt: skip
@@ -147,8 +149,11 @@ def verdict(tables: dict[str, pd.DataFrame]) -> str:
     live, dead = whole[whole["kept"]].mean(), whole[~whole["kept"]].mean()
     if whole["kept"].nunique() == 1:
         return f"At this threshold every channel is {'kept' if whole['kept'].all() else 'dropped'}."
-    quieter, weaker = ("less" if dead[name] < live[name] else "no less" for name in ("rate", "explained"))
-    return (
-        f"Dropped channels fire {quieter} than kept ones ({dead['rate']:.3f} against {live['rate']:.3f}), and their "
-        f"class explains {weaker} of it ({dead['explained']:.1%} against {live['explained']:.1%})."
-    )
+    fire, know = (_compared(dead[name], live[name], form) for name, form in (("rate", ".3f"), ("explained", ".1%")))
+    return f"Dropped channels fire {fire} kept ones; class explains {know} it does of theirs."
+
+
+def _compared(one: float, other: float, form: str) -> str:
+    """`less (0.100 against 0.200) than`; what looks alike as it is written counts as alike."""
+    a, b = format(one, form), format(other, form)
+    return f"as much ({a}) as" if a == b else f"{'less' if one < other else 'more'} ({a} against {b}) than"

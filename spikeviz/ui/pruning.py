@@ -148,33 +148,39 @@ def _energy(lab: Lab) -> None:
             f"No Spikformer to compare energy with: there is no {name} here that was trained on {run.card.data}."
         )
     both = f"{run.card.sha256} {other and other.sha256}"
-    where = f"{both} {run.experiment!r}"
-    costs = _costs(compared, [_counted(f"{where} {network.name}", network, run.shown.batch) for network in compared])
+    where = f"{both} {run.experiment.set(MaskChannels, None)!r}"  # the names of networks say the threshold
+    tables = [
+        run.numbers.operations.set_index("layer")
+        if network.model is run.opened.model
+        else _counted(f"{where} {network.name}", network, run.shown.batch)
+        for network in compared
+    ]
+    costs = _costs(compared, tables)
     lab.figure(
         costs_chart(costs, "Estimated energy, this input"),
-        f"{ratio(costs)} {_stem(where, compared[-1], run)} Masking alone silences channels that are still computed. "
+        f"{ratio(costs)} {_stem(tables[-1])} Masking alone silences channels that are still computed. "
         f"{ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP ({ENERGY.source}), estimated from operation counts; no "
         "hardware was measured.",
         "SDMFormer, sec. 4.3.2 in kind", html=costs_table(costs, "Spikformer"), term="SOP",
     )  # fmt: skip
     x, _ = runs.test_set(run.card.data)
-    x = x[:ENERGY_SAMPLES]
+    total = min(ENERGY_SAMPLES, len(x))
 
     def work():
         from spikeviz.data.catalog import as_batch
 
         sums: list[pd.DataFrame] = []
-        for start in range(0, len(x), ENERGY_BATCH):
-            part = x[start : start + ENERGY_BATCH]
-            new = [_count(network, as_batch(part)) * len(part) for network in compared]
+        for start in range(0, total, ENERGY_BATCH):
+            end = min(start + ENERGY_BATCH, total)
+            new = [_count(network, as_batch(x[start:end])) * (end - start) for network in compared]
             sums = [a + b for a, b in zip(sums, new, strict=True)] if sums else new
-            yield start + len(part), _costs(compared, [table / (start + len(part)) for table in sums])
+            yield end, _costs(compared, [table / end for table in sums])
 
-    seconds = 2 * len(x) * len(compared) * run.opened.milliseconds / 1000
+    seconds = total * len(compared) * run.opened.milliseconds / 1000
     jobs.panel(
-        f"energy {both} {run.experiment.but(source='')!r} {len(x)}", f"Energy over {len(x)} {run.samples}",
-        len(x), work, partial(_draw_energy, lab),
-        label=f"Run over {len(x)} {run.samples.removeprefix('test ')}",
+        f"energy {both} {run.experiment.but(source='')!r} {total}", f"Energy over {total} {run.samples}",
+        total, work, partial(_draw_energy, lab),
+        label=f"Run over {total} {run.samples.removeprefix('test ')}",
         note=f"{len(compared)} networks, about {jobs.duration(seconds)}.",
     )  # fmt: skip
 
@@ -213,10 +219,9 @@ def ratio(costs: pd.DataFrame) -> str:
     )
 
 
-def _stem(where: str, network: Network, run: Run) -> str:
+def _stem(operations: pd.DataFrame) -> str:
     """How much of a network's energy no mask touches."""
-    table = _counted(f"{where} {network.name}", network, run.shown.batch)["picojoule"]
-    share = table[[name.startswith("stem") for name in table.index]].sum() / max(table.sum(), 1e-12)
+    share = operations["picojoule"].filter(regex="^stem").sum() / max(operations["picojoule"].sum(), 1e-12)
     return f"{share:.0%} of it is the stem's, which no mask touches."
 
 
@@ -233,7 +238,7 @@ def _draw_energy(lab: Lab, costs: pd.DataFrame, job: jobs.Job) -> None:
 
 def _speed(lab: Lab) -> None:
     run, compared = lab.now, networks(lab.now)[-2:]
-    x = runs.test_set(run.card.data)[0][:SPEED_BATCH]
+    x, _ = runs.test_set(run.card.data)
 
     def work():
         from spikeviz.data.catalog import as_batch
@@ -242,13 +247,13 @@ def _speed(lab: Lab) -> None:
 
         device = describe(next(run.opened.model.parameters()).device)
         pairs = [(network.model, network.interventions) for network in compared]
-        for so_far in throughput(pairs, as_batch(x), ROUNDS):
+        for so_far in throughput(pairs, as_batch(x[:SPEED_BATCH]), ROUNDS):
             yield so_far.rounds, (so_far, device)
 
     jobs.panel(
         f"speed {run.card.sha256} {run.experiment.but(source='')!r}", "Measured speed", ROUNDS, work,
         partial(_draw_speed, lab, [network.name for network in compared]), label="Measure",
-        note=f"Masked and pruned in turns, {ROUNDS} rounds of {len(x)} {run.samples}, after one that does not count.",
+        note=f"Masked and pruned in turns: {ROUNDS} rounds of {SPEED_BATCH} {run.samples}, after one not counted.",
     )  # fmt: skip
 
 

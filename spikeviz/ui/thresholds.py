@@ -31,17 +31,19 @@ def accuracy(lab: Lab) -> None:
     from spikeviz.metrics import survey
 
     run, curve = lab.now, _curve(lab.now.card)
-    x, y = (part[:SAMPLES] for part in runs.test_set(run.card.data))
+    x, y = runs.test_set(run.card.data)
+    total = min(SAMPLES, len(x))
 
     def work():
-        for so_far in survey(run.opened.model, as_batch(x), y, run.experiment.interventions, run.experiment.seed):
+        samples, classes = as_batch(x[:total]), y[:total]
+        for so_far in survey(run.opened.model, samples, classes, run.experiment.interventions, run.experiment.seed):
             yield so_far.images, so_far
 
     job = jobs.panel(
-        f"accuracy {run.card.sha256} {run.experiment.but(source='')!r} {len(x)}", "This threshold, measured now",
-        len(x), work, partial(_draw_accuracy, lab, curve), label="Measure this threshold",
-        note=f"{run.said}, the first {len(x):,} {run.samples}, about "
-        f"{jobs.duration(len(x) * run.opened.milliseconds / 1000)}.",
+        f"accuracy {run.card.sha256} {run.experiment.but(source='')!r} {total}", "This threshold, measured now",
+        total, work, partial(_draw_accuracy, lab, curve), label="Measure this threshold",
+        note=f"{run.said}, the first {total:,} {run.samples}, about "
+        f"{jobs.duration(total * run.opened.milliseconds / 1000)}.",
     )  # fmt: skip
     if curve and (job is None or job.latest is None):
         lab.figure(accuracy_curve(curve, threshold(run)), _said(lab, curve), SOURCE, alt=_alt(curve))
