@@ -65,8 +65,8 @@ def messages(error: str | None) -> None:
 def not_retrained(moved: list[Setting]) -> None:
     """Say what a moved slider is not."""
     if moved:
-        which = ", ".join(f"{s.name}={s.text(s.trained)}" for s in moved)
-        st.caption(f"Trained with {which}. Weights unchanged: this is not a retrained model.")
+        which = ", ".join(f"{s.name}={s.text(s.trained)}" for s in moved if s.learned)
+        st.caption(f"{f'Trained with {which}. ' if which else ''}Weights unchanged: this is not a retrained model.")
 
 
 def link(page: str, label: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import streamlit as st
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 LONGEST_CONVERTED = 64  # T of the slider of a converted network
+MOST_SEEDS = 2**31 - 1  # the largest seed of an address
 
 
 @dataclass(frozen=True)
@@ -31,24 +32,36 @@ class Setting:
         label: of the slider.
         trained: the value the network was trained with, at which nothing is intervened.
         most: where the slider ends, if that is not the intervention's own end.
+        idle: the intervention with nothing moved, if it has other fields.
+        learned: whether the weights know of the value; if not, `trained` is where the slider starts.
+        random: whether it draws with the experiment's seed.
     """
+
+    slides: ClassVar[bool] = True
 
     kind: type[Intervention]
     field: str
     name: str
     label: str
-    trained: float
+    trained: Any
     most: float | None = None
+    idle: Intervention | None = None
+    learned: bool = True
+    random: bool = False
 
     @property
     def bounds(self) -> Bounds:
         bounds = next(f for f in fields(self.kind) if f.name == self.field).metadata["bounds"]
         return bounds if self.most is None else replace(bounds, slider=(bounds.slider[0], self.most))
 
-    def value(self, experiment: Experiment) -> float:
+    def rule(self, experiment: Experiment) -> Intervention:
+        """The intervention as the experiment has it."""
+        idle = self.idle or self.kind(**{self.field: self.trained})
+        return next((i for i in experiment.interventions if isinstance(i, self.kind)), idle)
+
+    def value(self, experiment: Experiment) -> Any:
         """As the experiment has it."""
-        found = [getattr(i, self.field) for i in experiment.interventions if isinstance(i, self.kind)]
-        return found[0] if found else self.trained
+        return getattr(self.rule(experiment), self.field)
 
     def put(self, experiment: Experiment, value: float) -> Experiment:
         """The experiment with this value; the trained value is no intervention.
@@ -59,10 +72,15 @@ class Setting:
         low, high = self.bounds.slider
         if not low <= value <= high:
             raise ValueError(f"{self.label} goes from {low:g} to {high:g}.")
-        same = abs(value - self.trained) < 1e-9
-        return experiment.set(self.kind, None if same else self.kind(**{self.field: value}))
+        return self.change(experiment, self.trained if abs(value - self.trained) < 1e-9 else value)
 
-    def text(self, value: float) -> str:
+    def change(self, experiment: Experiment, value: Any) -> Experiment:
+        """The experiment with this value of the field, the other fields as they are; with nothing moved, without."""
+        rule = replace(self.rule(experiment), **{self.field: value})
+        idle = self.rule(experiment.only())
+        return experiment.set(self.kind, None if rule == idle else rule)
+
+    def text(self, value: Any) -> str:
         return f"{value:.0f}" if self.bounds.whole else f"{value:.2f}"
 
     def read(self, experiment: Experiment, text: str) -> Experiment:
@@ -105,9 +123,10 @@ def dynamics(model: nn.Module) -> list[Setting]:
     from spikeviz.nn.qcfs import ConvertedIF
 
     neurons = [m for m in model.modules() if isinstance(m, Neuron)]
+    converted = any(isinstance(neuron, ConvertedIF) for neuron in neurons)
     taus, levels = ([getattr(m, n) for m in neurons if n in m.tunable] for n in ("tau", "levels"))
     most = model.time_steps if model.intake.events else None
-    if any(isinstance(neuron, ConvertedIF) for neuron in neurons):
+    if converted:
         most = LONGEST_CONVERTED
     table: list[tuple[type[Intervention], str, str, str, Callable[[], float]]] = [
         (SpikeLevels, "D", "D", "D", lambda: max(levels)),
@@ -116,10 +135,13 @@ def dynamics(model: nn.Module) -> list[Setting]:
         (TimeConstant, "tau", "tau", "tau", lambda: max(set(taus), key=taus.count)),
     ]
     return [
-        Setting(kind, field, name, label, trained(), most if kind is TimeSteps else None)
+        Setting(
+            kind, field, name, label, trained(), most if kind is TimeSteps else None,
+            learned=not (converted and kind is TimeSteps),
+        )
         for kind, field, name, label, trained in table
         if kind.possible(model)
-    ]
+    ]  # fmt: skip
 
 
 def masks(model: nn.Module) -> list[Setting]:
@@ -139,17 +161,36 @@ def steps(model: nn.Module) -> list[Setting]:
 
 
 def sliders(page: str, settings: list[Setting], fast: bool) -> None:
-    """One slider for each setting, in a row; `fast` answers while it is dragged, otherwise when it is let go."""
-    for column, setting in zip(st.columns(len(settings), gap="medium"), settings, strict=True):
+    """One slider for each setting, in a row; `fast` answers while it is dragged, otherwise when it is let go.
+
+    Below them what does not slide, and the seed where something is drawn.
+    """
+    sliding, others = ([s for s in settings if s.slides is slides] for slides in (True, False))
+    for column, setting in zip(st.columns(len(sliding), gap="medium"), sliding, strict=True):
         with column:
             _slider(f"{page}_{setting.name}", setting, fast and not plain())
+    random = any(setting.random for setting in settings)
+    if others or random:
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key=f"{page}_choices"):
+            for setting in others:
+                setting.choose(f"{page}_{setting.name}")
+            if random:
+                _choose_seed(f"{page}_seed")
+
+
+def _choose_seed(name: str) -> None:
+    st.number_input(
+        "Seed", 0, MOST_SEEDS, step=1, key=shown(name, current().seed), width=122, on_change=taken,
+        args=(name, lambda seed: keep(current().but(seed=seed))), help="Of what is drawn at random",
+    )  # fmt: skip
 
 
 def _slider(key: str, setting: Setting, fast: bool) -> None:
     bounds, number = setting.bounds, int if setting.bounds.whole else float
     low, high = (number(end) for end in bounds.slider)
     value, step = number(setting.value(current())), number(bounds.step)
-    help = f"{bounds.help} Trained with {setting.text(setting.trained)}. {setting.kind.source}."
+    start = f"{'Trained with' if setting.learned else 'It starts at'} {setting.text(setting.trained)}."
+    help = f"{bounds.help} {start} {setting.kind.source}."
 
     def take(new: Any) -> None:  # limits are kept by the browser alone: once more here
         keep(setting.put(current(), min(max(number(round(new, 6)), low), high)))
@@ -179,5 +220,6 @@ def reset(settings: list[Setting]) -> None:
 
 
 def said(settings: list[Setting], experiment: Experiment) -> str:
-    """`T=4 threshold=1.00 tau=2.00 seed=0`."""
-    return " ".join([*(f"{s.name}={s.text(s.value(experiment))}" for s in settings), f"seed={experiment.seed}"])
+    """`T=4 threshold=1.00 tau=2.00 seed=0`; what does not slide only where it is moved."""
+    told = [s for s in settings if s.slides or s.value(experiment) != s.trained]
+    return " ".join([*(f"{s.name}={s.text(s.value(experiment))}" for s in told), f"seed={experiment.seed}"])

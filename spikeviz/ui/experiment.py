@@ -90,8 +90,13 @@ class Experiment:
         return self.but(interventions=tuple(value if i is found[0] else i for i in self.interventions))
 
     def only(self, *kinds: type) -> Experiment:
-        """Without what other pages intervene: a page computes what it shows controls for, and nothing else."""
-        return self.but(interventions=tuple(i for i in self.interventions if isinstance(i, kinds)))
+        """Without what other pages intervene: a page computes what it shows controls for, and nothing else.
+
+        In the order of `kinds`: what is drawn at random depends on the place of an intervention among the others, and
+        must not on which slider was moved first.
+        """
+        own = (i for kind in dict.fromkeys(kinds) for i in self.interventions if isinstance(i, kind))
+        return self.but(interventions=tuple(own))
 
     @property
     def index(self) -> int | None:

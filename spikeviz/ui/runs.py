@@ -93,10 +93,15 @@ def test_set(data: str) -> tuple[Samples, Tensor]:
 
 
 def record(experiment: Experiment, layer: str, sha256: str, model: nn.Module, batch: Tensor) -> Recording:
-    """A forward pass of one input, with all spikes and operands, and the membranes of one layer."""
+    """A forward pass of one input, with all spikes and operands, and the membranes of one layer and of what is masked
+    at random: they tell which spikes were dropped."""
+    from spikeviz.interventions import MaskSpikes
     from spikeviz.metrics import OPERANDS, SPIKES
+    from spikeviz.metrics.dropped import membrane
 
-    return _record(repr(experiment), sha256, (*SPIKES, *OPERANDS, f"{layer}.membrane"), experiment, model, batch)
+    masked = [membrane(place) for i in experiment.interventions if isinstance(i, MaskSpikes) for place in i.at]
+    keep = (*SPIKES, *OPERANDS, f"{layer}.membrane", *masked)
+    return _record(repr(experiment), sha256, keep, experiment, model, batch)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
