@@ -15,6 +15,7 @@ from spikeviz.models.mst import MSTConfig
 from spikeviz.models.registry import DEMO, FAMILIES, OVERRIDES, PUBLISHED, SPECS, assemble
 from spikeviz.models.sdmformer import SDMFormerConfig
 from spikeviz.models.spikformer import SpikformerConfig
+from spikeviz.models.spikformer_v2 import SpikformerV2Config
 from spikeviz.nn.masks import Kept
 from spikeviz.probe import find_probes
 
@@ -35,6 +36,11 @@ PUBLISHED_PARAMS = {
     "e-spikeformer-l": 18_987_504,
     "e-spikeformer-83m": 83_015_952,
     "e-spikeformer-173m": 171_740_714,
+    "spikformer-v2-8-384": 29_111_272,  # the paper prints 29.11, 51.55, 64.18, 143.89 and 172.28 million
+    "spikformer-v2-8-512": 51_545_064,
+    "spikformer-v2-12-512": 64_177_128,
+    "spikformer-v2-12-768": 143_893_480,
+    "spikformer-v2-16-768": 172_278_760,
     "mst-swin-t": 28_332_514 + 124,  # the published code's, and a threshold for each population
 }
 
@@ -96,7 +102,7 @@ def test_the_table():
         assert hash(spec) == hash(dataclasses.replace(spec))
     for family in FAMILIES:
         assert {spec.family for spec in sv.list_models(family)} == {family}
-    with pytest.raises(ValueError, match="no family 'spikeformer'; there are spikformer, e-spikeformer"):
+    with pytest.raises(ValueError, match="no family 'spikeformer'; there are spikformer, spikformer-v2"):
         sv.list_models("spikeformer")
 
 
@@ -184,6 +190,10 @@ OTHERWISE = {
     },
 }
 OTHERWISE["sdmformer"] = OTHERWISE["spikformer"] | {"kept": (Kept((0, 3), (1, 9), (2,)),)}
+BASES["spikformer-v2"] = SpikformerV2Config(1, 16, 2, 3, 1, 16, 2, mlp_ratio=2, stages=2, mean=(0.5,), std=(0.5,))
+V2 = ("depth", "dim", "heads", "num_classes", "in_channels", "time_steps", "mlp_ratio", "mean", "std", "attention")
+OTHERWISE["spikformer-v2"] = {name: OTHERWISE["spikformer"][name] for name in V2}
+OTHERWISE["spikformer-v2"] |= {"image_size": 24, "stages": 3, "residual": "iand", "real_v": True}
 BASES["mst"] = MSTConfig(8, (2, 1), (2, 2), 3, 1, 16, 2, True, patch=2, window=4, mean=(0.5,), std=(0.5,))
 BASES["mst-cnn"] = CNNConfig("resnet18", 4, 3, 1, 16, 2, True, mean=(0.5,), std=(0.5,))
 COMMON = {"num_classes": 4, "in_channels": 2, "image_size": 32, "time_steps": 3, "spiking": False}
@@ -353,6 +363,8 @@ def test_one_sentence_for_what_cannot_be_built(name, overrides, sentence):
         ("e-spikeformer", {"depths": (1, 1)}, r"widths must be 5 numbers, not \(4, 8, 8, 16\)"),
         ("e-spikeformer", {"depths": (0,)}, r"depths must be whole numbers from 1, not \(0,\)"),
         ("e-spikeformer", {"strides": (2, 2)}, r"strides must be 4 numbers, not \(2, 2\)"),
+        ("spikformer-v2", {"residual": "and"}, "residual is 'add' or 'iand', not 'and'"),
+        ("spikformer-v2", {"dim": 15}, "dim 15 is not divisible by 2"),
         ("mst", {"depths": (1,)}, r"depths \(1,\) and heads \(2, 2\) must be as many numbers"),
         ("mst", {"heads": (3, 2)}, "stage 1 has 8 channels, not divisible by 3 heads"),
         ("mst", {"norm": "group"}, "norm is 'batch' or 'layer', not 'group'"),

@@ -13,10 +13,12 @@ from spikeviz.models.espikeformer import ESpikeFormer, ESpikeFormerConfig
 from spikeviz.models.mst import MST, MSTConfig
 from spikeviz.models.sdmformer import SDMFormer, SDMFormerConfig
 from spikeviz.models.spikformer import Spikformer, SpikformerConfig
+from spikeviz.models.spikformer_v2 import SpikformerV2, SpikformerV2Config
 from spikeviz.probe import name_probes
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 CIFAR10 = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)}
+HEADS_OURS = "number of heads not published, reconstructed"
 FASHION = {"mean": (0.2860,), "std": (0.3530,)}
 
 
@@ -53,6 +55,7 @@ class ModelSpec:
 
 FAMILIES: dict[str, Callable[[Any], nn.Module]] = {
     "spikformer": Spikformer,
+    "spikformer-v2": SpikformerV2,
     "e-spikeformer": ESpikeFormer,
     "sdmformer": SDMFormer,
     "mst": MST,
@@ -70,6 +73,12 @@ def _spikformer(name: str, layout: str, depth: int, dim: int, heads: int, params
     paper = {"cifar": "Spikformer V2, Table 4", "dvs": "Spikformer V2, Table 5", "imagenet": "Spikformer V2, Table 2"}
     config = SpikformerConfig(layout, depth, dim, heads, **base)
     return _spec(name, "spikformer", params, "published code, parameters that are used", paper[layout], notes, config)
+
+
+def _spikformer_v2(name: str, depth: int, dim: int, heads: int, params: int) -> ModelSpec:
+    config = SpikformerV2Config(depth, dim, heads, 1000, 3, 224, 4, **IMAGENET)
+    notes = f"no published code: the order of its layers is reconstructed, its printed size is reproduced; {HEADS_OURS}"
+    return _spec(name, "spikformer-v2", params, "counted", "Spikformer V2, Table 2", notes, config)
 
 
 def _sdmformer(name: str, depth: int, dim: int, heads: int, params: int) -> ModelSpec:
@@ -141,7 +150,6 @@ def _espikeformer_dvs(name: str, levels: int) -> ModelSpec:
 MST_PAPER = "Masked Spiking Transformer, sec. 4"
 QCFS_NOTE = "a QCFS network; `to_spiking`, or a time_steps of its own, makes it spike; "
 SWIN_T = (96, (2, 2, 6, 2), (3, 6, 12, 24))
-HEADS_OURS = "number of heads not published, reconstructed"
 LARGE = "the published large form, which is not the paper's Fig. 4: RepConv, LayerScale, two heads that are averaged, "
 PUBLISHED = (
     _spikformer("spikformer-4-384", "cifar", 4, 384, 12, 9_324_730),
@@ -185,6 +193,11 @@ PUBLISHED = (
         171_740_714,
         notes=LARGE + "stem width 196, as fine-tuned (192 as pretrained); the paper's 173 M is its autoencoder's size",
     ),
+    _spikformer_v2("spikformer-v2-8-384", 8, 384, 12, 29_111_272),
+    _spikformer_v2("spikformer-v2-8-512", 8, 512, 8, 51_545_064),
+    _spikformer_v2("spikformer-v2-12-512", 12, 512, 8, 64_177_128),
+    _spikformer_v2("spikformer-v2-12-768", 12, 768, 12, 143_893_480),
+    _spikformer_v2("spikformer-v2-16-768", 16, 768, 12, 172_278_760),
     _mst(
         "mst-swin-t",
         28_332_638,

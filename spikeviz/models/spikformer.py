@@ -12,7 +12,7 @@ from spikeviz.nn.attention import SSA, Attention, Order
 from spikeviz.nn.layers import Conv, Head, Intake, SpikingConv
 from spikeviz.nn.masks import ChannelMask, Kept
 from spikeviz.nn.neurons import LIF
-from spikeviz.nn.stems import SPS
+from spikeviz.nn.stems import SPS, Residual, joined
 from spikeviz.probe import tuned
 
 Maps = Float[Tensor, "T B C H W"]
@@ -88,17 +88,25 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """`x += SSA(x); x += MLP(x)`: sums of spikes, 0, 1, 2, ... (Spikformer V2, Eq. 4, 5)."""
+    """`x += SSA(x); x += MLP(x)`: sums of spikes, 0, 1, 2, ... (Spikformer V2, Eq. 4, 5); with IAND spikes."""
 
-    def __init__(self, config: SpikformerConfig, layout: Layout, masked: bool = False, kept: Kept | None = None):
+    def __init__(
+        self,
+        config: SpikformerConfig,
+        layout: Layout,
+        masked: bool = False,
+        kept: Kept | None = None,
+        residual: Residual = "add",
+    ):
         super().__init__()
+        self.residual: Residual = residual
         real = (config.attention, config.real_v)
         self.attn = SSA(config.dim, config.heads, layout.scale, layout.order, layout.qkv_bias, masked, kept, *real)
         self.mlp = MLP(config.dim, config.mlp_ratio, masked, kept and kept.hidden)
 
     def forward(self, x: Maps) -> Maps:
-        x = x + self.attn(x)
-        return x + self.mlp(x)
+        x = joined(x, self.attn(x), self.residual)
+        return joined(x, self.mlp(x), self.residual)
 
 
 class Spikformer(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -48,6 +49,58 @@ class SPS(nn.Module):
             if number in self.pools:
                 x = over_maps(lambda maps: max_pool2d(maps, 3, stride=2, padding=1), x)
         return x + self.rpe(x)
+
+
+Residual = Literal["add", "iand"]
+
+
+def joined(shortcut: Maps, branch: Maps, residual: Residual) -> Maps:
+    """`shortcut + branch`, or SEW ResNet's IAND, `shortcut and not branch`, always binary (Spikformer V2, Table 6)."""
+    return shortcut + branch if residual == "add" else shortcut * (1 - branch)
+
+
+class SCSStage(nn.Module):
+    """A block of the SCS: conv2x2 of stride 2 halves the grid, then `x += conv3x3(4C -> C)(conv3x3(C -> 4C)(x))`."""
+
+    def __init__(self, c_in: int, c_out: int, real: bool, residual: Residual):
+        super().__init__()
+        self.residual: Residual = residual
+        self.down = SpikingConv(Conv(c_in, c_out, 2, stride=2, padding=0, bias=False, real=real), LIF())
+        self.expand = SpikingConv(Conv(c_out, 4 * c_out, 3, bias=False), LIF())
+        self.reduce = SpikingConv(Conv(4 * c_out, c_out, 3, bias=False), LIF())
+
+    def forward(self, x: Maps, steps: int | None = None) -> Maps:
+        x = self.down(x, steps)
+        return joined(x, self.reduce(self.expand(x)), self.residual)
+
+
+class SCS(nn.Module):
+    """Spiking convolutional stem (Spikformer V2, sec. 4.1, Fig. 5 b): four blocks of D/8, D/4, D/2, D channels.
+
+    No max-pooling and no position embedding. Conv, BN, LIF in every layer, no bias; the order within a block is not
+    printed, it reproduces the printed sizes.
+
+    Args:
+        in_channels: of the input.
+        dim: D, a multiple of 2 to the number of blocks - 1.
+        real: whether the input is real (an image) and not counts (events).
+        residual: of the two 3x3 convolutions.
+        stages: blocks; each halves the grid (four as published).
+    """
+
+    def __init__(self, in_channels: int, dim: int, real: bool, residual: Residual = "add", stages: int = 4):
+        super().__init__()
+        if dim % 2 ** (stages - 1):
+            raise ValueError(f"dim {dim} is not divisible by {2 ** (stages - 1)}: each block has half of the next's.")
+        widths = (in_channels, *(dim // 2**n for n in reversed(range(stages))))
+        self.stages = nn.ModuleList(
+            SCSStage(c_in, c_out, real and stage == 0, residual) for stage, (c_in, c_out) in enumerate(pairwise(widths))
+        )
+
+    def forward(self, x: Float[Tensor, "*TB C H W"], steps: int | None) -> Float[Tensor, "T B D h w"]:
+        for number, stage in enumerate(self.stages):
+            x = stage(x, steps if number == 0 else None)
+        return x
 
 
 class PointwiseAfterDepthwise(nn.Module):
