@@ -84,13 +84,14 @@ class Cloud {
     pen.stroke();
     const { duration, width, height } = this.head, right = this.screen.clientWidth;
     pen.fillStyle = "rgb(200,208,216)"; pen.font = `12px ${getComputedStyle(this.screen).fontFamily}`;
-    const words = (text, spots, near, dx, dy) => {  // beside the lowest or the leftmost of some edges, and inside
+    const words = (text, spots, near, dy) => {  // beside the lowest or the leftmost of some edges, on its outer side
       const [u, v] = spots.map((spot) => place(...spot)).reduce((a, b) => (near(a) > near(b) ? a : b));
-      pen.fillText(text, Math.min(Math.max(u + dx, 4), right - pen.measureText(text).width - 4), v + dy);
+      const wide = pen.measureText(text).width, from = u < right / 2 ? u - wide - 6 : u + 6;
+      pen.fillText(text, Math.min(Math.max(from, 4), right - wide - 4), v + dy);
     };
     const low = ([, v]) => v, left = ([u]) => -u, both = [-0.5, 0.5];
-    words(`time, 0 to ${duration.toFixed(duration < 10 ? 1 : 0)} ms`, both.map((x) => [0, x, 0.5]), low, -40, 18);
-    words(`column, 0 to ${width - 1}`, both.map((t) => [t, 0, 0.5]), low, 8, 14);
-    words(`row, 0 to ${height - 1}`, both.flatMap((t) => both.map((x) => [t, x, 0])), left, 4, 0);
+    words(`time, 0 to ${duration.toFixed(duration < 10 ? 1 : 0)} ms`, both.map((x) => [0, x, 0.5]), low, 18);
+    words(`column, 0 to ${width - 1}`, both.map((t) => [t, 0, 0.5]), low, 14);
+    words(`row, 0 to ${height - 1}`, both.flatMap((t) => both.map((x) => [t, x, 0])), left, 0);
   }
 }
