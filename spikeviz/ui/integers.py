@@ -118,24 +118,24 @@ def vanilla_against_sfa(lab: Lab) -> None:
     if other is None:
         st.caption(f"No vanilla network was trained on {run.card.data} to compare NSFR with (Fig. 9).")
         return
-    from spikeviz.data.catalog import as_batch
     from spikeviz.metrics import survey
 
     opened = runs.network(other.name, other.sha256)
-    x, y = (part[:SURVEY_IMAGES] for part in runs.test_set(run.card.data))
+    batch, y = runs.some(run.card.data, SURVEY_IMAGES)
 
     def work():
+        x = batch()
         pair = [
-            survey(run.opened.model, as_batch(x), y, run.experiment.interventions, run.experiment.seed),
-            survey(opened.model, as_batch(x), y),
+            survey(run.opened.model, x, y, run.experiment.interventions, run.experiment.seed),
+            survey(opened.model, x, y),
         ]
         for mine, theirs in zip(*pair, strict=True):
             yield mine.images, (mine, theirs)
 
-    key = f"fig 9 {run.card.sha256} {other.sha256} {run.experiment.but(source='')!r} {len(x)}"
-    seconds = len(x) * (run.opened.milliseconds + opened.milliseconds) / 1000
+    key = f"fig 9 {run.card.sha256} {other.sha256} {run.experiment.but(source='')!r} {len(y)}"
+    seconds = len(y) * (run.opened.milliseconds + opened.milliseconds) / 1000
     jobs.panel(
-        key, f"Vanilla against SFA over {len(x):,} {run.samples}", len(x), work, partial(_fig_9, lab, other),
+        key, f"Vanilla against SFA over {len(y):,} {run.samples}", len(y), work, partial(_fig_9, lab, other),
         label="Run both networks",
         note=f"This setting of {run.card.name}, and {other.name} as trained: about {seconds:.0f} s.",
     )  # fmt: skip

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,15 @@ def test_set(data: str) -> tuple[Samples, Tensor]:
     from spikeviz.data.catalog import open_data
 
     return open_data(data, "test")
+
+
+def some(data: str, count: int) -> tuple[Callable[[], Tensor], Tensor]:
+    """The first samples of a test set: what makes them the batch of a model, which takes a while of events, and their
+    classes."""
+    from spikeviz.data.catalog import as_batch
+
+    samples, labels = test_set(data)
+    return lambda: as_batch(samples[:count]), labels[:count]
 
 
 def record(experiment: Experiment, layer: str, sha256: str, model: nn.Module, batch: Tensor) -> Recording:

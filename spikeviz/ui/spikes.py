@@ -241,16 +241,15 @@ def _take_number(lab: Lab, axis: int, index: int) -> None:
 
 def survey(lab: Lab) -> None:
     """NSFR and accuracy over many test images: what one image cannot say."""
-    from spikeviz.data.catalog import as_batch
     from spikeviz.figures.curves import nsfr_curve
     from spikeviz.metrics import survey as over
 
     run = lab.now
-    x, y = (part[:SURVEY_IMAGES] for part in runs.test_set(run.card.data))
-    title = f"Over {len(x):,} {run.samples}"
+    batch, y = runs.some(run.card.data, SURVEY_IMAGES)
+    title = f"Over {len(y):,} {run.samples}"
 
     def work():
-        for so_far in over(run.opened.model, as_batch(x), y, run.experiment.interventions, run.experiment.seed):
+        for so_far in over(run.opened.model, batch(), y, run.experiment.interventions, run.experiment.seed):
             yield so_far.images, so_far
 
     def draw(so_far, job) -> None:
@@ -264,12 +263,12 @@ def survey(lab: Lab) -> None:
             files=job.over,
         )
 
-    setting = (run.card.sha256, repr(run.experiment.but(source="")), len(x))
-    seconds = len(x) * run.opened.milliseconds / 1000
+    setting = (run.card.sha256, repr(run.experiment.but(source="")), len(y))
+    seconds = len(y) * run.opened.milliseconds / 1000
     jobs.panel(
-        f"survey {setting}", title, len(x), work, draw,
-        label=f"Run over {len(x):,} {run.samples.removeprefix('test ')}",
-        note=f"NSFR and accuracy of this setting over the first {len(x):,} {run.samples}, about {seconds:.0f} s.",
+        f"survey {setting}", title, len(y), work, draw,
+        label=f"Run over {len(y):,} {run.samples.removeprefix('test ')}",
+        note=f"NSFR and accuracy of this setting over the first {len(y):,} {run.samples}, about {seconds:.0f} s.",
     )  # fmt: skip
 
 

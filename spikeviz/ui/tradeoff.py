@@ -34,33 +34,32 @@ def _sweep(lab: Lab) -> None:
     points = [("what-if", d, run.card, (*others, SpikeLevels(d))) for d in DEPTHS]
     points += [("trained", d, card, others) for d, card in there.items()]
     points += [("vanilla", 1, plain, ())] if plain else []
-    x, y = (part[:SURVEY_IMAGES] for part in runs.test_set(run.card.data))
+    batch, y = runs.some(run.card.data, SURVEY_IMAGES)
     opened = {card.name: runs.network(card.name, card.sha256) for _, _, card, _ in points}
 
     def work():
-        table = []
+        x, table = batch(), []
         for number, (kind, d, card, interventions) in enumerate(points):
             found = yield from _point(opened[card.name].model, x, y, interventions, seed, number, table)
             table = [*table, {"meaning": kind, "D": d, "network": card.name, **found}]
             yield number + 1, table
 
-    key = f"sweep {[(k, d, c.sha256, i) for k, d, c, i in points]!r} {seed} {len(x)}"
-    seconds = len(x) * sum(opened[c.name].milliseconds for _, _, c, _ in points) / 1000
+    key = f"sweep {[(k, d, c.sha256, i) for k, d, c, i in points]!r} {seed} {len(y)}"
+    seconds = len(y) * sum(opened[c.name].milliseconds for _, _, c, _ in points) / 1000
     jobs.panel(
-        key, "Accuracy and energy against D", len(points), work, partial(_draw_sweep, lab, len(x)), label="Run all D",
-        note=f"{len(points)} settings over {len(x):,} {run.samples} each, about {jobs.duration(seconds)}.",
+        key, "Accuracy and energy against D", len(points), work, partial(_draw_sweep, lab, len(y)), label="Run all D",
+        note=f"{len(points)} settings over {len(y):,} {run.samples} each, about {jobs.duration(seconds)}.",
     )  # fmt: skip
 
 
 def _point(model, x, y, interventions, seed, number, table):
     """One setting; yields after every batch, so that it can be cancelled."""
     import spikeviz as sv
-    from spikeviz.data.catalog import as_batch
     from spikeviz.metrics import OPERANDS, operations, survey
 
-    for last in survey(model, as_batch(x), y, interventions, seed):  # noqa: B007
+    for last in survey(model, x, y, interventions, seed):  # noqa: B007
         yield number, table
-    recording = sv.simulate(model, as_batch(x[:ENERGY_IMAGES]), interventions, OPERANDS, seed)
+    recording = sv.simulate(model, x.split(ENERGY_IMAGES, x.ndim - 4)[0], interventions, OPERANDS, seed)
     energy = float(operations(model, recording)["picojoule"].sum())
     return {
         "T": len(recording.logits_per_step), "accuracy": last.accuracy, "standard error": last.error,
