@@ -20,6 +20,7 @@ from spikeviz.nn.masks import TRAINED, ChannelMask
 from spikeviz.nn.neurons import Neuron
 from spikeviz.probe import find_probes
 
+PATCHES = "patches"  # the place of an autoencoder where it is decided what is hidden
 ATTENTION = ("*.attn.q.spike", "*.attn.k.spike", "*.attn.scores")
 
 
@@ -243,6 +244,45 @@ class MaskChannels(Intervention):
 
     def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
         return settings | {"mask_threshold": float(self.threshold)} if "mask_threshold" in settings else settings
+
+
+@dataclass(frozen=True)
+class HidePatches(Intervention):
+    """Hide patches from a masked autoencoder: `round(ratio N)` of N at random, or those that `patches` names.
+
+    Patches are numbered from 0 in raster order; where some are named, `ratio` is ignored and all images hide the same.
+    """
+
+    title: ClassVar[str] = "Hidden patches"
+    source: ClassVar[str] = "Spikformer V2, sec. 4.2; E-SpikeFormer, sec. 4.2"
+
+    ratio: float = bounded(0.0, 1.0, 0.05, "The share of patches that the encoder does not see.")
+    patches: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "patches", tuple(sorted(set(self.patches))))
+        if any(isinstance(n, bool) or n != int(n) or n < 0 for n in self.patches):
+            raise ValueError(f"HidePatches(patches=...): patches are whole numbers from 0, not {self.patches}.")
+
+    @classmethod
+    def possible(cls, model: nn.Module) -> bool:
+        return bool(find_probes(model, lambda p: p.name == PATCHES))
+
+    def edits(self, name: str, kind: str) -> bool:
+        return name == PATCHES
+
+    def edit(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        batch, count = x.shape[0], x[0].numel()
+        kept = torch.ones(batch, count, dtype=torch.bool)
+        if self.patches:
+            if self.patches[-1] >= count:
+                raise ValueError(f"{self} hides patch {self.patches[-1]}; there are {count}, from 0.")
+            kept[:, list(self.patches)] = False
+        else:
+            order = torch.stack([torch.randperm(count, generator=generator) for _ in range(batch)])
+            kept.scatter_(1, order[:, : round(self.ratio * count)], False)
+        return x & kept.view_as(x).to(x.device), None
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def test_random_spike_masking(ann, x, spiking):
 def test_spikes_of_scores_are_counted(ann, x):
     snn = sv.to_spiking(ann, 8)
     counted = sv.metrics.firing_rates(sv.simulate(snn, x, keep=sv.metrics.SPIKES))["layer"].unique().tolist()
-    assert "blocks.0.attn.scores" in counted and "blocks.0.mlp.hidden.spike" in counted
+    assert "blocks.0.attn.score.spike" in counted and "blocks.0.mlp.hidden.spike" in counted
 
 
 def test_operations(ann, x):

@@ -39,7 +39,7 @@ def places(model) -> dict[str, str]:
         if name.endswith("neuron.threshold"):
             published = FORMATS["mst-cifar"].publish(name, model.config).removesuffix(".up")
             ours = name.removesuffix(".neuron.threshold")
-            found[published] = ours.removesuffix("score") + "scores" if ours.endswith("score") else f"{ours}.spike"
+            found[published] = f"{ours}.spike"
     return found
 
 

@@ -19,6 +19,7 @@ from spikeviz.metrics.firing import (
 from spikeviz.metrics.masking import MaskedAccuracy, masked_accuracy
 from spikeviz.metrics.masks import mask_rates, mask_values
 from spikeviz.metrics.ops import ENERGY, OPERANDS, EnergyModel, operations
+from spikeviz.metrics.rank import effective_rank
 from spikeviz.metrics.survey import Survey, survey
 from spikeviz.metrics.throughput import Throughput, throughput
 
@@ -36,6 +37,7 @@ __all__ = [
     "Throughput",
     "approximation_error",
     "conversion_error",
+    "effective_rank",
     "firing_rates",
     "mask_rates",
     "mask_values",

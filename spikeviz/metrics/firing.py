@@ -23,7 +23,7 @@ from spikeviz.nn.integers import expand
 from spikeviz.probe import find_probes
 from spikeviz.recording import Recording, Track
 
-SPIKES = ("*.spike", "*.attn.scores")  # what `nsfr`, `firing_rates`, `spike_maps` and `raster` need to be kept
+SPIKES = ("*.spike",)  # what `nsfr`, `firing_rates`, `spike_maps` and `raster` need to be kept
 PIECE = 1 << 18  # bytes that are counted D times while they are in a processor's cache
 MEMBRANES = ("*.membrane", "*.spike")  # what `membrane_trace` needs
 

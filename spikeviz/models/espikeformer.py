@@ -170,9 +170,11 @@ class ESpikeFormer(nn.Module):
 
     x: images `[B, C, H, W]`, which are shown for `time_steps` steps (T = 1 where neurons fire integers: their D binary
     steps come out of one), or event frames `[T, B, 2, H, W]`, which bring their own T.
+
+    classifies: False leaves out the heads and the neurons in front of them (an encoder).
     """
 
-    def __init__(self, config: ESpikeFormerConfig):
+    def __init__(self, config: ESpikeFormerConfig, *, classifies: bool = True):
         super().__init__()
         layout, widths, neuron = LAYOUTS[config.layout], config.widths, config.make_neuron
         self.config, self.time_steps = config, config.time_steps
@@ -195,6 +197,8 @@ class ESpikeFormer(nn.Module):
                 for number in range(depth)
             )
         )
+        if not classifies:
+            return
         self.readout = Population(neuron(), VECTOR)
         if layout.two_heads:
             self.head, self.head_kd = (Head(dims[-1], config.num_classes, spikes=s) for s in (False, True))
@@ -204,11 +208,15 @@ class ESpikeFormer(nn.Module):
     def forward(self, x: Float[Tensor, "*TB C H W"]) -> Float[Tensor, "T B K"]:
         return torch.stack(self.logits(x)).mean(0)
 
+    def tokens(self, x: Float[Tensor, "*TB C H W"], steps: int) -> Float[Tensor, "T B C h w"]:
+        """Currents on the grid of the tokens. `steps`: for how many an image is shown; event frames bring their own."""
+        x = self.intake(x)
+        return self.blocks(self.stem(x, steps if x.ndim == 4 else None))
+
     def logits(self, x: Float[Tensor, "*TB C H W"]) -> tuple[Float[Tensor, "T B K"], ...]:
         """Of each head."""
-        x = self.intake(x)
-        steps = tuned(time_steps=self.time_steps)["time_steps"] if x.ndim == 4 else None
-        mean = self.blocks(self.stem(x, steps)).mean((-2, -1))
+        steps = tuned(time_steps=self.time_steps)["time_steps"]
+        mean = self.tokens(x, steps).mean((-2, -1))
         spikes = self.readout(mean)
         if self.head_kd is None:
             return (self.head(spikes, self.readout.scale),)

@@ -32,19 +32,23 @@ class SpikingLinear(Population):
 
 
 class ScoreNeurons(nn.Module):
-    """The neurons of attention scores. What they send is the attention's own place `scores`, which may be masked."""
+    """The neurons of attention scores. `spike` is what is left of their spikes at the place `scores`, which may be
+    masked.
+    """
 
     def __init__(self, neuron: Neuron):
         super().__init__()
         self.neuron = neuron
-        self.membrane = Probe("membrane", SCORES)
+        self.membrane, self.spike = Probe("membrane", SCORES), Probe("spike", SCORES)
 
-    def forward(self, current: Tensor) -> Tensor:
-        if not self.membrane.wanted:
-            return self.neuron(current)
-        spikes, potential, threshold = self.neuron.trace(current)
-        self.membrane(potential, threshold=threshold)
-        return spikes
+    def forward(self, current: Tensor, scores: Probe) -> Tensor:
+        if self.membrane.wanted:
+            spikes, potential, threshold = self.neuron.trace(current)
+            self.membrane(potential, threshold=threshold)
+        else:
+            spikes = self.neuron(current)
+        unit = self.neuron.unit()
+        return self.spike(scores(spikes, scale=unit.scale), scale=unit.scale, levels=unit.levels)
 
 
 class WindowAttention(nn.Module):
@@ -86,7 +90,7 @@ class WindowAttention(nn.Module):
         self.q, self.k, self.v = linear(), linear(), linear()
         self.qk, self.av = Product(left=spiking, right=spiking), Product(left=spiking and not softmax, right=spiking)
         self.score = ScoreNeurons(neuron())
-        self.scores = Probe("spike", SCORES)
+        self.scores = Probe("scores", SCORES, counts=True)
         self.out = Population(neuron())
         self.proj = linear()
         self.bias = nn.Parameter(torch.zeros((2 * self.window - 1) ** 2, heads)) if self.softmax else None
@@ -100,10 +104,9 @@ class WindowAttention(nn.Module):
         height = x.shape[-2]
         q, k, v = (self._windows(layer(x, scale)) for layer in (self.q, self.k, self.v))
         current = self.qk(q, k.mT, (self.q.scale, self.k.scale)) * q.shape[-1] ** -0.5
-        unit = self.score.neuron.unit()
-        scores = self.scores(self.score(current), scale=unit.scale, levels=unit.levels)
+        scores, scale = self.score(current, self.scores), self.score.neuron.unit().scale
         weights = self._weights(scores)
-        y = self.av(weights, v, (1.0 if self.softmax else unit.scale, self.v.scale))
+        y = self.av(weights, v, (1.0 if self.softmax else scale, self.v.scale))
         return self.proj(self.out(self._grid(y, height)), self.out.scale)
 
     def _weights(self, scores: Float[Tensor, "T B heads N N"]) -> Float[Tensor, "T B heads N N"]:
