@@ -45,6 +45,7 @@ PUBLISHED_PARAMS = {
 }
 
 
+MST_FASHION = ("mst-fashion", "mst-resnet18-fashion", "mst-vgg16-fashion")
 QCFS = ("mst", "mst-cnn")  # families whose models are QCFS networks until they are converted
 
 
@@ -298,7 +299,7 @@ def test_names_of_places_stay():
     assert set(find_probes(model)) == set(expected)
 
 
-@pytest.mark.parametrize("name", ["spikformer-fashion", "e-spikeformer-t", "e-spikeformer-cifar-sfa4"])
+@pytest.mark.parametrize("name", ["spikformer-fashion", "e-spikeformer-t", "e-spikeformer-cifar-sfa4", *MST_FASHION])
 def test_layers_are_built_in_the_order_in_which_they_run(name):
     model = sv.build(name, image_size=32).eval()
     r = sv.simulate(model, torch.rand(1, SPECS[name].input[0], 32, 32), keep="*.spike")

@@ -10,8 +10,9 @@ import torch
 
 import spikeviz as sv
 from spikeviz.data.catalog import open_data
-from spikeviz.interventions import MaskSpikes
+from spikeviz.interventions import MaskSpikes, masking_places
 from spikeviz.nn.masks import find_masks
+from spikeviz.probe import find_probes
 from spikeviz.train import loop
 from spikeviz.train.evaluate import accuracy, ship
 from spikeviz.train.loop import augment, learning_rate, train
@@ -235,6 +236,17 @@ def test_recipes_name_what_exists():
         TINY.lr = 0.1
     with pytest.raises(ValueError, match="there are smoke"):
         find_recipe("nope")
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if "-rsm" in name])
+def test_students_are_masked_where_the_paper_masks(name):
+    recipe = RECIPES[name]
+    (rule,) = recipe.interventions(recipe.epochs - 1)
+    sites = {"MLP hidden"} if name.endswith("mlp") else {"q", "k", "scores", "convolution"}
+    model = sv.build(recipe.model)
+    wanted = {place.name for place in masking_places(model) if place.site in sites}
+    assert {p.name for p in find_probes(model).values() if rule.edits(p.name, p.kind)} == wanted
+    assert rule.ratio == int(name.split("-rsm")[1][:2]) / 100 and recipe.teacher.checkpoint == recipe.model
 
 
 def test_a_run_becomes_a_checkpoint(finished, tmp_path, monkeypatch):

@@ -65,21 +65,27 @@ class Layer(SpikingConv):
         super().__init__(config.conv(inputs, outputs, stride=stride, real=real), config.neuron())
 
 
-class ResBlock(Population):
+class ResBlock(nn.Module):
     """`act(norm(conv(layer(x))) + shortcut(x))`."""
 
     def __init__(self, config: CNNConfig, inputs: int, outputs: int, stride: int):
-        super().__init__(config.neuron())
+        super().__init__()
         self.layer = Layer(config, inputs, outputs, stride)
         self.conv, self.norm = config.conv(outputs, outputs), Norm(outputs)
         changes = stride > 1 or inputs != outputs
         self.shortcut = config.conv(inputs, outputs, 1, stride) if changes else None
         self.shortcut_norm = Norm(outputs) if changes else None
+        self.out = Population(config.neuron())
+
+    @property
+    def scale(self) -> float:
+        """The value of one of its spikes."""
+        return self.out.scale
 
     def forward(self, x: Maps, scale: float) -> Maps:
         """`scale` is the value of one spike of `x`."""
         y = self.norm(self.conv(self.layer(x, scale=scale), self.layer.scale))
-        return super().forward(y + (x if self.shortcut is None else self.shortcut_norm(self.shortcut(x, scale))))
+        return self.out(y + (x if self.shortcut is None else self.shortcut_norm(self.shortcut(x, scale))))
 
 
 class CNN(nn.Module):

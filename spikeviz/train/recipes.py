@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from spikeviz.interventions import Intervention, TimeConstant, TimeSteps
+from spikeviz.interventions import ATTENTION, Intervention, MaskSpikes, TimeConstant, TimeSteps
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,31 @@ def _events(name: str, data: str, stages: tuple[Stage, ...], **settings: Any) ->
     return Recipe(name, name, data, stages=stages, batch=32, lr=2e-3, smoothing=0.0, shift=1, flip=False, **settings)
 
 
+CONVOLUTIONS = {  # what goes into convolutions: all spikes but the last (`interventions.masking_places`)
+    "resnet18": ("stem.spike", "blocks.*.layer.spike", "blocks.[0-6].out.spike"),
+    "vgg16": ("stem.spike", "blocks.[0-9].spike", "blocks.10.spike"),
+}
+
+
+def _qcfs(name: str) -> Recipe:
+    return Recipe(name, name, "fashion", stages=(Stage(6),), lr=2e-3, smoothing=0.0, images=60_000)
+
+
+def _student(teacher: str, percent: int, suffix: str = "", at: tuple[str, ...] = ATTENTION) -> Recipe:
+    """Fine-tuned under random masks for one epoch, beginning with its weights."""
+    stages = (Stage(1, (MaskSpikes(percent / 100, at=at),), augment=False),)
+    return Recipe(
+        f"{teacher}-rsm{percent}{suffix}",
+        teacher,
+        "fashion",
+        stages=stages,
+        lr=2e-4,
+        smoothing=0.0,
+        teacher=Teacher(teacher),
+        images=60_000,
+    )
+
+
 # Masks are soft and harden in the first part, and hard in the last, where the rest learns to do without what is gone.
 SOFT_THEN_HARD = (Stage(6, temperatures=(5.0, 100.0)), Stage(4))
 
@@ -194,6 +219,11 @@ RECIPES: dict[str, Recipe] = {
         _events("sdmformer-nmnist", "nmnist", (Stage(30, temperatures=(5.0, 100.0)), Stage(20)), masks=Masks(0.3)),
         *(_events(f"e-spikeformer-fashion-dvs-d{d}", "fashion-dvs-4", (Stage(10),)) for d in (1, 4)),
         _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(4),), 50_000),
+        *(_qcfs(name) for name in ("mst-fashion", "mst-resnet18-fashion", "mst-vgg16-fashion")),
+        *(_student("mst-fashion", ratio) for ratio in (50, 75)),
+        _student("mst-fashion", 50, "-mlp", ("*.mlp.hidden.spike",)),
+        *(_student(f"mst-{cnn}-fashion", ratio, at=at) for cnn, at in CONVOLUTIONS.items() for ratio in (50, 75)),
+        _events("mst-fashion-dvs", "fashion-dvs", (Stage(10),)),
     )
 }
 
