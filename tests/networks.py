@@ -12,12 +12,22 @@ from spikeviz.models.espikeformer import ESpikeFormerConfig
 from spikeviz.models.registry import assemble
 from spikeviz.models.spikformer import SpikformerConfig
 from spikeviz.nn.layers import FiringConv, Norm
+from spikeviz.places import house
 
 
 def needs(*names: str) -> pytest.MarkDecorator:
     """Skip a test where one of these checkpoints has not been trained yet."""
     missing = sorted(set(names) - {card.name for card in list_checkpoints()})
     return pytest.mark.skipif(bool(missing), reason=f"there is no checkpoint {', '.join(missing)} yet")
+
+
+FIRST = {"channel_masks": "sdmformer-fashion-dvs", "events": "sdmformer-fashion-dvs", "random_masks": "mst-fashion"}
+
+
+def pages() -> list:
+    """Every page by its name; one whose networks have not been trained yet is skipped with that reason."""
+    names = sorted(path.stem for path in (house() / "pages").glob("*.py"))
+    return [pytest.param(name, marks=needs(*({FIRST[name]} if name in FIRST else ()))) for name in names]
 
 
 def shelve(model: nn.Module, folder: Path, name: str, spec: str, data: str, samples: int) -> CheckpointCard:

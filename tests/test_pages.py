@@ -11,12 +11,12 @@ import sys
 
 import numpy as np
 import pytest
+from networks import pages
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from spikeviz.places import house
 
-PAGES = sorted(path.relative_to(house()).as_posix() for path in (house() / "pages").glob("*.py"))
 STATUS = re.compile(r"^[\d.]+ ms · (CPU|CUDA|MPS) · \S+=\S+( \S+=\S+)*$")
 
 
@@ -59,21 +59,21 @@ def charts(app: AppTest) -> list[dict]:
     return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", pages())
 def test_a_page_runs_without_the_router(page):
     """As a script of its own: nothing on it needs the sidebar."""
-    status(sound(AppTest.from_file(str(house() / page), default_timeout=120).run()))
+    status(sound(AppTest.from_file(str(house() / "pages" / f"{page}.py"), default_timeout=120).run()))
 
 
 def press(app: AppTest, label: str) -> AppTest:
     return sound(next(button for button in app.button if button.label == label).click().run())
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", pages())
 def test_every_page_runs_and_says_what_it_ran(app, page):
     app.run()
-    if page != "pages/overview.py":
-        app.switch_page(page)
+    if page != "overview":
+        app.switch_page(f"pages/{page}.py")
         app.query_params.clear()  # as the sidebar does: an address belongs to its page
         app.run()
     sound(app)
@@ -84,7 +84,7 @@ def test_every_page_runs_and_says_what_it_ran(app, page):
 
 def test_pages_are_in_the_navigation_and_have_no_path_of_their_own():
     router = (house() / "app.py").read_text()
-    assert all(page in router for page in PAGES)
+    assert all(f"pages/{path.name}" in router for path in (house() / "pages").glob("*.py"))
     assert "url_path" not in router
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from networks import pages
 from visits import CANVAS, SIZES, STATUS, drawn, settle, slider, status
-
-from spikeviz.places import house
-
-PAGES = sorted(path.stem for path in (house() / "pages").glob("*.py"))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", SIZES)
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", pages())
 def test_page(visit, name, width, theme):
     page = visit(name, width, theme)
     assert page.locator("[data-testid='stException'], [data-testid='stAlertContentError']").count() == 0
@@ -31,7 +28,7 @@ def test_a_first_visit_by_a_deep_link_gets_the_whole_app(visit, fresh_address):
     assert page.complaints == []
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", pages())
 def test_every_page_is_one_click_away(visit, name):
     page = visit("overview")
     link = page.locator("[data-testid='stSidebarNav']").get_by_role("link", name=name.replace("_", " ").capitalize())
@@ -50,14 +47,15 @@ def pictures(page) -> str:
     )
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", pages())
 def test_a_control_changes_the_picture_and_the_address_opens_it_again(visit, name):
     """The first slider of a page, or the next picture where it has none."""
     page = visit(name)
     before, line = pictures(page), status(page)
     sliders = page.get_by_role("group").get_by_role("slider")
     if sliders.count():
-        sliders.first.press("ArrowLeft")
+        lowest = sliders.first.evaluate("e => (e.value ?? e.ariaValueNow) === (e.min ?? e.ariaValueMin)")
+        sliders.first.press("ArrowRight" if lowest else "ArrowLeft")
     else:
         page.get_by_role("button", name="›").click()
     page.wait_for_function("url => location.href !== url", arg=page.url)
