@@ -14,6 +14,7 @@ st.navigation(
         "Explore": [
             st.Page("pages/spike_maps.py", title="Spike maps"),
             st.Page("pages/channel_masks.py", title="Channel masks"),
+            st.Page("pages/random_masks.py", title="Random masks"),
             st.Page("pages/integer_firing.py", title="Integer firing"),
             st.Page("pages/events.py", title="Events"),
         ],

@@ -12,11 +12,14 @@ from spikeviz.interventions import Place
 from spikeviz.recording import Recording
 
 
+def passed(place: str) -> str:
+    """The track of the spikes that flow on from a place of `masking_places`."""
+    return f"{place.removesuffix('s')}.spike" if place.endswith(".scores") else place
+
+
 def membrane(place: str) -> str:
-    """The track that holds the membranes behind a place of `masking_places`."""
-    return (
-        f"{place.removesuffix('s')}.membrane" if place.endswith(".scores") else f"{place.removesuffix('spike')}membrane"
-    )
+    """The track of the membranes behind a place."""
+    return f"{passed(place).removesuffix('spike')}membrane"
 
 
 def sent(recording: Recording, place: str) -> Bool[Tensor, "T B *neurons"]:
@@ -28,7 +31,7 @@ def sent(recording: Recording, place: str) -> Bool[Tensor, "T B *neurons"]:
         KeyError: if the recording kept no spikes of the place.
     """
     track = recording.get(membrane(place))
-    return recording[place].values != 0 if track is None else track.values >= track.threshold
+    return recording[passed(place)].values != 0 if track is None else track.values >= track.threshold
 
 
 def dropped(recording: Recording, places: Sequence[Place]) -> pd.DataFrame:
@@ -47,6 +50,6 @@ def dropped(recording: Recording, places: Sequence[Place]) -> pd.DataFrame:
     """
     batch, rows = recording.output.shape[0], []
     for place in places:
-        counts = (sent(recording, place.name), recording[place.name].values)
+        counts = (sent(recording, place.name), recording[passed(place.name)].values)
         rows.append((place.name, place.site, place.block, *(int(c.count_nonzero()) / batch for c in counts)))
     return pd.DataFrame(rows, columns=["place", "site", "block", "sent", "kept"])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 LONGEST_CONVERTED = 64  # T of the slider of a converted network
+CHOICES = 2.6  # width of what does not slide, beside one slider
 MOST_SEEDS = 2**31 - 1  # the largest seed of an address
 
 
@@ -163,15 +164,16 @@ def steps(model: nn.Module) -> list[Setting]:
 def sliders(page: str, settings: list[Setting], fast: bool) -> None:
     """One slider for each setting, in a row; `fast` answers while it is dragged, otherwise when it is let go.
 
-    Below them what does not slide, and the seed where something is drawn.
+    Beside them what does not slide, and the seed where something is drawn.
     """
     sliding, others = ([s for s in settings if s.slides is slides] for slides in (True, False))
-    for column, setting in zip(st.columns(len(sliding), gap="medium"), sliding, strict=True):
+    random = any(setting.random for setting in settings)
+    columns = st.columns([1.0] * len(sliding) + [CHOICES] * bool(others or random), gap="medium")
+    for column, setting in zip(columns, sliding, strict=False):
         with column:
             _slider(f"{page}_{setting.name}", setting, fast and not plain())
-    random = any(setting.random for setting in settings)
     if others or random:
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key=f"{page}_choices"):
+        with columns[-1], st.container(horizontal=True, gap="small", key=f"{page}_choices"):
             for setting in others:
                 setting.choose(f"{page}_{setting.name}")
             if random:
@@ -180,7 +182,7 @@ def sliders(page: str, settings: list[Setting], fast: bool) -> None:
 
 def _choose_seed(name: str) -> None:
     st.number_input(
-        "Seed", 0, MOST_SEEDS, step=1, key=shown(name, current().seed), width=122, on_change=taken,
+        "Seed", 0, MOST_SEEDS, step=1, key=shown(name, current().seed), width=80, on_change=taken,
         args=(name, lambda seed: keep(current().but(seed=seed))), help="Of what is drawn at random",
     )  # fmt: skip
 

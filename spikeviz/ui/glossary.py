@@ -28,6 +28,18 @@ TERMS = {
     "pruning": "Cutting masked channels out of the weights before and after them; what the network computes stays.",
     "LPE": "Lightweight position embedding: a depthwise and a 1x1 convolution in place of the full one of Spikformer's "
     "relative position embedding (RPE). SDMFormer, sec. 3.4.",
+    "RSM": "Random spike masking: every spike at the chosen places is dropped with probability ratio, drawn anew at "
+    "every step; what passes is not made larger for it. Masked Spiking Transformer, sec. 3.4.",
+    "QCFS": "Quantization-clip-floor-shift: an activation of L + 1 levels between 0 and a learned threshold, made to "
+    "be replaced by a spiking neuron. Masked Spiking Transformer, sec. 3.2.",
+    "ANN-to-SNN conversion": "Train a network without time, then put a neuron in place of every activation: its mean "
+    "over T steps comes near to the activation. Masked Spiking Transformer, sec. 3.2.",
+    "SAM": "Spike activation map: at each place, the spikes of all channels, each weighed by how soon before it the "
+    "same neuron fired. No gradient. Kim & Panda, Sci. Rep. 2021.",
+    "ScoreCAM": "Class map without gradient: every channel of a layer hides a part of the image, and the class score "
+    "that is left weighs it. Wang et al., CVPRW 2020.",
+    "alpha-watt": "Unit of power of the Masked Spiking Transformer's Eq. 10: all spikes of a sample over 1 ms, each of "
+    "them alpha joules. Alpha is not known: only ratios mean something.",
     "SSA": "Spiking self-attention: queries, keys and values are spikes, without a softmax. Spikformer V2, sec. 3.",
     "SOP": "Synaptic operation: one addition, caused by one spike at one place it reaches.",
     "MAC": "Multiply-accumulate: one multiplication and one addition, where the input is a real number.",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from spikeviz.ui.experiment import Experiment
 
+MOST_PILLS = 8
 UNMASKED = ("MLP hidden",)  # as the paper compares power: its Table 3 masks self-attention alone
 
 
@@ -95,11 +96,17 @@ class Where(Setting):
         return found
 
     def choose(self, key: str) -> None:
-        """Pills, as many as there are options; one stays chosen."""
-        value = self.value(current())
-        st.pills(
-            self.label, self.options, selection_mode="multi", key=shown(key, list(value)),
-            on_change=taken, args=(key, self._take), help=self.kind.source,
+        """Pills, of which one stays chosen; of many options a field, `0-3.7`."""
+        value, help = self.value(current()), self.kind.source
+        if len(self.options) <= MOST_PILLS:
+            st.pills(
+                self.label, self.options, selection_mode="multi", key=shown(key, list(value)), on_change=taken,
+                args=(key, self._take), help=help,
+            )  # fmt: skip
+            return
+        st.text_input(
+            f"{self.label}, 0-{max(self.options)}", key=shown(key, self.text(value)), width=150, on_change=taken,
+            args=(key, self._take_text), help=f"Numbers and ranges, such as 0-3.7. {help}",
         )  # fmt: skip
 
     def _take(self, new: list[Any]) -> None:
@@ -107,6 +114,12 @@ class Where(Setting):
             keep(self.put(current(), tuple(option for option in self.options if option in new)))
         except ValueError as error:
             notice(str(error))
+
+    def _take_text(self, new: str) -> None:
+        try:
+            keep(self.read(current(), new.replace(" ", "")))
+        except ValueError as error:
+            notice(f"{new[:40]!r} does not work here: {error}")
 
 
 def _short(site: str) -> str:
