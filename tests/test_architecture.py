@@ -149,3 +149,9 @@ def test_every_public_name_is_there():
         assert getattr(sv, name) is not None and name in dir(sv)
     with pytest.raises(AttributeError, match="has no attribute 'simulat'"):
         _ = sv.simulat
+
+
+def test_no_two_test_files_share_a_name():
+    """pytest imports them by their bare names: the second of two would stop the whole suite from being collected."""
+    names = [path.name for path in (HOUSE / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(names) == sorted(set(names))

@@ -114,7 +114,7 @@ def precomputed(lab: Lab, points: dict, curves: dict) -> str:
     others = ", and so for the others" if len(points) > 1 else ""
     return (
         f"Precomputed by `{one['command']}`{others}: the first {one['samples']:,} {lab.now.samples} of {one['data']}, "
-        f"{one['seeds']} seeds (mean, ± standard deviation shaded), T = {one['T']}, {one['device']}."
+        f"{one['seeds']} seeds (mean ± standard deviation), T = {one['T']}, {one['device']}."
     )
 
 
@@ -188,7 +188,7 @@ def power(lab: Lab) -> None:
     curves = _curves([card for group in groups for card in group])
     for group in groups:
         site = "convolutions" if kind(group[0]) != "MST" else "SA"
-        points = _points(group, curves, "points", site)
+        points = _points([card for card in group if _tuned_for(card, site)], curves, "points", site)
         base = next((p["power"] for p in points.get(group[0].name, ()) if p["ratio"] == 0), None)
         used |= points
         rows += [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from networks import needs
 from visits import drawn, settle, slider, status
@@ -54,11 +56,12 @@ def test_every_part_is_a_click_away(visit):
     assert page.complaints == []
 
 
-@needs("mst-vgg16-fashion")
 def test_a_curve_fills_in_and_can_be_cancelled(visit):
-    page = visit("random_masks", query="?checkpoint=mst-vgg16-fashion&rsm_part=conversion&rsm_T=1&rsm_ratio=0.5")
-    page.get_by_role("button", name="Measure 6 points").click()
-    page.get_by_text("mst-vgg16-fashion, the present masks: 1 of the points").first.wait_for(timeout=120_000)
+    page = visit("random_masks", query="?rsm_part=accuracy&rsm_ratio=0.5&rsm_T=4")
+    page.get_by_role("button", name="Measure 5 points").click()
+    page.get_by_text(re.compile(r"^mst-fashion, q, k, scores of blocks 0-3.*: [1-5] of the points")).first.wait_for(
+        timeout=180_000
+    )
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("Cancelled after").first.wait_for(timeout=60_000)
     assert page.complaints == []
