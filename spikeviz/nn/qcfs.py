@@ -37,8 +37,7 @@ class QCFS(Neuron):
         self.threshold = nn.Parameter(torch.full((1,), START))
 
     def forward(self, x: Float[Tensor, "T B *neurons"]) -> Float[Tensor, "T B *neurons"]:
-        counts = _Floor.apply(x / self.threshold * self.quanta + 0.5)
-        return counts.clamp(0, self.quanta) * (self.threshold / self.quanta)
+        return _Quantise.apply(x, self.threshold, self.quanta)
 
     def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
         """The membrane is what goes in; it would fire all its spikes from the threshold on."""
@@ -51,16 +50,25 @@ class QCFS(Neuron):
         return f"threshold {float(self.threshold.detach()):g}, L {self.quanta}"
 
 
-class _Floor(torch.autograd.Function):
-    """The whole part; the gradient passes."""
+class _Quantise(torch.autograd.Function):
+    """QCFS and its gradients, written out: half of a training step went into those of division, clip and floor.
+
+    Between the levels 0 and L `dy/dx = 1` and `dy/dth = y/th - x/th`; at them `dy/dx = 0` and `dy/dth = y/th`, whatever
+    this version of torch thinks the gradient of a clip at its ends to be.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.floor()
+    def forward(ctx: Any, x: Tensor, threshold: Tensor, levels: int) -> Tensor:
+        counts = (x / threshold).mul_(levels).add_(0.5).floor_()
+        y = counts.clamp(0, levels) * (threshold / levels)
+        ctx.save_for_backward(x, threshold, y, (counts > 0) & (counts < levels))
+        return y
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return gradient
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, threshold, y, inside = ctx.saved_tensors
+        passed = gradient * inside
+        return passed, ((gradient * y).sum() - (passed * x).sum()).reshape(1) / threshold, None
 
 
 class ConvertedIF(Neuron):
