@@ -251,6 +251,17 @@ def test_the_confidence_on_the_page_is_that_of_the_library():
 
 
 @TRAINED_HERE
+def test_the_python_of_the_view_counts_and_cuts_the_same_channels():
+    app = opened(dmeb_threshold="0.70")
+    scope: dict = {}
+    exec(next(c.value for c in app.code if c.language == "python"), scope)
+    kept, total = (scope["left"][column].sum() for column in ("kept", "channels"))
+    assert f"**{kept} of {total}** channels" in said(app)
+    assert (scope["masked"]["rate"] == bars(app)).all()
+    assert sum(p.numel() for p in scope["smaller"].parameters()) == scope["left"]["left"].sum()
+
+
+@TRAINED_HERE
 @pytest.mark.parametrize("part", ["masks", "channels", "cost", "accuracy", "training"])
 @pytest.mark.parametrize("threshold", ["0.00", "0.50", "1.00"])
 def test_every_part_at_both_ends(part, threshold):

@@ -17,7 +17,7 @@ from spikeviz.metrics.firing import (
     spike_maps,
 )
 from spikeviz.metrics.masking import MaskedAccuracy, masked_accuracy
-from spikeviz.metrics.masks import mask_rates, mask_values
+from spikeviz.metrics.masks import mask_rates, mask_values, parameters_left
 from spikeviz.metrics.ops import ENERGY, OPERANDS, EnergyModel, operations
 from spikeviz.metrics.rank import effective_rank
 from spikeviz.metrics.survey import Survey, survey
@@ -46,6 +46,7 @@ __all__ = [
     "membrane_trace",
     "nsfr",
     "operations",
+    "parameters_left",
     "power",
     "raster",
     "sam",

@@ -73,7 +73,8 @@ def others(run: Run) -> tuple[Intervention, ...]:
 def keeps(lab: Lab) -> None:
     """The formula with the numbers of the moment, and a warning where a whole site is gone."""
     from spikeviz.data.catalog import find_data
-    from spikeviz.metrics.masks import REST, parameters_left
+    from spikeviz.metrics import parameters_left
+    from spikeviz.metrics.masks import REST
 
     own = threshold(lab.now)
     left = parameters_left(lab.now.opened.model, own)

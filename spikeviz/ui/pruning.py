@@ -102,7 +102,8 @@ def cost(lab: Lab) -> None:
 
 def _parameters_left(lab: Lab) -> None:
     from spikeviz.figures.masks import parameters_chart, parameters_table
-    from spikeviz.metrics.masks import REST, parameters_left
+    from spikeviz.metrics import parameters_left
+    from spikeviz.metrics.masks import REST
 
     card, spec = lab.now.card, peer(lab.now.card)
     left = parameters_left(lab.now.opened.model, threshold(lab.now))

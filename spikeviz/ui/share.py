@@ -62,7 +62,21 @@ def python(lab: Lab) -> str:
             "errors = sv.metrics.approximation_error(model, sv.simulate(model, x, " + setting + "))",
             f"equality = sv.metrics.spike_driven_equality(model, x, {setting})  # integers against spikes",
         ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_masks(lab.now)]) + "\n"
+
+
+def _masks(run: Run) -> list[str]:
+    from spikeviz.nn.masks import find_masks
+    from spikeviz.ui.masks import threshold
+
+    if not find_masks(run.opened.model):
+        return []
+    own = f"(model, {threshold(run):g})"
+    return [
+        f"masked = sv.metrics.mask_rates{own}",
+        f"left = sv.metrics.parameters_left{own}",
+        f"smaller = sv.prune_channels{own}",
+    ]
 
 
 def _tuple(interventions: tuple) -> str:
