@@ -97,6 +97,17 @@ def test_against_the_ratio(shelf, monkeypatch, name, sites):
         assert point["accuracy"] == accuracy(sv.to_spiking(ann, point["T"]), "fashion", SAMPLES, False)[0]
 
 
+def test_of_a_student_only_what_it_was_fine_tuned_for(shelf, monkeypatch):
+    put(shelf, "mst-fashion", "fashion")
+    monkeypatch.setattr(curves, "trained_under", lambda recipe: (MaskSpikes(0.5, at="*.mlp.hidden.spike"),))
+    for setting, value in {"RATIOS": (0.0, 0.9), "MASKED_STEPS": 2, "SEEDS": 2}.items():
+        monkeypatch.setattr(curves, setting, value)
+    write_curve("mine", "cpu", progress=False)
+    found = find_curve("mine")
+    assert [point["site"] for point in found["points"]] == ["MLP", "MLP"]
+    assert found["blocks"] == found["steps"] == []
+
+
 def test_a_network_without_either_has_no_curve(shelf):
     with pytest.raises(ValueError, match="no channel masks and no QCFS"):
         write_curve("spikformer-fashion", "cpu", progress=False)

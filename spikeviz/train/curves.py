@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 from tqdm import tqdm
 
-from spikeviz.cards import curve_file, find_card
+from spikeviz.cards import CheckpointCard, curve_file, find_card
 from spikeviz.checkpoints import load
 from spikeviz.convert.prune import prune_channels
 from spikeviz.convert.to_spiking import to_spiking
@@ -23,14 +23,16 @@ from spikeviz.interventions import CONVOLUTION, MaskSpikes, masking_places
 from spikeviz.metrics import mask_rates, masked_accuracy
 from spikeviz.nn.masks import find_masks
 from spikeviz.nn.qcfs import QCFS
-from spikeviz.train.evaluate import accuracy, measure
+from spikeviz.simulation import simulate
+from spikeviz.train.evaluate import BATCH, accuracy, measure, trained_under
 from spikeviz.train.loop import describe
 
 THRESHOLDS = tuple(n / 20 for n in range(21))
 RATIOS = (0.0, 0.25, 0.5, 0.75, 0.9)
 STEPS = (1, 2, 4, 8, 16, 32, 64)  # T of the converted network, on the whole test split
 MASKED_STEPS = 16  # T at which masks are compared
-SAMPLES, SEEDS = 500, 10  # of a point against the ratio
+BLOCKS_AT = 0.75  # ratio of the masks of the first blocks
+SAMPLES, SEEDS = 250, 10  # of a point against the ratio
 SITES = {"SA": ("q", "k", "scores"), "MLP": ("MLP hidden",), "convolutions": (CONVOLUTION,)}
 
 
@@ -38,9 +40,10 @@ def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
     """Compute the curve of a checkpoint and write it beside the checkpoint's folder (`curve_file`).
 
     Of a network with channel masks: accuracy on the whole test split, parameters and energy of the pruned network at
-    every twentieth of a threshold. Of a QCFS network: accuracy of the converted one against T on the whole test split;
-    against the ratio of random masks at every site; against the number of masked blocks; the latter two on the first
-    500 test samples, 10 seeds, T 16.
+    every twentieth of a threshold. Of a QCFS network: accuracy of the converted one against T on the whole test split
+    (not of one that was fine-tuned under masks); against the ratio of random masks, at every site or at those that it
+    was fine-tuned for; against the number of masked blocks; the latter two on the first 250 test samples, 10 seeds,
+    T 16.
 
     Raises:
         ValueError: for an unknown name, or a network that has neither.
@@ -52,7 +55,7 @@ def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
         found["points"] = _thresholds(model, card.data, progress)
     elif any(isinstance(module, QCFS) for module in model.modules()):
         found = {"kind": "ratios", "samples": SAMPLES, "seeds": SEEDS, "T": MASKED_STEPS}
-        found |= _ratios(model, card.data, progress)
+        found |= _ratios(model, card, progress)
     else:
         raise ValueError(f"{name} has no channel masks and no QCFS: there is no curve of it.")
     about = {
@@ -91,21 +94,33 @@ def _pruned(model: nn.Module, data: str, threshold: float, progress: bool) -> di
     return {"accuracy": score, "parameters": found["parameters"], "picojoule": found["operations"]["picojoule"]}
 
 
-def _ratios(model: nn.Module, data: str, progress: bool) -> dict[str, Any]:
+def _ratios(model: nn.Module, card: CheckpointCard, progress: bool) -> dict[str, Any]:
     spiking, places = to_spiking(model, MASKED_STEPS), masking_places(model)
-    found: dict[str, Any] = {"points": [], "blocks": [], "steps": []}
+    tuned = trained_under(card.recipe)
+    points, blocks = [], []
     for site, kinds in SITES.items():
         at = tuple(place.name for place in places if place.site in kinds)
-        for ratio in RATIOS if at else ():
-            found["points"].append({"site": site} | _masked(spiking, data, ratio, at, progress))
-    attention = [place for place in places if place.site in SITES["SA"]]
-    for count in sorted({place.block + 1 for place in attention}):
-        at = tuple(place.name for place in attention if place.block < count)
-        found["blocks"].append({"blocks": count} | _masked(spiking, data, 0.75, at, progress))
-    for steps in STEPS:
-        score, samples = accuracy(to_spiking(model, steps), data, progress=progress)
-        found["steps"].append({"T": steps, "accuracy": score, "samples": samples})
-    return found
+        if not at or (tuned and not any(rule.edits(name, "spike") for rule in tuned for name in at)):
+            continue
+        points += [{"site": site} | _masked(spiking, card.data, ratio, at, progress) for ratio in RATIOS]
+        if site == "SA":
+            firsts = [tuple(place.name for place in places if place.name in at and place.block < n)
+                      for n in range(1, 1 + len({place.block for place in places}))]  # fmt: skip
+            blocks = [{"blocks": n} | _masked(spiking, card.data, BLOCKS_AT, at, progress)
+                      for n, at in enumerate(firsts, 1)]  # fmt: skip
+    return {"points": points, "blocks": blocks, "steps": [] if tuned else _steps(model, card.data, progress)}
+
+
+def _steps(model: nn.Module, data: str, progress: bool) -> list[dict[str, Any]]:
+    """Of every T: the first T steps of the longest run, since nothing flows back in time."""
+    spiking = to_spiking(model, max(STEPS))
+    x, y = open_data(data, "test")
+    right = dict.fromkeys(STEPS, 0)
+    for start in tqdm(range(0, len(x), BATCH), f"T {max(STEPS)}", disable=not progress, mininterval=2.0):
+        sums = simulate(spiking, as_batch(x[start : start + BATCH]), keep="").logits_per_step.cumsum(0).cpu()
+        for steps in STEPS:
+            right[steps] += (sums[steps - 1].argmax(-1) == y[start : start + BATCH]).sum().item()
+    return [{"T": steps, "accuracy": right[steps] / len(x), "samples": len(x)} for steps in STEPS]
 
 
 def _masked(model: nn.Module, data: str, ratio: float, at: Iterable[str], progress: bool) -> dict[str, Any]:

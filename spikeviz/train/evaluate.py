@@ -54,7 +54,7 @@ def measure(model: nn.Module, data: str, interventions: Sequence[Intervention] =
     }
 
 
-def _trained_under(name: str) -> tuple[Intervention, ...]:
+def trained_under(name: str) -> tuple[Intervention, ...]:
     """The interventions of the last part of a recipe: a network that was fine-tuned under masks has some."""
     recipe = RECIPES.get(name)
     return recipe.interventions(recipe.epochs - 1) if recipe else ()
@@ -91,7 +91,7 @@ def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progr
             return ship(run, out, half=False, device=device, progress=progress)
         training |= {"stored_as": "float16", "accuracy_before_storing": before}
     measured = measure(written, record["data"])
-    under = _trained_under(record["name"])
+    under = trained_under(record["name"])
     if under:
         masked, _ = accuracy(written, record["data"], None, progress, under)
         measured["as_trained"] = {"under": repr(under), "accuracy": masked, "seed": 0}

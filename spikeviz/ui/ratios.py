@@ -165,7 +165,8 @@ def against_steps(lab: Lab) -> None:
 
     card = lab.now.card
     curves = _curves([card])
-    own = {card.name: [p | {"mean": p["accuracy"]} for p in curves[card.name]["steps"]]} if card.name in curves else {}
+    steps = _points([card], curves, "steps")
+    own = {name: [point | {"mean": point["accuracy"]} for point in points] for name, points in steps.items()}
     if own:
         curve = curves[card.name]
         lab.figure(
