@@ -14,6 +14,7 @@ from spikeviz.models.espikeformer import ESpikeFormerConfig
 from spikeviz.models.mst import MSTConfig
 from spikeviz.models.registry import DEMO, FAMILIES, OVERRIDES, PUBLISHED, SPECS, assemble
 from spikeviz.models.sdmformer import SDMFormerConfig
+from spikeviz.models.spike_mae import MAEConfig
 from spikeviz.models.spikformer import SpikformerConfig
 from spikeviz.models.spikformer_v2 import SpikformerV2Config
 from spikeviz.nn.masks import Kept
@@ -42,10 +43,12 @@ PUBLISHED_PARAMS = {
     "spikformer-v2-12-768": 143_893_480,
     "spikformer-v2-16-768": 172_278_760,
     "mst-swin-t": 28_332_514 + 124,  # the published code's, and a threshold for each population
+    "spike-mae-12-768": 173_594_336,  # what the paper prints as 173 M
 }
 
 
 MST_FASHION = ("mst-fashion", "mst-resnet18-fashion", "mst-vgg16-fashion")
+MAE = "spike-mae"
 QCFS = ("mst", "mst-cnn")  # families whose models are QCFS networks until they are converted
 
 
@@ -118,7 +121,8 @@ def test_output_shape(name):
     channels, height, width = spec.input
     shape = (2, 3, channels, height, width) if channels == 2 else (3, channels, height, width)
     steps = 2 if channels == 2 else spec.time_steps
-    assert model.eval()(torch.empty(shape, device="meta")).shape == (steps, 3, spec.config.num_classes)
+    expected = (1, *shape) if spec.family == MAE else (steps, 3, spec.config.num_classes)
+    assert model.eval()(torch.empty(shape, device="meta")).shape == expected
 
 
 @pytest.mark.parametrize("name", [spec.name for spec in sv.list_models() if spec.params < 6e6])
@@ -202,9 +206,16 @@ COMMON |= {"mean": (0.2,), "std": (0.3,), "levels": 4}
 OTHERWISE["mst-cnn"] = COMMON | {"form": "vgg16", "width": 6}
 OTHERWISE["mst"] = COMMON | {"dim": 16, "depths": (1, 1), "heads": (4, 2), "patch": 4, "window": 2, "mlp_ratio": 3}
 OTHERWISE["mst"] |= {"mlp_norm": True, "norm": "layer", "softmax": False, "frames": 4, "fits": False}
-ELSEWHERE = ("levels", "fits")  # of QCFS alone: test_the_levels_of_qcfs_are_read; of other sizes: test_official_mst.py
+BASES["spike-mae"] = MAEConfig(BASES["e-spikeformer"], 16, 1, 2)
+OTHERWISE["spike-mae"] = {"encoder": BASES["spikformer-v2"], "decoder_dim": 32, "decoder_depth": 2, "decoder_heads": 4}
+OTHERWISE["spike-mae"] |= {"ratio": 0.5, "target": "patches", "sparse": False}
+ELSEWHERE = {  # tested where something else is run
+    "mst": ("levels", "fits"),  # test_the_levels_of_qcfs_are_read, test_official_mst.py
+    "mst-cnn": ("levels",),
+    "spike-mae": ("ratio", "sparse"),  # of what is hidden: test_pretraining.py, test_mae.py
+}
 FIELDS = [(family, field) for family, fields in OTHERWISE.items() for field in fields]
-FIELDS = [(family, field) for family, field in FIELDS if family not in QCFS or field not in ELSEWHERE]
+FIELDS = [(family, field) for family, field in FIELDS if field not in ELSEWHERE.get(family, ())]
 
 
 def fingerprint(family, config):
@@ -253,14 +264,16 @@ def test_overrides_reach_the_model(name):
     side = 2 * SPECS[name].input[1] if windows else 64
     values = {"num_classes": 7, "in_channels": 5, "image_size": side, "time_steps": 3}
     assert values.keys() == set(OVERRIDES)
-    model = on_meta(name, **values)
-    assert {field: getattr(model.config, field) for field in values} == values and model.time_steps == 3
+    model, autoencoder = on_meta(name, **values), SPECS[name].family == MAE
+    config = model.config.encoder if autoencoder else model.config
+    assert {field: getattr(config, field) for field in values} == values and model.time_steps == 3
     if SPECS[name].family not in QCFS:
         with torch.no_grad():
-            assert model(torch.empty(2, 5, 64, 64, device="meta")).shape == (3, 2, 7)
+            expected = (1, 2, 5, 64, 64) if autoencoder else (3, 2, 7)
+            assert model(torch.empty(2, 5, 64, 64, device="meta")).shape == expected
     assert model.intake.mean is None  # the statistics belonged to other channels
     assert on_meta(name, num_classes=7).intake.mean == base.intake.mean
-    assert SPECS[name].config.num_classes != 7
+    assert SPECS[name].config.in_channels != 5
 
 
 # --- learning ---
@@ -314,10 +327,28 @@ def test_every_place_is_named_once_and_every_model_has_the_common_ones(name):
     assert all(model.get_submodule(n) is p for n, p in probes.items())
     if SPECS[name].family == "mst-cnn":
         return  # has no attention
+    inside = "encoder." if SPECS[name].family == MAE else ""
     for ending in ("attn.q.spike", "attn.k.spike", "attn.v.spike", "attn.scores", "mlp.hidden.spike"):
         assert [n for n in probes if n.endswith(ending)] == [
-            f"blocks.{b}.{ending}" for b in range(SPECS[name].config.depth)
+            f"{inside}blocks.{b}.{ending}" for b in range(SPECS[name].config.depth)
         ]
+
+
+def test_autoencoders_are_known_by_their_names():
+    assert {spec.name for spec in SPECS.values() if "mae" in spec.name} == {s.name for s in sv.list_models(MAE)}
+
+
+def test_the_classifier_has_the_encoder_of_the_autoencoder():
+    classifier, autoencoder = (f"spikformer-v2-{part}fashion" for part in ("", "mae-"))
+    assert SPECS[classifier].config == SPECS[autoencoder].config.encoder
+    own = {name for name, _ in on_meta(classifier).named_parameters() if not name.startswith("head.")}
+    assert own == {name for name, _ in on_meta(autoencoder).encoder.named_parameters()}
+
+
+def test_binary_and_integer_autoencoders_differ_in_levels_alone():
+    integer, binary = (SPECS[f"spike-mae-cifar{suffix}"].config for suffix in ("", "-binary"))
+    assert dataclasses.replace(binary.encoder, levels=4) == integer.encoder != binary.encoder
+    assert dataclasses.replace(binary, encoder=integer.encoder) == integer
 
 
 # --- what cannot be built ---

@@ -3,55 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
+from spikeviz.models import autoencoders
 from spikeviz.models.cnn import CNN, CNNConfig
 from spikeviz.models.espikeformer import ESpikeFormer, ESpikeFormerConfig
 from spikeviz.models.mst import MST, MSTConfig
 from spikeviz.models.sdmformer import SDMFormer, SDMFormerConfig
+from spikeviz.models.spec import CIFAR10, FASHION, HEADS_OURS, IMAGENET, ModelSpec, describe
+from spikeviz.models.spike_mae import MAEConfig, SpikeMAE
 from spikeviz.models.spikformer import Spikformer, SpikformerConfig
 from spikeviz.models.spikformer_v2 import SpikformerV2, SpikformerV2Config
 from spikeviz.probe import name_probes
-
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-CIFAR10 = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)}
-HEADS_OURS = "number of heads not published, reconstructed"
-FASHION = {"mean": (0.2860,), "std": (0.3530,)}
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """One size of one family.
-
-    Attributes:
-        name: what `build` takes.
-        family: key of `FAMILIES`.
-        params: number of parameters that are used, exactly.
-        params_from: where that number was taken from.
-        input: `(C, H, W)` of an image or of one event frame.
-        time_steps: T of the configuration; events bring their own.
-        paper: where the size is published; "" for a demo size.
-        notes: what a reader has to know (reconstructed, demo).
-        config: the family's frozen config.
-    """
-
-    name: str
-    family: str
-    params: int
-    params_from: str
-    input: tuple[int, int, int]
-    time_steps: int
-    paper: str
-    notes: str
-    config: Any
-
-    @property
-    def demo(self) -> bool:
-        return not self.paper
-
 
 FAMILIES: dict[str, Callable[[Any], nn.Module]] = {
     "spikformer": Spikformer,
@@ -60,6 +26,7 @@ FAMILIES: dict[str, Callable[[Any], nn.Module]] = {
     "sdmformer": SDMFormer,
     "mst": MST,
     "mst-cnn": CNN,
+    "spike-mae": SpikeMAE,
 }
 OVERRIDES = ("num_classes", "in_channels", "image_size", "time_steps")
 
@@ -72,25 +39,22 @@ def _spikformer(name: str, layout: str, depth: int, dim: int, heads: int, params
     }[layout]
     paper = {"cifar": "Spikformer V2, Table 4", "dvs": "Spikformer V2, Table 5", "imagenet": "Spikformer V2, Table 2"}
     config = SpikformerConfig(layout, depth, dim, heads, **base)
-    return _spec(name, "spikformer", params, "published code, parameters that are used", paper[layout], notes, config)
+    return describe(
+        name, "spikformer", params, "published code, parameters that are used", paper[layout], notes, config
+    )
 
 
 def _spikformer_v2(name: str, depth: int, dim: int, heads: int, params: int) -> ModelSpec:
     config = SpikformerV2Config(depth, dim, heads, 1000, 3, 224, 4, **IMAGENET)
     notes = f"no published code: the order of its layers is reconstructed, its printed size is reproduced; {HEADS_OURS}"
-    return _spec(name, "spikformer-v2", params, "counted", "Spikformer V2, Table 2", notes, config)
+    return describe(name, "spikformer-v2", params, "counted", "Spikformer V2, Table 2", notes, config)
 
 
 def _sdmformer(name: str, depth: int, dim: int, heads: int, params: int) -> ModelSpec:
     base = {"num_classes": 10, "in_channels": 2, "image_size": 128, "time_steps": 16}
     config = SDMFormerConfig("dvs", depth, dim, heads, **base)
     notes = "reconstruction: the paper's equations are lost; before pruning, with LPE and mask values"
-    return _spec(name, "sdmformer", params, "counted, mask values included", "SDMFormer, Table 4", notes, config)
-
-
-def _spec(name: str, family: str, params: int, params_from: str, paper: str, notes: str, config: Any) -> ModelSpec:
-    size = (config.in_channels, config.image_size, config.image_size)
-    return ModelSpec(name, family, params, params_from, size, config.time_steps, paper, notes, config)
+    return describe(name, "sdmformer", params, "counted, mask values included", "SDMFormer, Table 4", notes, config)
 
 
 def _espikeformer(
@@ -103,7 +67,7 @@ def _espikeformer(
     notes: str = "",
 ) -> ModelSpec:
     config = ESpikeFormerConfig(layout, widths, depths, 1000, 3, 224, **IMAGENET)
-    return _spec(name, "e-spikeformer", params, params_from, "E-SpikeFormer, Table 1", notes, config)
+    return describe(name, "e-spikeformer", params, params_from, "E-SpikeFormer, Table 1", notes, config)
 
 
 def _espikeformer_fashion(name: str, what: str, **settings: Any) -> ModelSpec:
@@ -115,7 +79,7 @@ def _espikeformer_fashion(name: str, what: str, **settings: Any) -> ModelSpec:
         "7 x 7 tokens of 28 pixels, one block instead of two in its third stage, one attention block instead of six, "
         "and no stage after it"
     )
-    return _spec(name, "e-spikeformer", 338_842, "counted", "", notes, config)
+    return describe(name, "e-spikeformer", 338_842, "counted", "", notes, config)
 
 
 def _dvs(name: str, form: type[SpikformerConfig], what: str) -> ModelSpec:
@@ -125,7 +89,7 @@ def _dvs(name: str, form: type[SpikformerConfig], what: str) -> ModelSpec:
     notes = (
         f"demo size, trained by spikeviz: {what}; the stem shrinks after stages 1 to 3, to 5 x 5 tokens of 40 pixels"
     )
-    return _spec(name, family, params, "counted", "", notes, form("dvs", 2, 64, 4, 10, 2, 40, 8, pools=(1, 2, 3)))
+    return describe(name, family, params, "counted", "", notes, form("dvs", 2, 64, 4, 10, 2, 40, 8, pools=(1, 2, 3)))
 
 
 def _mst(name: str, params: int, paper: str, notes: str, config: Any) -> ModelSpec:
@@ -133,7 +97,7 @@ def _mst(name: str, params: int, paper: str, notes: str, config: Any) -> ModelSp
     said = (
         "published code, and thresholds" if paper == MST_PAPER and family == "mst" else "counted, thresholds included"
     )
-    return _spec(name, family, params, said, paper, f"{QCFS_NOTE}{notes}", config)
+    return describe(name, family, params, said, paper, f"{QCFS_NOTE}{notes}", config)
 
 
 def _espikeformer_dvs(name: str, levels: int) -> ModelSpec:
@@ -144,7 +108,7 @@ def _espikeformer_dvs(name: str, levels: int) -> ModelSpec:
         "has strides 2, 2, 2, 1 instead of 2, 2, 2, 2, which leaves 5 x 5 tokens of 40 pixels, one block instead of "
         "two in its third stage, one attention block instead of six, and no stage after it"
     )
-    return _spec(name, "e-spikeformer", 228_498, "counted", "", notes, config)
+    return describe(name, "e-spikeformer", 228_498, "counted", "", notes, config)
 
 
 MST_PAPER = "Masked Spiking Transformer, sec. 4"
@@ -198,6 +162,7 @@ PUBLISHED = (
     _spikformer_v2("spikformer-v2-12-512", 12, 512, 8, 64_177_128),
     _spikformer_v2("spikformer-v2-12-768", 12, 768, 12, 143_893_480),
     _spikformer_v2("spikformer-v2-16-768", 16, 768, 12, 172_278_760),
+    *autoencoders.PUBLISHED,
     _mst(
         "mst-swin-t",
         28_332_638,
@@ -221,7 +186,7 @@ PUBLISHED = (
     ),
 )
 DEMO = (
-    _spec(
+    describe(
         "spikformer-fashion",
         "spikformer",
         646_522,
@@ -245,7 +210,7 @@ DEMO = (
         levels=1,
         time_steps=4,
     ),
-    _spec(
+    describe(
         "e-spikeformer-cifar-sfa4",
         "e-spikeformer",
         1_128_746,
@@ -258,6 +223,7 @@ DEMO = (
             "base", (16, 32, 64, 96), (3,), 10, 3, 32, strides=(1, 2, 2, 1), conv_blocks=(1, 1, 1), **CIFAR10
         ),
     ),
+    *autoencoders.DEMO,
     _mst(
         "mst-fashion",
         355_367,
@@ -318,7 +284,8 @@ def build(name: str, **overrides: Any) -> nn.Module:
 
     Args:
         name: of a spec.
-        overrides: num_classes, in_channels, image_size, time_steps. A QCFS network with time_steps is a spiking one.
+        overrides: num_classes, in_channels, image_size, time_steps. A QCFS network with time_steps is a spiking one; of
+            an autoencoder they are its encoder's, which is built without a classifier.
 
     Raises:
         ValueError: for an unknown name, an unknown override, or a value the model cannot have.
@@ -326,12 +293,15 @@ def build(name: str, **overrides: Any) -> nn.Module:
     spec = find_spec(name)
     if unknown := set(overrides) - set(OVERRIDES):
         raise ValueError(f"build takes {', '.join(OVERRIDES)}, not {', '.join(sorted(unknown))}.")
-    config = spec.config
+    config = spec.config.encoder if isinstance(spec.config, MAEConfig) else spec.config
     if overrides.get("in_channels", config.in_channels) != config.in_channels:
         overrides |= {"mean": None, "std": None}  # the statistics belong to the channels of the original data
     if "time_steps" in overrides and hasattr(config, "spiking"):
         overrides["spiking"] = True
-    return assemble(spec.family, replace(config, **overrides), name)
+    config = replace(config, **overrides)
+    if isinstance(spec.config, MAEConfig):
+        config = replace(spec.config, encoder=config)
+    return assemble(spec.family, config, name)
 
 
 def assemble(family: str, config: Any, name: str) -> nn.Module:

@@ -1,0 +1,48 @@
+"""What a row of the table of models says, and the statistics of the training images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+CIFAR10 = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)}
+FASHION = {"mean": (0.2860,), "std": (0.3530,)}
+HEADS_OURS = "number of heads not published, reconstructed"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One size of one family.
+
+    Attributes:
+        name: what `build` takes.
+        family: key of `FAMILIES`.
+        params: number of parameters that are used, exactly.
+        params_from: where that number was taken from.
+        input: `(C, H, W)` of an image or of one event frame.
+        time_steps: T of the configuration; events bring their own.
+        paper: where the size is published; "" for a demo size.
+        notes: what a reader has to know (reconstructed, demo).
+        config: the family's frozen config.
+    """
+
+    name: str
+    family: str
+    params: int
+    params_from: str
+    input: tuple[int, int, int]
+    time_steps: int
+    paper: str
+    notes: str
+    config: Any
+
+    @property
+    def demo(self) -> bool:
+        return not self.paper
+
+
+def describe(name: str, family: str, params: int, params_from: str, paper: str, notes: str, config: Any) -> ModelSpec:
+    """The spec of a config: input and T are read from it."""
+    size = (config.in_channels, config.image_size, config.image_size)
+    return ModelSpec(name, family, params, params_from, size, config.time_steps, paper, notes, config)
