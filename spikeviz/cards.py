@@ -20,14 +20,15 @@ class CheckpointCard:
         model: the spec it was trained from.
         data: a name of `list_data`.
         accuracy: on the whole test split, 0 to 1, of plain `simulate(load(name), x)`; None for an autoencoder.
-        samples: how many test samples that is.
+        samples: how many test samples it was evaluated on.
         recipe: name of the recipe it was trained by.
         seed: of the training run.
         device: where it was evaluated.
         command: that obtained the accuracy.
         sha256: of the weights' file.
         training: what the loop recorded (epochs, seconds, peak memory, images, device, command).
-        measured: parameters, operations of a sample, and throughput of this file (`spikeviz.train.evaluate.measure`).
+        measured: parameters, operations of a sample, and throughput of this file (`spikeviz.train.evaluate.measure`);
+            of an autoencoder also its errors (`spikeviz.train.review.quality`).
     """
 
     name: str
@@ -42,6 +43,11 @@ class CheckpointCard:
     sha256: str
     training: dict[str, Any] = field(default_factory=dict, compare=False)
     measured: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it answers with classes: everything but an autoencoder does, and no other name contains `mae`."""
+        return "mae" not in self.model
 
     def write(self, path: Path) -> None:
         """As JSON."""

@@ -6,6 +6,10 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spikeviz.cards import CheckpointCard
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list every model that can be built and every checkpoint there is")
     models.set_defaults(run=_models)
 
-    evaluate = commands.add_parser("evaluate", help="accuracy of a checkpoint on its whole test split")
+    evaluate = commands.add_parser(
+        "evaluate", help="accuracy of a checkpoint on its whole test split, or error of an autoencoder"
+    )
     evaluate.add_argument("name", help="of a checkpoint, or the folder of a finished run")
     evaluate.add_argument("--limit", type=int, help="only the first test samples (not what a card holds)")
     evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
@@ -98,18 +104,35 @@ def _evaluate(options: argparse.Namespace) -> int:
     from spikeviz.checkpoints import load
     from spikeviz.places import user_checkpoints
     from spikeviz.train.evaluate import accuracy, ship
+    from spikeviz.train.review import hidden_errors
 
     run = Path(options.name)
     if options.name not in card_files() and (run / "run.json").exists():
         card = ship(run, options.out or user_checkpoints(), device=options.device)
-        print(f"{card.name}: {card.accuracy:.4f} on {card.samples:,} test samples of {card.data}, {card.device}")
+        print(f"{card.name}: {_found(card)} on {card.samples:,} test samples of {card.data}, {card.device}")
         return 0
     card, _ = find_card(options.name)
+    if not card.classifies:
+        errors = hidden_errors(load(options.name, options.device), card.data, limit=options.limit)
+        print(f"{card.name}: {_error(errors)} on {errors['samples']:,} test samples of {card.data}")
+        return 0
     score, samples = accuracy(load(options.name, options.device), card.data, options.limit)
     print(f"{card.name}: {score:.4f} on {samples:,} test samples of {card.data}")
     if samples == card.samples and card.accuracy is not None:
         print(f"the card says {card.accuracy:.4f} on {card.samples:,} ({card.device})")
     return 0
+
+
+def _found(card: CheckpointCard) -> str:
+    """What an evaluation was for, in words."""
+    return f"{card.accuracy:.4f}" if card.classifies else _error(card.measured["reconstruction"])
+
+
+def _error(errors: dict[str, Any]) -> str:
+    return (
+        f"mean squared error {errors['mse']:.4f} of hidden patches, {errors['relative']:.3f} times that of the mean of "
+        f"the visible ones, {errors['ratio']:.0%} hidden,"
+    )
 
 
 def _prune(options: argparse.Namespace) -> int:

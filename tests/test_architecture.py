@@ -15,7 +15,7 @@ APP = [p for p in (HOUSE / "app.py", *PAGES) if p.exists()]
 
 # A file imports from its own street or from one further up, never from below.
 STREETS = (
-    ("axes", "places", "cards", "recording", "probe"),
+    ("axes", "places", "cards", "replays", "recording", "probe"),
     ("data",),
     ("nn",),
     ("interventions",),

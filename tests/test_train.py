@@ -13,7 +13,7 @@ from spikeviz.data.catalog import open_data
 from spikeviz.interventions import MaskSpikes, masking_places
 from spikeviz.nn.masks import find_masks
 from spikeviz.probe import find_probes
-from spikeviz.train import loop
+from spikeviz.train import lessons, loop
 from spikeviz.train.evaluate import accuracy, ship
 from spikeviz.train.loop import augment, learning_rate, train
 from spikeviz.train.recipes import ONE_STEP, RECIPES, Masks, Recipe, Stage, Teacher, find_recipe
@@ -302,11 +302,11 @@ def test_distillation_by_hand():
     """Two classes: with equal logits nothing is apart; else T^2 times the divergence of the softened answers."""
     logits, lesson = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 0.0]])
     own = torch.tensor(3.0)
-    assert loop.distilled(own, lesson, lesson, Teacher("x", weight=0.25)).item() == pytest.approx(0.75 * 3)
+    assert lessons.distilled(own, lesson, lesson, Teacher("x", weight=0.25)).item() == pytest.approx(0.75 * 3)
     student = torch.tensor([0.5, 0.0]).softmax(0)
     apart = sum(0.5 * (torch.tensor(0.5).log() - p.log()) for p in student)
     expected = 0.5 * 3 + 0.5 * 4 * apart
-    assert loop.distilled(own, logits, lesson, Teacher("x")).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert lessons.distilled(own, logits, lesson, Teacher("x")).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_the_card_of_a_student_says_both_accuracies(tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ from spikeviz.metrics.masking import MaskedAccuracy, masked_accuracy
 from spikeviz.metrics.masks import mask_rates, mask_values, parameters_left
 from spikeviz.metrics.ops import ENERGY, OPERANDS, EnergyModel, operations
 from spikeviz.metrics.rank import effective_rank
+from spikeviz.metrics.reconstruction import hidden_mse, hidden_psnr, hidden_ssim, reconstruction_errors, visible_mean
 from spikeviz.metrics.survey import Survey, survey
 from spikeviz.metrics.throughput import Throughput, throughput
 
@@ -39,6 +40,9 @@ __all__ = [
     "conversion_error",
     "effective_rank",
     "firing_rates",
+    "hidden_mse",
+    "hidden_psnr",
+    "hidden_ssim",
     "mask_rates",
     "mask_values",
     "masked_accuracy",
@@ -49,10 +53,12 @@ __all__ = [
     "parameters_left",
     "power",
     "raster",
+    "reconstruction_errors",
     "sam",
     "score_cam",
     "spike_driven_equality",
     "spike_maps",
     "survey",
     "throughput",
+    "visible_mean",
 ]

@@ -24,10 +24,10 @@ def _large(name: str, params: int, layout: str, widths: tuple[int, ...], notes: 
 
 
 def _cifar(name: str, levels: int, what: str) -> ModelSpec:
-    shape = {"heads": 4, "strides": (2, 1, 2, 1), "conv_blocks": (1, 1, 1), "levels": levels}
+    shape = {"heads": 4, "strides": (2, 2, 1, 1), "conv_blocks": (1, 1, 1), "levels": levels}
     encoder = ESpikeFormerConfig("base", (8, 16, 32, 64), (1,), 10, 3, 32, **shape, **CIFAR10)
     notes = (
-        f"demo size, trained by spikeviz: {what}; 8 x 8 patches of 4 pixels, the encoder's strides are 2, 1, 2, 1 "
+        f"demo size, trained by spikeviz: {what}; 8 x 8 patches of 4 pixels, the encoder's strides are 2, 2, 1, 1 "
         "instead of 2, 2, 2, 2; decoder 2 x 64 instead of 4 x 256, targets are pixels as they are"
     )
     config = MAEConfig(encoder, decoder_dim=64, decoder_depth=2)

@@ -10,7 +10,10 @@ import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.functional import gelu
+
+from spikeviz.nn.layers import Product
+from spikeviz.probe import Probe
 
 Tokens = Float[Tensor, "B N C"]
 
@@ -29,6 +32,17 @@ def positions(dim: int, height: int, width: int) -> Float[Tensor, "N C"]:
     return torch.cat([part for angle in parts for part in (angle.sin(), angle.cos())], 1).float()
 
 
+class Dense(nn.Linear):
+    """A linear layer of real tokens; its input is a probe (`.input`): operations are counted from it."""
+
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = True):
+        super().__init__(inputs, outputs, bias)
+        self.input = Probe("feature", ("B", "N", "C"), counts=False)
+
+    def forward(self, x: Tokens) -> Tokens:
+        return super().forward(self.input(x))
+
+
 class DecoderBlock(nn.Module):
     """`x += attention(norm(x)); x += mlp(norm(x))`; no bias in q, k, v, as published."""
 
@@ -38,14 +52,16 @@ class DecoderBlock(nn.Module):
             raise ValueError(f"the decoder's width {dim} is not divisible by {heads} heads.")
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(dim, eps=1e-6), nn.LayerNorm(dim, eps=1e-6)
-        self.qkv, self.proj = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim)
-        self.fc1, self.fc2 = nn.Linear(dim, ratio * dim), nn.Linear(ratio * dim, dim)
+        self.qkv, self.proj = Dense(dim, 3 * dim, bias=False), Dense(dim, dim)
+        self.qk, self.av = Product(left=False, right=False), Product(left=False, right=False)
+        self.fc1, self.fc2 = Dense(dim, ratio * dim), Dense(ratio * dim, dim)
 
     def forward(self, x: Tokens) -> Tokens:
         q, k, v = rearrange(
             self.qkv(self.norm1(x)), "b n (three heads d) -> three b heads n d", three=3, heads=self.heads
         )
-        x = x + self.proj(rearrange(scaled_dot_product_attention(q, k, v), "b heads n d -> b n (heads d)"))
+        y = self.av((self.qk(q, k.mT) * q.shape[-1] ** -0.5).softmax(-1), v)
+        x = x + self.proj(rearrange(y, "b heads n d -> b n (heads d)"))
         return x + self.fc2(gelu(self.fc1(self.norm2(x))))
 
 
@@ -66,13 +82,13 @@ class Decoder(nn.Module):
         self, inputs: int, outputs: int, grid: tuple[int, int], dim: int = 256, depth: int = 4, heads: int = 4
     ):
         super().__init__()
-        self.embed = nn.Linear(inputs, dim)
+        self.embed = Dense(inputs, dim)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, dim))
         nn.init.normal_(self.mask_token, std=0.02)
         self.register_buffer("places", positions(dim, *grid), persistent=False)
         self.blocks = nn.ModuleList(DecoderBlock(dim, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(dim, eps=1e-6)
-        self.predict = nn.Linear(dim, outputs)
+        self.predict = Dense(dim, outputs)
 
     def place(self, tokens: Tokens, kept: Bool[Tensor, "B N"]) -> Tokens:
         """What the first block gets: tokens or the mask token, and positions."""

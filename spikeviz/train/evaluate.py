@@ -1,4 +1,4 @@
-"""Accuracy of a checkpoint on a whole test split, and the card that says so."""
+"""Accuracy of a checkpoint, or the error of an autoencoder, on a whole test split, and the card that says so."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from tqdm import tqdm
 from spikeviz.cards import CheckpointCard
 from spikeviz.checkpoints import auto_device, save, stored
 from spikeviz.data.catalog import as_batch, open_data
-from spikeviz.interventions import Intervention
+from spikeviz.interventions import HidePatches, Intervention
 from spikeviz.metrics import OPERANDS, operations, throughput
+from spikeviz.models.spike_mae import SpikeMAE
+from spikeviz.replays import Replay, replay_file
 from spikeviz.simulation import simulate
 from spikeviz.train.loop import describe
 from spikeviz.train.recipes import RECIPES
+from spikeviz.train.review import RATIO, REPLAY, quality
 
 BATCH = 50
 COUNTED = 64  # test samples whose operations are counted
@@ -60,16 +63,27 @@ def trained_under(name: str) -> tuple[Intervention, ...]:
     return recipe.interventions(recipe.epochs - 1) if recipe else ()
 
 
+def _judged(model: nn.Module, data: str, progress: bool) -> tuple[float, int, dict[str, Any]]:
+    """Accuracy, or an autoencoder's error over that of the visible mean; of how many samples; what else is measured."""
+    if not isinstance(model, SpikeMAE):
+        return *accuracy(model, data, progress=progress), measure(model, data)
+    found = quality(model, data, progress)
+    whole = found["reconstruction"]
+    return whole["relative"], whole["samples"], measure(model, data, (HidePatches(RATIO),)) | found
+
+
 def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progress: bool = True) -> CheckpointCard:
     """Make a checkpoint of a finished run: write its weights to `out`, evaluate the written file, write its card.
 
     Args:
         run: the folder of `spikeviz train`.
         out: where `<name>.safetensors` and `<name>.json` go.
-        half: store float16 if that moves the accuracy by no more than one sample in a thousand, else float32.
+        half: store float16 if that moves the accuracy by no more than one sample in a thousand, else float32; of an
+            autoencoder its error by no more than a thousandth of that of the visible mean.
 
     The card's accuracy is that of the plain network. Of one that was trained under interventions `measured` holds the
-    accuracy under these as well.
+    accuracy under these as well. An autoencoder has no accuracy: its errors are in `measured`, its operations are those
+    with 75 % of the patches hidden, and the pictures of its run go beside the folder `out`.
 
     Raises:
         ValueError: if the run is not finished.
@@ -83,14 +97,14 @@ def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progr
     path = out / f"{record['name']}.safetensors"
     digest = save(exact, path, torch.float16 if half else torch.float32)
     written = stored(record["model"], path).to(where)
-    score, samples = accuracy(written, record["data"], progress=progress)
+    score, samples, measured = _judged(written, record["data"], progress)
+    autoencoder = isinstance(written, SpikeMAE)
     training = record["training"]
     if half:
-        before, _ = accuracy(exact.to(where), record["data"], progress=progress)
+        before, *_ = _judged(exact.to(where), record["data"], progress)
         if abs(before - score) > 1e-3:
             return ship(run, out, half=False, device=device, progress=progress)
-        training |= {"stored_as": "float16", "accuracy_before_storing": before}
-    measured = measure(written, record["data"])
+        training |= {"stored_as": "float16", f"{'error' if autoencoder else 'accuracy'}_before_storing": before}
     under = trained_under(record["name"])
     if under:
         masked, _ = accuracy(written, record["data"], None, progress, under)
@@ -99,7 +113,7 @@ def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progr
         name=record["name"],
         model=record["model"],
         data=record["data"],
-        accuracy=score,
+        accuracy=None if autoencoder else score,
         samples=samples,
         recipe=record["name"],
         seed=record["seed"],
@@ -110,4 +124,6 @@ def ship(run: Path, out: Path, *, half: bool = True, device: str = "auto", progr
         measured=measured,
     )
     card.write(path.with_suffix(".json"))
+    if autoencoder:
+        Replay.read(run / REPLAY).write(replay_file(path), sha256=digest, command=training["command"])
     return card

@@ -1,8 +1,9 @@
 """The training loop.
 
 A run is a folder: `log.jsonl` (one line a logged step, one an epoch), `state.pt` (after every epoch: weights,
-optimiser, position) and, at the end, `weights.safetensors` with `run.json`. Every epoch draws from a generator that is
-a function of (seed, epoch), so a run that was killed and resumed ends where an uninterrupted one does.
+optimiser, position) and, at the end, `weights.safetensors` with `run.json`; of an autoencoder also `replay.npz`
+(`spikeviz.train.review`). Every epoch draws from a generator that is a function of (seed, epoch), so a run that was
+killed and resumed ends where an uninterrupted one does.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, kl_div, log_softmax, pad
+from torch.nn.functional import pad
 from tqdm import tqdm
 
-from spikeviz.checkpoints import auto_device, load, save
+from spikeviz.checkpoints import auto_device, save
 from spikeviz.data.catalog import as_batch, load_data
 from spikeviz.models.registry import build
+from spikeviz.models.spike_mae import SpikeMAE
 from spikeviz.nn.layers import SpikingConv
 from spikeviz.nn.masks import TRAINED, ChannelMask, find_masks
 from spikeviz.probe import Tape
-from spikeviz.train.recipes import Recipe, Teacher
+from spikeviz.train.lessons import Lesson, lesson_of
+from spikeviz.train.recipes import Recipe
+from spikeviz.train.review import review
 
 LOG_EVERY = 20  # steps
 BINS = 20  # of the histogram of mask values in the log
@@ -116,7 +120,7 @@ class Run:
         fresh = path.with_suffix(".new")
         torch.save(
             {
-                "recipe": repr(recipe),
+                "recipe": recipe.identity,
                 "model": self.model.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "epoch": self.epoch,
@@ -135,7 +139,7 @@ class Run:
             ValueError: if it belongs to another recipe.
         """
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if state["recipe"] != repr(recipe):
+        if state["recipe"] != recipe.identity:
             raise ValueError(f"{path.parent.name} holds a run of another recipe; give another folder, or remove it.")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -166,7 +170,7 @@ def train(
         The trained model in eval mode.
 
     Raises:
-        ValueError: if `folder` holds another recipe's run.
+        ValueError: if `folder` holds another recipe's run, or what the recipe begins with is not there or does not fit.
         FileNotFoundError: if the data is not here.
     """
     where = auto_device(device)
@@ -179,9 +183,7 @@ def train(
         )
     torch.manual_seed(recipe.seed)
     model = build(recipe.model).to(where).train()
-    teacher = load(recipe.teacher.checkpoint, where) if recipe.teacher else None
-    if teacher is not None:
-        model.load_state_dict(teacher.state_dict())
+    lesson = lesson_of(recipe, model)
     masks = [mask.value for mask in find_masks(model).values()]
     others = [p for p in model.parameters() if not any(p is value for value in masks)]
     groups = [
@@ -194,11 +196,16 @@ def train(
     if (folder / "state.pt").exists():
         run.restore(folder / "state.pt", recipe)
     with (folder / "log.jsonl").open("a") as log:
+        if run.epoch == 0 and isinstance(model, SpikeMAE):
+            run.history = [{"epoch": 0} | review(model, recipe.data, folder, 0)]
+            _write(log, run.history[0])
         while run.epoch < recipe.epochs:
             start, cpu = time.perf_counter(), time.process_time()
-            line = _epoch(run, recipe, images, labels, where, log, progress, stop, teacher)
+            line = _epoch(run, recipe, images, labels, where, log, progress, stop, lesson)
             if line is None:
                 return model.eval()
+            if isinstance(model, SpikeMAE):
+                line |= review(model, recipe.data, folder, run.epoch + 1)
             run.seconds += time.perf_counter() - start
             run.cpu_seconds += time.process_time() - cpu
             run.epoch += 1
@@ -209,7 +216,7 @@ def train(
             run.store(folder / "state.pt", recipe)
     save(model, folder / "weights.safetensors")
     summary = {
-        "recipe": repr(recipe),
+        "recipe": recipe.identity,
         "epochs": recipe.epochs,
         "images": len(images),
         "seconds": round(run.seconds, 1),
@@ -235,7 +242,7 @@ def _epoch(
     log: Any,
     progress: bool,
     stop: Callable[[], bool],
-    teacher: nn.Module | None,
+    lesson: Lesson,
 ) -> dict[str, Any] | None:
     """One pass over the data; the epoch's line of the log, or None if it was stopped."""
     interventions = recipe.interventions(run.epoch)
@@ -257,13 +264,10 @@ def _epoch(
             mask.temperature = recipe.temperature(run.epoch + number / len(batches))
         y = labels[chosen].to(device)
         step = run.epoch * len(batches) + number
-        lesson = _logits(teacher, x) if teacher is not None else None
+        prepared = lesson.prepare(x, generator)
         # another seed at every step: what is drawn at random is drawn anew
         with Tape(interventions, keep="", seed=recipe.seed * 1_000_003 + step).rolling(), autocast(device):
-            logits = run.model(x).mean(0).float()
-            loss = cross_entropy(logits, y, label_smoothing=recipe.smoothing)
-            if lesson is not None:
-                loss = distilled(loss, logits, lesson, recipe.teacher)
+            loss, correct = lesson.loss(run.model, x, y, prepared)
             if recipe.masks and recipe.stage(run.epoch).temperatures:
                 loss = loss + recipe.masks.penalty * weights_left(masks)
         run.optimizer.zero_grad(set_to_none=True)
@@ -271,29 +275,19 @@ def _epoch(
         norm = nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip)
         run.optimizer.step()
         total += loss.item() * len(y)
-        right += (logits.argmax(-1) == y).sum().item()
+        right = None if correct is None else right + correct
         seen += len(y)
         if number % LOG_EVERY == 0:
             fields = {"loss": round(loss.item(), 4), "lr": round(rate, 7), "gradient_norm": round(norm.item(), 3)}
             _write(log, {"step": step, **fields})
         if stop():
             return None
-    mean = {"loss": round(total / seen, 4), "train_accuracy": round(right / seen, 4)}
+    mean: dict[str, Any] = {"loss": round(total / seen, 4)}
+    if right is not None:
+        mean["train_accuracy"] = round(right / seen, 4)
     if masks:
         mean["masks"] = {name: mask_state(mask) for name, mask in masks.items()}
     return {"epoch": run.epoch + 1, "under": repr(interventions), **mean}
-
-
-@torch.no_grad()
-def _logits(teacher: nn.Module, x: Tensor) -> Float[Tensor, "B K"]:
-    return teacher(x).mean(0).float()
-
-
-def distilled(loss: Tensor, logits: Tensor, lesson: Float[Tensor, "B K"], teacher: Teacher) -> Float[Tensor, ""]:
-    """The student's own loss, and how far its softened answers are from the teacher's (`Teacher`)."""
-    t = teacher.temperature
-    apart = kl_div(log_softmax(logits / t, -1), log_softmax(lesson / t, -1), reduction="batchmean", log_target=True)
-    return (1 - teacher.weight) * loss + teacher.weight * t**2 * apart
 
 
 def weights_left(masks: Mapping[str, ChannelMask]) -> Float[Tensor, ""]:

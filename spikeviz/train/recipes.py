@@ -86,6 +86,9 @@ class Recipe:
         seed: of weights, order and augmentation.
         masks: how channel masks are learned, of a model that has some.
         teacher: of a network that is fine-tuned.
+        start: an autoencoder whose encoder a classifier begins with.
+        views: of an autoencoder: it also guesses what it saw from what was hidden (E-SpikeFormer, Eq. 12: two
+            complementary views), so that every patch of an image is guessed once.
     """
 
     name: str
@@ -107,6 +110,14 @@ class Recipe:
     masks: Masks | None = None
     teacher: Teacher | None = None
     images: int | None = field(default=None, repr=False)
+    start: str | None = field(default=None, repr=False)
+    views: bool = field(default=False, repr=False)
+
+    @property
+    def identity(self) -> str:
+        """What the folder of a run is recognised by; what came later stands in it only where it is set."""
+        later = {"start": self.start, "views": self.views}
+        return repr(self) + "".join(f" {name}={value!r}" for name, value in later.items() if value)
 
     @property
     def epochs(self) -> int:
@@ -182,6 +193,17 @@ def _student(teacher: str, percent: int, suffix: str = "", at: tuple[str, ...] =
     )
 
 
+def _autoencoder(name: str, data: str, epochs: int, images: int) -> Recipe:
+    return Recipe(name, name, data, stages=(Stage(epochs),), lr=4e-3, weight_decay=0.05, images=images)
+
+
+def _fashion_v2(form: str, start: str | None) -> Recipe:
+    """From fresh weights or from an autoencoder's; what is between the two is where they begin."""
+    name = "spikformer-v2-fashion"
+    stages = (Stage(4),)
+    return Recipe(f"{name}-{form}", name, "fashion", stages=stages, lr=2e-3, smoothing=0.0, start=start, images=60_000)
+
+
 # Masks are soft and harden in the first part, and hard in the last, where the rest learns to do without what is gone.
 SOFT_THEN_HARD = (Stage(6, temperatures=(5.0, 100.0)), Stage(4))
 
@@ -224,6 +246,10 @@ RECIPES: dict[str, Recipe] = {
         _student("mst-fashion", 50, "-mlp", ("*.mlp.hidden.spike",)),
         *(_student(f"mst-{cnn}-fashion", ratio, at=at) for cnn, at in CONVOLUTIONS.items() for ratio in (50, 75)),
         _events("mst-fashion-dvs", "fashion-dvs", (Stage(10),)),
+        _autoencoder("spikformer-v2-mae-fashion", "fashion", 6, 60_000),
+        *(_autoencoder(f"spike-mae-cifar{form}", "cifar10-jpeg", 4, 50_000) for form in ("", "-binary")),
+        _fashion_v2("scratch", None),
+        _fashion_v2("pretrained", "spikformer-v2-mae-fashion"),
     )
 }
 
