@@ -9,9 +9,11 @@ from published import GOLDEN, compare_gradients, images, keyed, reference, weigh
 
 import spikeviz as sv
 from spikeviz.convert.official import FORMATS
+from spikeviz.interventions import HidePatches
 from spikeviz.models.registry import SPECS
 
 BASE, LARGE = "sdtv3_base_t_at32", "sdtv3_large_base_small"
+TABLES = {"pos_embed", "decoder_pos_embed"}  # of an autoencoder
 CASES = {
     # reference -> keys, variant, input, how the published code calls the last neurons
     BASE: ("sdtv3_base_t", "sdt-v3-base", ("sdt32", (2, 3, 32, 32)), "spike"),
@@ -94,6 +96,32 @@ def test_the_form_without_a_branch_of_its_own():
     model = sv.from_official(weights("sdtv3_large_large_small"), "sdt-v3-large")
     assert model.config.layout == "large" and model.blocks[0].local is None
     assert sv.simulate(model, torch.randn(1, 3, 48, 32), keep="").output.shape == (1, 10)
+
+
+def test_the_autoencoder():
+    """Every tensor finds its place but the positions, which are computed; the person who reads it is warned."""
+    rows = json.loads((GOLDEN / "keys_sdtv3_mae_small.json").read_text())
+    state = weights("sdtv3_mae_small")  # without what is computed
+    state |= {key: torch.zeros(shape) for key, shape, *_ in rows if key in TABLES}
+    with pytest.warns(UserWarning, match="^sdt-v3-mae: the published decoder never puts its mask token"):
+        model = sv.from_official(state, "sdt-v3-mae")
+    config = model.config
+    assert (config.encoder.layout, config.grid, config.decoder_dim, config.decoder_depth) == ("large-rep", 14, 32, 2)
+    assert (config.ratio, config.target, config.encoder.widths) == (0.5, "patches", (8, 16, 32, 64))
+    ours = {publish(model, "sdt-v3-mae")(key): value for key, value in model.state_dict().items()}
+    added = ours.keys() - {key for key, *_ in rows}
+    assert added == {f"block3.{n}.layer_scale{i}" for n in (0, 1) for i in (1, 2)}
+    assert all((ours[key] == 1).all() for key in added)
+    assert ours.keys() - added | TABLES == {key for key, *_ in rows}
+    qkv = "decoder_blocks.1.attn.qkv.weight"
+    assert torch.equal(model.decoder.blocks[1].qkv.weight, state[qkv])
+    r = sv.simulate(model, torch.randn(1, 3, 224, 224), HidePatches(0.5), keep="mask")
+    assert r.output.shape == (1, 3, 224, 224) and r.output.isfinite().all()
+    with pytest.warns(UserWarning):
+        assert sv.from_official(state, "sdt-v3-mae", image_size=64).config.grid == 4
+    del state[qkv]
+    with pytest.raises(ValueError, match=rf"missing {qkv}"):
+        sv.from_official(state, "sdt-v3-mae")
 
 
 def test_settings_of_a_person_come_first(case):

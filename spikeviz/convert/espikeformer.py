@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import isqrt, prod
+
+import torch
+from torch import Tensor
+
 from spikeviz.convert.formats import Format, Rules, State, highest, is_scalar, rename
 from spikeviz.models.espikeformer import ESpikeFormerConfig
+from spikeviz.models.spike_mae import MAEConfig
 
 LEVELS = 4  # D is no tensor; the published code clamps at 4
+SIDE = 224  # of the published autoencoders, where no table says it
+DECODER_HEADS = 4  # no tensor either
 
 
 def _configure(large: bool):
@@ -82,8 +91,69 @@ def _publish(key: str, config: ESpikeFormerConfig) -> str:
     return rename(key, (*_STEM, (r"^blocks\.(\d+)\.", stage), *_MLP, *inner))
 
 
+def _configure_mae(state: State, heads: int | None, image_size: int | None, time_steps: int | None) -> MAEConfig:
+    """The published autoencoder hides half of the patches, and predicts them normalised each by itself."""
+    encoder = _configure(large=True)(state | {"head.weight": state["norm.weight"][:1]}, heads, None, time_steps)
+    table = state.get("decoder_pos_embed")
+    side = SIDE if table is None else isqrt(table.shape[1]) * prod(encoder.strides)
+    return MAEConfig(
+        replace(encoder, image_size=side if image_size is None else image_size),
+        decoder_dim=state["decoder_embed.weight"].shape[0],
+        decoder_depth=1 + highest(state, r"decoder_blocks\.(\d+)\."),
+        decoder_heads=DECODER_HEADS,
+        ratio=0.5,
+        target="patches",
+    )
+
+
+def _unscaled(state: State) -> State:
+    """The published autoencoder has no LayerScale: factors of 1."""
+    ends = {".attn.proj_conv.1.weight": ".layer_scale1", ".mlp.fc2_bn.weight": ".layer_scale2"}
+    ones = {
+        key.removesuffix(end) + scale: torch.ones_like(value)
+        for key, value in state.items()
+        for end, scale in ends.items()
+        if key.endswith(end)
+    }
+    return ones | state
+
+
+_DECODER: Rules = (
+    (r"^decoder\.(embed|norm)\.", r"decoder_\1."),
+    (r"^decoder\.predict\.", "decoder_pred."),
+    (r"^decoder\.mask_token$", "mask_token"),
+    (r"^decoder\.blocks\.(\d+)\.(qkv|proj)\.", r"decoder_blocks.\1.attn.\2."),
+    (r"^decoder\.blocks\.(\d+)\.(fc\d)\.", r"decoder_blocks.\1.mlp.\2."),
+    (r"^decoder\.blocks\.", "decoder_blocks."),
+)
+
+
+def _publish_mae(key: str, config: MAEConfig) -> str:
+    if key.startswith("encoder."):
+        return _publish(key.removeprefix("encoder."), config.encoder)
+    return rename(key, _DECODER)
+
+
+def _is_table(value: Tensor, _: MAEConfig) -> bool:
+    """Positions, `[1, N, C]` or `[1, C, N]`, of a grid that may be another one: they are computed anew."""
+    return value.ndim == 3 and value.shape[0] == 1
+
+
+MISPLACED = (
+    "the published decoder never puts its mask token where patches are hidden, and permutes the visible ones; here a "
+    "token stands at its own place, as the paper says: what these weights reconstruct is not what they were trained to"
+)
 _DERIVED = {r".*\.num_batches_tracked": is_scalar}
 E_SPIKEFORMER = {
     "sdt-v3-base": Format("e-spikeformer", _configure(large=False), _publish, "", _DERIVED),
     "sdt-v3-large": Format("e-spikeformer", _configure(large=True), _publish, "", _DERIVED),
+    "sdt-v3-mae": Format(
+        "spike-mae",
+        _configure_mae,
+        _publish_mae,
+        "",
+        _DERIVED | {r"(decoder_)?pos_embed": _is_table},
+        prepare=_unscaled,
+        warning=MISPLACED,
+    ),
 }

@@ -24,7 +24,8 @@ class Format:
         publish: (key of our model, config) -> the published key.
         unused: pattern of tensors that the published files hold and never use; dropped with a note.
         derived: buffers that are recomputed: pattern -> (tensor, config) -> whether its shape is right.
-        prepare: cuts tensors that hold several of ours.
+        prepare: cuts tensors that hold several of ours, or adds what the published model does without.
+        warning: what everybody who reads such a checkpoint should know; "" if nothing.
     """
 
     family: str
@@ -33,6 +34,7 @@ class Format:
     unused: str
     derived: Mapping[str, Callable[[Tensor, Any], bool]]
     prepare: Callable[[State], State] = dict
+    warning: str = ""
 
 
 def rename(key: str, rules: Rules) -> str:

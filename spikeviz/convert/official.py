@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,6 +80,8 @@ def from_official(
     kept = {key: _as_shape(value, own[key][1]) if key in own else value for key, value in kept.items()}
     names = {ours: published for published, (ours, _) in own.items()}
     fill(model, kept, f"this {variant} checkpoint", names)
+    if form.warning:
+        warnings.warn(f"{variant}: {form.warning}.", stacklevel=2)
     model.import_notes = tuple(f"{key} is never used and was left out" for key in notes)
     if notes:
         log.info("left out %d tensors that %s never uses: %s", len(notes), variant, ", ".join(notes))

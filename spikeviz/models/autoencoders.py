@@ -20,7 +20,9 @@ def _published(name: str, params: int, paper: str, encoder: Any, ratio: float, n
 
 def _large(name: str, params: int, layout: str, widths: tuple[int, ...], notes: str) -> ModelSpec:
     encoder = ESpikeFormerConfig(layout, widths, (12,), 1000, 3, 224, **IMAGENET)
-    return _published(name, params, "E-SpikeFormer, sec. 3.4", encoder, 0.5, f"the published large form; {notes}")
+    return _published(
+        name, params, "E-SpikeFormer, sec. 3.4", encoder, 0.5, f"the published large form, with its LayerScale; {notes}"
+    )
 
 
 def _cifar(name: str, levels: int, what: str) -> ModelSpec:
