@@ -37,8 +37,8 @@ class Networks:
         first: the one a first visit starts with.
     """
 
-    suits: Callable[[CheckpointCard], bool] = lambda card: True
-    lacks: str = ""
+    suits: Callable[[CheckpointCard], bool] = lambda card: card.classifies
+    lacks: str = "is an autoencoder, which knows no classes"
     first: str = FIRST
 
     def names(self) -> dict[str, CheckpointCard]:
