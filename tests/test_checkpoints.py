@@ -100,7 +100,8 @@ def test_shipped_cards_are_true():
         assert card.name == path.stem and card.sha256 == sha256(weights)
         assert weights.stat().st_size <= 8 * 2**20
         assert card.model in {s.name for s in sv.list_models()} and card.data in sv.list_data()
-        assert card.command.startswith("spikeviz evaluate") and card.training["command"].startswith("spikeviz train")
+        assert card.command.startswith(("spikeviz evaluate", "spikeviz prune"))
+        assert card.training["command"].startswith("spikeviz train")
         assert find_card(card.name)[0] == card
         assert "/" not in json.dumps(card.training["command"])
 
