@@ -232,6 +232,13 @@ DEMO = (
         MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 1, 32, patch=2, window=4, **FASHION),
     ),
     _mst(
+        "mst-fashion-layernorm",
+        355_367,
+        "",
+        "demo size, trained by spikeviz: mst-fashion with layer instead of batch normalisation, to compare what fires",
+        MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 1, 32, patch=2, window=4, norm="layer", **FASHION),
+    ),
+    _mst(
         "mst-fashion-dvs",
         356_250,
         "",

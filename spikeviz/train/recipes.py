@@ -241,7 +241,7 @@ RECIPES: dict[str, Recipe] = {
         _events("sdmformer-nmnist", "nmnist", (Stage(30, temperatures=(5.0, 100.0)), Stage(20)), masks=Masks(0.3)),
         *(_events(f"e-spikeformer-fashion-dvs-d{d}", "fashion-dvs-4", (Stage(10),)) for d in (1, 4)),
         _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(4),), 50_000),
-        *(_qcfs(name) for name in ("mst-fashion", "mst-resnet18-fashion", "mst-vgg16-fashion")),
+        *(_qcfs(f"mst-{name}") for name in ("fashion", "fashion-layernorm", "resnet18-fashion", "vgg16-fashion")),
         *(_student("mst-fashion", ratio) for ratio in (50, 75)),
         _student("mst-fashion", 50, "-mlp", ("*.mlp.hidden.spike",)),
         *(_student(f"mst-{cnn}-fashion", ratio, at=at) for cnn, at in CONVOLUTIONS.items() for ratio in (50, 75)),

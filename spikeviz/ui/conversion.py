@@ -104,7 +104,8 @@ def partner(card: CheckpointCard) -> CheckpointCard | None:
         return None
     own = replace(SPECS[card.model].config, norm="layer" if norm(card) == "batch" else "batch")
     alike = [o for o in checkpoints().values() if o.data == card.data and o.model in SPECS]
-    return next((o for o in alike if getattr(SPECS[o.model], "config", None) == own), None)
+    alike = [o for o in alike if getattr(SPECS[o.model], "config", None) == own]
+    return min(alike, key=lambda o: o.name != o.model, default=None)  # a student only if its teacher is not here
 
 
 def _pair(lab: Lab, run: Run, name: str) -> None:
