@@ -97,6 +97,7 @@ def _draw_sweep(lab: Lab, images: int, table: list[dict], job: jobs.Job) -> None
 
 
 def _training(lab: Lab) -> None:
+    from spikeviz.data.catalog import find_data
     from spikeviz.figures.cost import training_chart, training_table
 
     there = siblings(lab.now.card)
@@ -104,7 +105,7 @@ def _training(lab: Lab) -> None:
     rows = [_trained(card, f"1 x {d}") for d, card in there.items()]
     rows += [_trained(plain, f"{config(plain).time_steps} x 1, vanilla")] if plain else []
     device = lab.now.card.training.get("device", "")
-    words = f"As the training loop recorded it, {device}, same recipe and seed."
+    words = f"{find_data(lab.now.card.data).title}. As the training loop recorded it, {device}, same recipe and seed."
     by_setting = {row["T x D"]: row for row in rows}
     first, last = by_setting.get("1 x 4"), rows[-1] if plain else None
     if first and last:
