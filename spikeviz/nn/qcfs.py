@@ -86,8 +86,9 @@ class ConvertedIF(Neuron):
 
     def forward(self, x: Float[Tensor, "T B *neurons"]) -> Float[Tensor, "T B *neurons"]:
         x = x / self.threshold
-        spikes = self._fire(x)[0] if torch.is_grad_enabled() else _spikes(x)
-        return spikes.mul_(self.threshold) if spikes.grad_fn is None else spikes * self.threshold
+        if torch.is_grad_enabled():
+            return self._fire(x)[0] * self.threshold
+        return _spikes(x).mul_(self.threshold)
 
     def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
         """The membrane is in units of the threshold."""
