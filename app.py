@@ -16,6 +16,7 @@ st.navigation(
             st.Page("pages/channel_masks.py", title="Channel masks"),
             st.Page("pages/random_masks.py", title="Random masks"),
             st.Page("pages/integer_firing.py", title="Integer firing"),
+            st.Page("pages/reconstruction.py", title="Reconstruction"),
             st.Page("pages/events.py", title="Events"),
         ],
     }

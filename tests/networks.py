@@ -21,7 +21,12 @@ def needs(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(bool(missing), reason=f"there is no checkpoint {', '.join(missing)} yet")
 
 
-FIRST = {"channel_masks": "sdmformer-fashion-dvs", "events": "sdmformer-fashion-dvs", "random_masks": "mst-fashion"}
+FIRST = {
+    "channel_masks": "sdmformer-fashion-dvs",
+    "events": "sdmformer-fashion-dvs",
+    "random_masks": "mst-fashion",
+    "reconstruction": "spikformer-v2-mae-fashion",
+}
 
 
 def pages() -> list:

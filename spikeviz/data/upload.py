@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 10 * 10**6
 MAX_PIXELS = 40 * 10**6
 MIN_SIDE = 8
+LONGEST = 16  # tiles along the longer side of a picture
 MAX_SCANNED = 8 * 10**9  # pixels times passes of a progressive JPEG: about 8 s; ordinary files have 12 passes or fewer
 TOO_LARGE = f"The picture has more than {MAX_PIXELS // 10**6} megapixels: save a smaller copy of it."
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
@@ -48,16 +49,23 @@ class PictureError(ValueError):
 
 @dataclass(frozen=True)
 class Picture:
-    """`pixels` in [0, 1]; `notes`: what was done to the picture on its way, one short phrase each."""
+    """`pixels` in [0, 1]; `notes`: what was done to the picture on its way, one short phrase each.
+
+    `wide`: as much of the picture as whole tiles of `size` x `size` pixels can hold, if that was asked.
+    """
 
     pixels: Float32[Tensor, "C size size"]
     notes: tuple[str, ...]
+    wide: Float32[Tensor, "C height width"] | None = None
 
 
-def read_image(data: bytes | BinaryIO, *, channels: int, size: int, invert: bool = False) -> Picture:
+def read_image(
+    data: bytes | BinaryIO, *, channels: int, size: int, invert: bool = False, tiles: int = 0
+) -> Picture:  # fmt: skip
     """Decode an untrusted picture to float32 [channels, size, size] in [0, 1].
 
     `data`: its bytes, or an open binary file, which is read from its beginning. `channels`: 1 (grey) or 3 (RGB).
+    `tiles`: if not 0, how many tiles the shorter side of `wide` is cut into; the longer one has at most `LONGEST`.
     Raises PictureError, whatever the bytes are; ValueError for channels or a size that make no sense.
     """
     if channels not in (1, 3) or size < 1:
@@ -67,8 +75,11 @@ def read_image(data: bytes | BinaryIO, *, channels: int, size: int, invert: bool
     content = _content(data)
     notes: list[str] = []
     try:
-        square = _square(content, notes)
-        pixels = _resized(square, channels, size, notes)
+        image = _upright(content, notes)
+        pixels = _resized(_centre(image, 1, 1, notes), channels, (size, size), notes)
+        rows, columns = _grid(image, tiles)
+        shape = columns * size, rows * size
+        wide = _resized(_centre(image, rows, columns, []), channels, shape, []) if tiles else None
     except PictureError:
         raise
     except Image.UnidentifiedImageError:
@@ -80,7 +91,9 @@ def read_image(data: bytes | BinaryIO, *, channels: int, size: int, invert: bool
     if invert:
         pixels = 1 - pixels
         notes.append("inverted, light for dark")
-    return Picture(torch.from_numpy(pixels), tuple(notes))
+    if wide is not None:
+        wide = torch.from_numpy(1 - wide if invert else wide)
+    return Picture(torch.from_numpy(pixels), tuple(notes), wide)
 
 
 def _content(data: bytes | BinaryIO) -> bytes:
@@ -95,8 +108,8 @@ def _content(data: bytes | BinaryIO) -> bytes:
     return bytes(data)
 
 
-def _square(content: bytes, notes: list[str]) -> Image.Image:
-    """The centre square of the first frame, upright, still in its own mode. TIFF's tags are kept in `info`."""
+def _upright(content: bytes, notes: list[str]) -> Image.Image:
+    """The first frame, upright, still in its own mode. TIFF's tags are kept in `info`."""
     image = Image.open(io.BytesIO(content), formats=FORMATS)  # reads the header only
     if image.width * image.height > MAX_PIXELS:
         raise PictureError(TOO_LARGE)
@@ -118,18 +131,32 @@ def _square(content: bytes, notes: list[str]) -> Image.Image:
         ImageOps.exif_transpose(image, in_place=True)
     if orientation in range(2, 9):
         notes.append("turned upright by its EXIF tag")
-    if image.width != image.height:
+    image.info["white is zero"] = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
+    image.info["bits"] = tags.get(BITS_PER_SAMPLE, (16,))[0]
+    return image
+
+
+def _grid(image: Image.Image, tiles: int) -> tuple[int, int]:
+    """Rows and columns of square tiles, `tiles` along the shorter side."""
+    short = min(image.size)
+    columns, rows = (min(LONGEST, side * tiles // short) for side in image.size)
+    return rows, columns
+
+
+def _centre(image: Image.Image, rows: int, columns: int, notes: list[str]) -> Image.Image:
+    """The largest piece of the middle that is `rows` by `columns` squares."""
+    unit = min(image.width / columns, image.height / rows)
+    width, height = round(unit * columns), round(unit * rows)
+    if rows == columns and image.width != image.height:
         notes.append(f"cropped from {image.width} x {image.height} to the centre square")
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.crop((left, top, left + side, top + side))
-    square.info["white is zero"] = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
-    square.info["bits"] = tags.get(BITS_PER_SAMPLE, (16,))[0]
-    return square
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
 
 
-def _resized(square: Image.Image, channels: int, size: int, notes: list[str]) -> Float32[np.ndarray, "C size size"]:
-    """[0, 1], in the channels asked. Laying on white and luma are linear: they come after resizing, on few pixels."""
+def _resized(
+    square: Image.Image, channels: int, size: tuple[int, int], notes: list[str]
+) -> Float32[np.ndarray, "C height width"]:  # fmt: skip
+    """[0, 1], in the channels asked, `size` = (width, height). Laying on white and luma are linear: they come after resizing, on few pixels."""
     grey = square.mode in GREY
     if square.mode in DEEP:
         image, full_scale = Image.fromarray(_deep_values(square, notes)), 1
@@ -137,9 +164,9 @@ def _resized(square: Image.Image, channels: int, size: int, notes: list[str]) ->
         mode = "RGBA" if square.has_transparency_data else "L" if grey else "RGB"
         image, full_scale = square.convert(mode), 255
     transparent = image.mode == "RGBA" and image.getchannel("A").getextrema()[0] < 255
-    if image.width != size:
-        notes.append(f"resized from {image.width} x {image.height} to {size} x {size}")
-        image = image.resize((size, size), Image.Resampling.BILINEAR)  # RGBA is weighted by its alpha
+    if image.size != size:
+        notes.append(f"resized from {image.width} x {image.height} to {size[0]} x {size[1]}")
+        image = image.resize(size, Image.Resampling.BILINEAR)  # RGBA is weighted by its alpha
     if transparent:
         notes.append("transparent parts laid on white")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Num, UInt8
 
 from spikeviz.figures.events import Cloud, Frames
+from spikeviz.figures.pictures import Pictures
 from spikeviz.figures.theme import ACCENT, HEIGHT, TICKS, Quantity, coloured, coloured_difference
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ class Maps:
         return {"maps": self.maps, "titles": np.array(self.titles, dtype=str)}
 
 
-Exhibit = Chart | Maps | Frames | Cloud
+Exhibit = Chart | Maps | Frames | Cloud | Pictures
 
 
 def _set(value: object, **fields: object) -> None:

@@ -93,21 +93,26 @@ class Frames:
 
     def on_paper(self, width: float) -> Figure:
         """Rows of pictures, `width` inches wide."""
-        from matplotlib.figure import Figure
+        return side_by_side(self.title, self.pixels(), self.titles, width)
 
-        count, _, rows_high, columns_wide = self.counts.shape
-        rows = -(-count // COLUMNS)
-        columns = -(-count // rows)
-        high = max(width / columns, width / COLUMNS / 2) * rows_high / columns_wide
-        figure = Figure(figsize=(width, 0.35 + rows * (high + 0.2)), layout="constrained", facecolor="white")
-        figure.suptitle(self.title, x=0.01, ha="left", fontsize=10)
-        places = figure.subplots(rows, columns, squeeze=False).ravel()
-        for place in places:
-            place.set_axis_off()
-        for place, pixels, title in zip(places, self.pixels(), self.titles, strict=False):
-            place.imshow(pixels, interpolation="nearest")
-            place.set_title(title, fontsize=7, pad=2)
-        return figure
+
+def side_by_side(title: str, pictures: UInt8[np.ndarray, "n H W 3"], titles: Sequence[str], width: float) -> Figure:
+    """Rows of pictures on paper, `width` inches wide."""
+    from matplotlib.figure import Figure
+
+    count, rows_high, columns_wide, _ = pictures.shape
+    rows = -(-count // COLUMNS)
+    columns = -(-count // rows)
+    high = max(width / columns, width / COLUMNS / 2) * rows_high / columns_wide
+    figure = Figure(figsize=(width, 0.35 + rows * (high + 0.2)), layout="constrained", facecolor="white")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for place in places:
+        place.set_axis_off()
+    for place, pixels, name in zip(places, pictures, titles, strict=False):
+        place.imshow(pixels, interpolation="nearest")
+        place.set_title(name, fontsize=7, pad=2)
+    return figure
 
 
 @dataclass(frozen=True, eq=False)

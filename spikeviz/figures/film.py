@@ -105,5 +105,9 @@ def film(recording: Recording, layers: Sequence[str], pixels: Float[np.ndarray, 
     from spikeviz.metrics.firing import binary_steps
 
     reels = {layer: Reel.of(binary_steps(recording[f"{layer}.spike"]).numpy()) for layer in layers}
-    run = {"milliseconds": recording.milliseconds, "device": recording.device, "steps": len(recording.logits_per_step)}
+    run = {
+        "milliseconds": recording.milliseconds,
+        "device": recording.device,
+        "steps": len(recording[f"{layers[0]}.spike"].values),
+    }
     return Film(reels, pixels, run | {"logits": recording.output[0].tolist()} | facts)

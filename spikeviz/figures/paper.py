@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from spikeviz.figures.chart import Bars, Chart, Exhibit, Line, Maps, Rule, Ticks
 from spikeviz.figures.events import Cloud, Frames
+from spikeviz.figures.pictures import Pictures
 from spikeviz.figures.theme import ACCENT, QUIET, SPIKE, TICKS, difference_colours, rate_colours
 
 FORMATS = ("png", "svg", "pdf", "csv", "npz")
@@ -84,7 +85,7 @@ def export(exhibit: Exhibit, kind: str) -> bytes:
 
 
 def _figure(exhibit: Exhibit) -> Figure:
-    if isinstance(exhibit, Frames | Cloud):
+    if isinstance(exhibit, Frames | Cloud | Pictures):
         return exhibit.on_paper(WIDTH)
     return _maps(exhibit) if isinstance(exhibit, Maps) else _chart(exhibit)
 

@@ -16,6 +16,7 @@ from spikeviz.metrics.firing import (
     raster,
     spike_maps,
 )
+from spikeviz.metrics.leakage import firing_places, hidden_activity, ordinary
 from spikeviz.metrics.masking import MaskedAccuracy, masked_accuracy
 from spikeviz.metrics.masks import mask_rates, mask_values, parameters_left
 from spikeviz.metrics.ops import ENERGY, OPERANDS, EnergyModel, operations
@@ -39,7 +40,9 @@ __all__ = [
     "approximation_error",
     "conversion_error",
     "effective_rank",
+    "firing_places",
     "firing_rates",
+    "hidden_activity",
     "hidden_mse",
     "hidden_psnr",
     "hidden_ssim",
@@ -50,6 +53,7 @@ __all__ = [
     "membrane_trace",
     "nsfr",
     "operations",
+    "ordinary",
     "parameters_left",
     "power",
     "raster",

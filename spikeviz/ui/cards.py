@@ -26,7 +26,7 @@ STYLE = """<style>
 [data-testid="stCaptionContainer"] p { line-height: 1.4; }
 [data-testid="stText"] { font-variant-numeric: tabular-nums; }
 [data-testid="stExpander"] summary { padding: 0.35rem 0.7rem; }
-[data-testid="stMain"]:has(canvas[data-drawn]) .st-key-viewer_still { display: none; }
+[data-testid="stMain"]:has([data-drawn]) .st-key-viewer_still { display: none; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
   [data-testid="stLayoutWrapper"]:has(> .st-key-viewer), .st-key-viewer { order: -1; }

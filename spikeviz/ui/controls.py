@@ -36,6 +36,7 @@ class Setting:
         idle: the intervention with nothing moved, if it has other fields.
         learned: whether the weights know of the value; if not, `trained` is where the slider starts.
         random: whether it draws with the experiment's seed.
+        acts: whether it acts where it starts, too: an autoencoder always has something hidden from it.
     """
 
     slides: ClassVar[bool] = True
@@ -49,6 +50,7 @@ class Setting:
     idle: Intervention | None = None
     learned: bool = True
     random: bool = False
+    acts: bool = False
 
     @property
     def bounds(self) -> Bounds:
@@ -208,6 +210,14 @@ def _slider(key: str, setting: Setting, fast: bool) -> None:
         setting.label, low, high, step=step, key=shown(key, value), format=form, help=help,
         on_change=taken, args=(key, take),
     )  # fmt: skip
+
+
+def complete(settings: list[Setting], experiment: Experiment) -> Experiment:
+    """What a page computes: of what is intervened, what there are settings for, and what acts where it starts, too."""
+    for setting in settings:
+        if setting.acts:
+            experiment = experiment.set(setting.kind, setting.rule(experiment))
+    return experiment.only(*(setting.kind for setting in settings))
 
 
 def moved(settings: list[Setting], experiment: Experiment) -> list[Setting]:

@@ -232,7 +232,11 @@ def add_upload(content: bytes, name: str, card: CheckpointCard, turn: bool) -> N
     Raises:
         PictureError, RecordingError: if it cannot be used.
     """
-    shown = read_upload(content, name, card, turn)
+    bring(read_upload(content, name, card, turn))
+
+
+def bring(shown: Input) -> None:
+    """Make this the session's input."""
     source = "upload/" + hashlib.sha256(shown.pixels.numpy().tobytes()).hexdigest()[:12]
     pictures = {k: p for k, p in st.session_state.get(PICTURES, {}).items() if k != source}
     pictures[source] = shown

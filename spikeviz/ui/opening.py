@@ -102,7 +102,7 @@ def run(
     card = experiment.checkpoints()[wanted.checkpoint]
     opened = runs.network(card.name, card.sha256)
     settings = knobs(opened.model)
-    wanted = wanted.only(*(setting.kind for setting in settings))
+    wanted = controls.complete(settings, wanted)
     recording = runs.record(wanted, layer, card.sha256, opened.model, shown.batch)
     return Run(wanted, card, opened, shown, recording, controls.said(settings, wanted))
 
@@ -112,10 +112,13 @@ def _held_run(layer: str, knobs: controls.Knobs) -> Run | None:
     held = experiment.held()
     if held is None:
         return None
+    checkpoints = experiment.checkpoints()
     try:
-        shown = inputs.picture(held, experiment.checkpoints()[held.checkpoint])
+        shown = inputs.picture(held, checkpoints[held.checkpoint])
         if shown is None:
             raise ValueError("its picture is not here any more.")
+        if checkpoints[held.checkpoint].classifies != checkpoints[experiment.current().checkpoint].classifies:
+            raise ValueError("an autoencoder and a network that classifies answer with different things.")
         return run(held, shown, layer, knobs)
     except (ValueError, FileNotFoundError) as error:
         experiment.notice(f"A is released: {error}")

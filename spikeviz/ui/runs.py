@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 WARM = "spikeviz warms up"
 DRAWN = 2.0  # s after which a browser has drawn the start page
 LIVE = 60.0  # ms of a forward pass up to which a slider answers while it is dragged
+MADE = ("patches", "mask", "reconstruction")  # what an autoencoder says beside its spikes
 CONVERTED = 16  # T at which a QCFS network is shown as a spiking one
 
 
@@ -104,13 +105,13 @@ def some(data: str, count: int) -> tuple[Callable[[], Tensor], Tensor]:
 
 def record(experiment: Experiment, layer: str, sha256: str, model: nn.Module, batch: Tensor) -> Recording:
     """A forward pass of one input, with all spikes and operands, and the membranes of one layer and of what is masked
-    at random: they tell which spikes were dropped."""
+    at random: they tell which spikes were dropped. Of an autoencoder also what was hidden, and what it made of it."""
     from spikeviz.interventions import MaskSpikes
     from spikeviz.metrics import OPERANDS, SPIKES
     from spikeviz.metrics.dropped import membrane
 
     masked = [membrane(place) for i in experiment.interventions if isinstance(i, MaskSpikes) for place in i.at]
-    keep = (*SPIKES, *OPERANDS, f"{layer}.membrane", *masked)
+    keep = (*SPIKES, *OPERANDS, *MADE, f"{layer}.membrane", *masked)
     return _record(repr(experiment), sha256, keep, experiment, model, batch)
 
 

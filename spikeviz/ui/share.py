@@ -37,8 +37,6 @@ def link(lab: Lab) -> str:
 
 def python(lab: Lab) -> str:
     """Lines that give the numbers of the view with the library alone."""
-    from spikeviz.metrics.approximation import integer_layers
-
     lines = ["import spikeviz as sv", ""]
     if any(run.experiment.index is None for _, run in lab.runs):
         lines = ["import numpy as np", "import torch", "", *lines]
@@ -47,7 +45,7 @@ def python(lab: Lab) -> str:
         lines += _simulation(run, "recording" if name == "B" else "held", run.experiment.checkpoint != loaded)
         loaded = run.experiment.checkpoint
     lines += [
-        "confidence = recording.output[0].softmax(0)",
+        *_answer(lab.now),
         "nsfr = sv.metrics.nsfr(recording)",
         "rates = sv.metrics.firing_rates(recording)",
         "operations = sv.metrics.operations(model, recording)",
@@ -56,13 +54,28 @@ def python(lab: Lab) -> str:
     if lab.held:
         lines += [f'held_maps = sv.metrics.spike_maps(held["{lab.layer}.spike"])  # A']
     lines += [f'trace = sv.metrics.membrane_trace(recording, "{lab.layer}", {lab.neuron})  # channel, row, column']
-    if integer_layers(lab.now.opened.model):
-        setting = f"({_tuple(lab.now.experiment.interventions)}), seed={lab.now.experiment.seed}"
-        lines += [
-            "errors = sv.metrics.approximation_error(model, sv.simulate(model, x, " + setting + "))",
-            f"equality = sv.metrics.spike_driven_equality(model, x, {setting})  # integers against spikes",
-        ]
-    return "\n".join([*lines, *_masks(lab.now)]) + "\n"
+    return "\n".join([*lines, *_integers(lab.now), *_masks(lab.now)]) + "\n"
+
+
+def _answer(run: Run) -> list[str]:
+    """What the network says: classes, or a picture."""
+    if run.card.classifies:
+        return ["confidence = recording.output[0].softmax(0)"]
+    from spikeviz.ui.reconstruction import python
+
+    return python(run)
+
+
+def _integers(run: Run) -> list[str]:
+    from spikeviz.metrics.approximation import integer_layers
+
+    if not run.card.classifies or not integer_layers(run.opened.model):
+        return []
+    setting = f"({_tuple(run.experiment.interventions)}), seed={run.experiment.seed}"
+    return [
+        "errors = sv.metrics.approximation_error(model, sv.simulate(model, x, " + setting + "))",
+        f"equality = sv.metrics.spike_driven_equality(model, x, {setting})  # integers against spikes",
+    ]
 
 
 def _masks(run: Run) -> list[str]:

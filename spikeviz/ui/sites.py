@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -64,13 +65,7 @@ class Where(Setting):
         """`q.k.scores`, or `0-2.5`."""
         if self.part == "site":
             return ".".join(_short(site) for site in value)
-        runs: list[list[int]] = []
-        for block in value:
-            if runs and block == runs[-1][-1] + 1:
-                runs[-1].append(block)
-            else:
-                runs.append([block])
-        return ".".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+        return spans(value)
 
     def read(self, experiment: Experiment, text: str) -> Experiment:
         """The opposite of `text`; commas do as well.
@@ -87,9 +82,8 @@ class Where(Setting):
             found = [site for site in self.options if word in (site, _short(site))]
             there = "the sites of this network are " + ", ".join(_short(site) for site in self.options)
         else:
-            ends = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", word)
-            low, high = (int(ends[1]), int(ends[2] or ends[1])) if ends else (1, 0)
-            found = list(range(low, high + 1)) if high in self.options else []
+            found = span(word)
+            found = found if found and found[-1] in self.options else []
             there = f"{self.label.lower()} go from 0 to {max(self.options)}, such as 0-1"
         if not found:
             raise ValueError(f"{there}.")
@@ -120,6 +114,23 @@ class Where(Setting):
             keep(self.read(current(), new.replace(" ", "")))
         except ValueError as error:
             notice(f"{new[:40]!r} does not work here: {error}")
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Rising whole numbers as `0-2.5`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ".".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
+def span(word: str) -> list[int]:
+    """The numbers of a part of `spans`: 3, or 0 to 2; none of what is no such part."""
+    ends = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", word)
+    return list(range(int(ends[1]), int(ends[2] or ends[1]) + 1)) if ends else []
 
 
 def _short(site: str) -> str:

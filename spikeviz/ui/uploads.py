@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"]
 RECORDINGS = ["bin", "bs2", "aedat", "aedat4", "dat", "raw", "npy", "npz"]
 MAX_MB = {"images": 10, "events": 50}
+TILES = 4  # along the shorter side of a picture that is brought, for a network that sees it piece by piece
 MAX_EVENTS = 4 * 10**6  # of one recording a session keeps: 52 MB
 
 
@@ -26,7 +27,8 @@ class Input:
     """What goes in, what to call it, its class if that is known, and what was done to it.
 
     `pixels` is an image `[C, H, W]` in [0, 1], or event frames `[T, 2, H, W]`; `events` is the recording that frames
-    were counted from, if it was brought.
+    were counted from, if it was brought. `wide` is a picture that was brought in more pixels than the network sees: whole
+    tiles of them.
     """
 
     pixels: Tensor
@@ -34,6 +36,7 @@ class Input:
     label: int | None = None
     notes: tuple[str, ...] = ()
     events: Events | None = None
+    wide: Tensor | None = None
 
     @property
     def batch(self) -> Tensor:
@@ -69,15 +72,15 @@ def read_upload(content: bytes, name: str, card: CheckpointCard, turn: bool) -> 
             f"{name[:60]} is a recording of events, and {card.name} sees images: choose a network for events."
         )
     picture = _decoded(content, data.channels, data.size, turn)
-    return Input(picture.pixels, "your picture", None, picture.notes)
+    return Input(picture.pixels, "your picture", None, picture.notes, wide=picture.wide)
 
 
 def _decoded(content: bytes, channels: int, size: int, turn: bool) -> Picture:
     from spikeviz.data.upload import read_image
 
-    picture = read_image(content, channels=channels, size=size)
+    picture = read_image(content, channels=channels, size=size, tiles=TILES)
     if turn and channels == 1 and _light_ground(picture.pixels):
-        picture = read_image(content, channels=channels, size=size, invert=True)
+        picture = read_image(content, channels=channels, size=size, invert=True, tiles=TILES)
     return picture
 
 
