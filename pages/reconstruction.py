@@ -24,8 +24,8 @@ FIGURES = (
     Preset(
         "Masked and reconstructed (Fig. 8)",
         "Spikformer V2, Fig. 8",
-        f"Original, masked and reconstructed at ratio 0.75, as in the paper, and pasted. {SMALL} Its targets are pixels "
-        "as they are, the paper's are normalised patch by patch.",
+        f"Original, masked and reconstructed at ratio 0.75, as in the paper, and pasted. {SMALL} Its targets are "
+        "pixels as they are, the paper's are normalised patch by patch.",
         {**SPIKFORMER, "mae_mask_ratio": "0.75"},
     ),
     Preset(
@@ -38,8 +38,8 @@ FIGURES = (
     Preset(
         "Effective rank in pretraining (Fig. 10 b)",
         "E-SpikeFormer, Fig. 10 b",
-        f"The rank of the encoder's tokens epoch by epoch, with integers and with binary spikes. {SMALL} Its Fig. 10 a, "
-        "accuracy against size, is not shown.",
+        f"The rank of the encoder's tokens epoch by epoch, with integers and with binary spikes. {SMALL} Its Fig. "
+        "10 a, accuracy against size, is not shown.",
         {**INTEGERS, "mae_part": "training"},
     ),
 )

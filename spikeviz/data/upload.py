@@ -156,7 +156,10 @@ def _centre(image: Image.Image, rows: int, columns: int, notes: list[str]) -> Im
 def _resized(
     square: Image.Image, channels: int, size: tuple[int, int], notes: list[str]
 ) -> Float32[np.ndarray, "C height width"]:  # fmt: skip
-    """[0, 1], in the channels asked, `size` = (width, height). Laying on white and luma are linear: they come after resizing, on few pixels."""
+    """[0, 1], in the channels asked, `size` = (width, height).
+
+    Laying on white and luma are linear: they come after resizing, on few pixels.
+    """
     grey = square.mode in GREY
     if square.mode in DEEP:
         image, full_scale = Image.fromarray(_deep_values(square, notes)), 1

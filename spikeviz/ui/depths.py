@@ -43,8 +43,10 @@ def levels(lab: Lab) -> None:
     from spikeviz.figures.reconstruction import picture_tiles
 
     if not SpikeLevels.possible(lab.now.opened.model):
-        st.caption(f"{lab.now.card.name} fires binary spikes at T = {lab.now.opened.model.time_steps}: D does not act on "
-                   "it. Choose a network that fires integers, such as spike-mae-cifar.")  # fmt: skip
+        st.caption(
+            f"{lab.now.card.name} fires binary spikes, so that D does not act on it: choose a network that fires "
+            "integers, such as spike-mae-cifar."
+        )
         return
     own = lab.now.opened.model.config.encoder.levels
     there = siblings(lab.now.card)
@@ -83,9 +85,8 @@ def _trained(lab: Lab, card: CheckpointCard) -> Run:
 def _row(meaning: str, d: int, run: Run) -> dict[str, Any]:
     found = result(run)
     errors = {} if found.errors is None else {"MSE": found.errors["MSE"], "PSNR": found.errors["PSNR"]}
-    spikes = float(run.numbers.nsfr.sum())
-    return {"meaning": meaning, "D": d, "T": config(run.card).time_steps, "network": run.card.name, **errors, "rank": found.rank,
-            "spikes per neuron": spikes}  # fmt: skip
+    named = {"meaning": meaning, "D": d, "T": config(run.card).time_steps, "network": run.card.name}
+    return {**named, **errors, "rank": found.rank, "spikes per neuron": float(run.numbers.nsfr.sum())}
 
 
 def _chart(lab: Lab, rows: list[dict[str, Any]]) -> None:
@@ -97,8 +98,7 @@ def _chart(lab: Lab, rows: list[dict[str, Any]]) -> None:
     with left:
         lab.figure(
             by_depth(rows, "MSE"),
-            f"Hidden pixels of this image. Of these weights D = {best['D']} is best here ({best['MSE']:.4f}): more levels "
-            "than it was trained with need not help.",
+            f"Hidden pixels of this image alone. These weights do best here at D = {best['D']} ({best['MSE']:.4f}).",
             SEC, alt="MSE against D: " + ", ".join(f"{r['meaning']} {r['D']} {r['MSE']:.4f}" for r in rows),
         )  # fmt: skip
     with right:

@@ -73,8 +73,8 @@ def _pictures(lab: Lab, replay: Replay) -> None:
     exhibit = Pictures(f"After epoch {epoch} of {last}", np.concatenate([row.images for row in rows]), titles)
     lab.figure(
         exhibit,
-        f"The first {len(rows)} {lab.now.samples}, never trained on; {replay.ratio:.0%} of the patches hidden, the same in "
-        f"every epoch. {_source(lab.now.card)}",
+        f"The first {len(rows)} {lab.now.samples}, never trained on; {replay.ratio:.0%} of the patches hidden, the "
+        f"same in every epoch. {_source(lab.now.card)}",
         SEC, html=strip(picture_tiles(exhibit, [""] * len(titles)), 4, 70, 130),
     )  # fmt: skip
 
@@ -101,8 +101,8 @@ def _curves(lab: Lab, replay: Replay) -> None:
     )  # fmt: skip
     lab.figure(
         epochs_chart("Effective rank against epoch", "effective rank", ranks, here),
-        f"Visible tokens of these images together. {verdict(ranks)} The paper, of networks of its own on ImageNet: with "
-        "binary spikes the rank falls in training, with integers it rises and settles.",
+        f"Visible tokens of these images together. {verdict(ranks)} The paper, of networks of its own on ImageNet: "
+        "with binary spikes the rank falls in training, with integers it rises and settles.",
         FIG_10, alt="; ".join(f"{name} " + ", ".join(f"{v:.1f}" for v in values) for name, values in ranks.items()),
         term="effective rank",
     )  # fmt: skip

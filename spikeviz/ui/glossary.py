@@ -38,8 +38,8 @@ TERMS = {
     "same neuron fired. No gradient. Kim & Panda, Sci. Rep. 2021.",
     "ScoreCAM": "Class map without gradient: every channel of a layer hides a part of the image, and the class score "
     "that is left weighs it. Wang et al., CVPRW 2020.",
-    "masked autoencoder": "An encoder sees some patches of an image, a decoder guesses the others; afterwards the decoder "
-    "is thrown away. Spikformer V2, sec. 4.2; E-SpikeFormer, sec. 4.2.",
+    "masked autoencoder": "An encoder sees some patches of an image, a decoder guesses the others; then the decoder is "
+    "thrown away. Spikformer V2, sec. 4.2; E-SpikeFormer, sec. 4.2.",
     "visible mean": "The least a guess must beat: hidden patches filled with the mean of the visible pixels.",
     "PSNR": "Peak signal-to-noise ratio, -10 log10(MSE) in dB for values from 0 to 1; more is better.",
     "SSIM": "Structural similarity in a window of 11 x 11 pixels, 1 for equal pictures. Wang et al., IEEE TIP 2004.",

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from spikeviz.ui.lab import Lab, Run
 
 RATIOS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9)
-SAMPLES, BATCH = 256, 64
-SEC, EQ_29 = "Spikformer V2, sec. 4.2 and 5.2", "E-SpikeFormer, Eq. 29 and Fig. 10 b"
+SAMPLES, BATCH = 128, 64
+SEC, EQ_29 = "Spikformer V2, sec. 5.2.1 and 5.4.3", "E-SpikeFormer, Eq. 29 and Fig. 10 b"
 
 
 def errors(lab: Lab) -> None:
@@ -99,8 +99,8 @@ def _draw(lab: Lab, points: list[dict], job: jobs.Job) -> None:
     cards.figure(
         error_against_ratio((), points, trained),
         f"{len(points)} of {len(RATIOS)} ratios, {points[0]['samples']:,} {run.samples}, seed {run.experiment.seed}, "
-        f"{run.recording.device.upper()}, {job.seconds:.0f} s. {verdict(points, trained)} Effective rank of the visible "
-        f"tokens: {ranks}.",
+        f"{run.recording.device.upper()}, {job.seconds:.0f} s. {verdict(points, trained)} Effective rank of the "
+        f"visible tokens: {ranks}.",
         SEC, page=f"{lab.page}_live", alt=_said(points), files=job.over,
     )  # fmt: skip
 
@@ -113,7 +113,7 @@ def verdict(points: list[dict[str, Any]], trained: float) -> str:
     many = "every ratio" if len(beats) == len(points) else f"{len(beats)} of {len(points)} ratios"
     own = next((f"; ×{p['relative']:.2f} at the ratio of its training" for p in points if p["ratio"] == trained), "")
     return (
-        f"It beats the visible mean at {many}: least against it at {best['ratio']:g} (×{best['relative']:.2f}), most at "
+        f"It beats the visible mean at {many}: by most at {best['ratio']:g} (×{best['relative']:.2f}), by least at "
         f"{worst['ratio']:g} (×{worst['relative']:.2f}){own}."
     )
 

@@ -56,12 +56,8 @@ def verdict(table: pd.DataFrame) -> str:
         "at no hidden place any layer fires" if not sparse.any() else f"up to {sparse.max():.0%} of hidden places fire"
     )
     grows = f"{ordinary.iloc[0]:.0%} of them fire in the first layer, {ordinary.iloc[-1]:.0%} in the last"
-    full = next((row.layer for row in table.itertuples() if row.ordinary == 1), None)
-    gone = (
-        f"; from {full} on nothing of the mask is left there"
-        if full and (ordinary[ordinary.eq(1).idxmax() :] == 1).all()
-        else ""
-    )
+    lost = table["layer"][ordinary.eq(1)[::-1].cummin()[::-1]]  # of the layers at the end where every place fires
+    gone = f"; from {lost.iloc[0]} on nothing of the mask is left" if len(lost) else ""
     return f"With sparse convolution {stays}; with ordinary convolution {grows}{gone}."
 
 

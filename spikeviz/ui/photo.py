@@ -26,8 +26,8 @@ def tiles(lab: Lab) -> None:
     wide = lab.now.shown.wide
     if wide is None:
         st.caption(
-            "This is about a photo of your own: bring one by Upload. It is cut into tiles of the size this network knows; "
-            "what stands above is its centre square as one image."
+            "This is about a photo of your own: bring one by Upload. It is cut into tiles of the size this network "
+            "knows; what stands above is its centre square as one image."
         )
         return
     from spikeviz.figures.reconstruction import photograph_html, quartet
@@ -50,9 +50,9 @@ def tiles(lab: Lab) -> None:
         error = f" MSE over hidden pixels {mse:.4f}, mean of the tiles{beaten}."
     lab.figure(
         exhibit,
-        f"{rows} x {len(batch) // rows} tiles of {size} x {size} pixels, of the middle of the photo. Each is an image of its "
-        f"own to the network, so that nothing is carried over a seam.{error} It was trained on {run.card.data}, and never "
-        "saw photos such as this one.",
+        f"{rows} x {len(batch) // rows} tiles of {size} x {size} pixels, of the middle of the photo. Each is an "
+        f"image of its own to the network, so that nothing is carried over a seam.{error} It was trained on "
+        f"{run.card.data}, and never saw photos such as this one.",
         SEC, html=photograph_html(exhibit),
     )  # fmt: skip
 

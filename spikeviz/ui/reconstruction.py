@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from spikeviz.ui.lab import Lab, Run
 
 TOKENS = "decoder.embed.input"  # what the encoder says, as the decoder gets it
-FIG_8 = "Spikformer V2, sec. 6.2 and Fig. 8"
+FIG_8 = "Spikformer V2, sec. 5.4.3 and Fig. 8"
 NETWORKS = Networks(
     lambda card: not card.classifies,
     "knows classes, and this page is about autoencoders",
@@ -118,21 +118,25 @@ def told(run: Run, found: Result) -> list[str]:
 def _formula(run: Run, found: Result) -> str:
     if borrows(run):
         return (
-            "This network learned every patch by its own mean and spread, so that its pictures **borrow mean and spread "
-            "of each hidden patch from the original**: no error is shown, it would praise what was not guessed."
+            "This network learned every patch by its own mean and spread, so that its pictures **borrow mean and "
+            "spread of each hidden patch from the original**: no error is shown, it would praise what was not guessed."
         )
-    rank = "" if found.rank is None else f" Effective rank of the {found.count - found.hidden} visible tokens: "
-    rank += "" if found.rank is None else f"**{found.rank:.1f}**."
+    rank = "" if found.rank is None else f" {_rank(found)}"
     if found.errors is None:
         return f"**Nothing is hidden**: there is no patch to guess, and no error over hidden patches.{rank}"
-    e = found.errors
-    fill = "" if found.hidden == found.count else f", **×{e['relative']:.2f}** of filling with the visible mean"
-    everything = "**Everything is hidden**: what is drawn depends on the image in nothing. " if not rank else ""
+    e, blind = found.errors, found.hidden == found.count
+    fill = "" if blind else f", **×{e['relative']:.2f}** of filling with the visible mean"
+    everything = "**Everything is hidden**: what is drawn depends on the image in nothing. " if blind else ""
     return (
         rf"{everything}$\mathrm{{MSE}} = \frac{{1}}{{|H|}}\sum_{{p \in H}} (x_p - \hat x_p)^2$ over {found.hidden} of "
         f"{found.count} patches = **{e['MSE']:.4f}**{fill} · PSNR **{e['PSNR']:.1f} dB** · SSIM **{e['SSIM']:.3f}**."
         f"{rank}"
     )
+
+
+def _rank(found: Result) -> str:
+    silent = "" if found.rank else ": the encoder says nothing of them"
+    return f"Effective rank of the {found.count - found.hidden} visible tokens: **{found.rank:.1f}**{silent}."
 
 
 def notice(run: Run, found: Result) -> str:
@@ -144,7 +148,7 @@ def notice(run: Run, found: Result) -> str:
     better = "nearer to the original than" if seen < guessed else "no nearer to the original than"
     return (
         f"What to notice: visible patches come out {better} hidden ones (mean absolute error {seen:.3f} against "
-        f"{guessed:.3f}), although only hidden ones were ever asked for in training."
+        f"{guessed:.3f}); only hidden ones were asked for in training."
     )
 
 

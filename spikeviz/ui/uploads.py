@@ -27,8 +27,8 @@ class Input:
     """What goes in, what to call it, its class if that is known, and what was done to it.
 
     `pixels` is an image `[C, H, W]` in [0, 1], or event frames `[T, 2, H, W]`; `events` is the recording that frames
-    were counted from, if it was brought. `wide` is a picture that was brought in more pixels than the network sees: whole
-    tiles of them.
+    were counted from, if it was brought. `wide` is a picture that was brought, in more pixels than the network sees:
+    whole tiles of them.
     """
 
     pixels: Tensor
