@@ -67,16 +67,17 @@ class Patches(Setting):
     def choose(self, key: str) -> None:
         """A field for their numbers, and the way back to chance."""
         hidden = self.value(current())
-        st.text_input(
-            f"Hidden by hand, 0-{self.count - 1}", key=shown(key, self.text(hidden)), width=158, on_change=taken,
-            args=(key, self._take), placeholder="at random",
-            help="Numbers and ranges of patches from the top left, such as 0-6.24. Or click the patches in the masked "
-            f"picture. {HidePatches.source}.",
-        )  # fmt: skip
-        st.button(
-            "At random", key=f"{key}_random", on_click=lambda: keep(self.put(current(), ())), disabled=not hidden,
-            help="Let ratio and seed draw what is hidden",
-        )  # fmt: skip
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small", width="content"):
+            st.text_input(
+                f"Hidden by hand, 0-{self.count - 1}", key=shown(key, self.text(hidden)), width=158, on_change=taken,
+                args=(key, self._take), placeholder="at random",
+                help="Numbers and ranges of patches from the top left, such as 0-6.24. Or click the patches in the "
+                f"masked picture. {HidePatches.source}.",
+            )  # fmt: skip
+            st.button(
+                "At random", key=f"{key}_random", on_click=lambda: keep(self.put(current(), ())), disabled=not hidden,
+                help="Let ratio and seed draw what is hidden",
+            )  # fmt: skip
 
     def _take(self, new: str) -> None:
         text = new.replace(" ", "")

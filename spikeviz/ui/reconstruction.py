@@ -96,10 +96,11 @@ def picture(lab: Lab) -> None:
     patches.sheet(exhibit, notes, lab.now, f"{lab.page}_sheet")
     with st.container(key="viewer_still"):
         st.html(strip(picture_tiles(exhibit, notes), 4, 140, 240))
-    st.markdown(said, help=help_for("effective rank"))
+    with st.container(horizontal=True, vertical_alignment="center", key=f"{lab.page}_said"):
+        st.markdown(said, help=help_for("effective rank"), width="stretch")
+        sketch.draw(lab.page, lab.now.card)
     if lab.held:
         _held(lab)
-    sketch.draw(lab.page, lab.now.card)
     st.caption(f"{notice(lab.now, found)} *{FIG_8}* {about(lab.now)}")
     lab.exhibits.append((exhibit, notice(lab.now, found)))
 
