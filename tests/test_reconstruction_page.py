@@ -102,13 +102,13 @@ def test_ordinary_convolutions_fill_the_mask(firing):
     ("sparse", "ordinary", "words"),
     [
         ([0, 0, 0], [0.5, 1, 1], ["at no hidden place any layer fires", "50% of them", "100%", "from b on nothing"]),
-        ([0, 0.2, 0], [0.5, 1, 0.9], ["up to 20% of hidden places", "90% in the last."]),
+        ([0, 0.2, 0], [0.5, 1, 0.9], ["up to 20% of hidden places", "90% in the last. The"]),
     ],
 )
 def test_the_verdict_on_leaks_says_what_the_numbers_say(sparse, ordinary, words):
     said = leaks.verdict(pd.DataFrame({"layer": list("abc"), "sparse": sparse, "ordinary": ordinary}))
     assert all(word in said for word in words), said
-    assert ("from" in said) == ("nothing of the mask" in said)
+    assert ("from b" in said) == (ordinary[1:] == [1, 1]) and "of what is hidden here it shrinks" in said
 
 
 def test_the_verdicts_on_errors_and_ranks():

@@ -57,12 +57,15 @@ def error_against_ratio(
         shipped, live: points with ratio, mse and fill, of a card and measured now.
     """
     curves = []
-    for points, name, colour in ((shipped, "by its card", ACCENT), (live, "measured now", SPIKE)):
+    for points, name, colour, filled in (
+        (shipped, "by its card", ACCENT, QUIET),
+        (live, "measured now", SPIKE, SECOND),
+    ):
         if points:
             points = sorted(points, key=lambda point: point["ratio"])
             ratio, mse, fill = (np.array([point[k] for point in points], float) for k in ("ratio", "mse", "fill"))
             curves.append(Line(ratio, mse, f"reconstruction, {name}", colour))
-            curves.append(Line(ratio, fill, f"visible mean, {name}", QUIET if points is shipped else SECOND, dash=True))
+            curves.append(Line(ratio, fill, f"visible mean, {name}", filled, dash=True))
     rows = [{"measured": "card"} | dict(point) for point in shipped]
     rows += [{"measured": "now"} | dict(point) for point in live]
     return Chart(

@@ -58,7 +58,12 @@ def verdict(table: pd.DataFrame) -> str:
     grows = f"{ordinary.iloc[0]:.0%} of them fire in the first layer, {ordinary.iloc[-1]:.0%} in the last"
     lost = table["layer"][ordinary.eq(1)[::-1].cummin()[::-1]]  # of the layers at the end where every place fires
     gone = f"; from {lost.iloc[0]} on nothing of the mask is left" if len(lost) else ""
-    return f"With sparse convolution {stays}; with ordinary convolution {grows}{gone}."
+    first, last = ordinary.iloc[0], ordinary.iloc[-1]
+    way = "shrinks" if last > first else "grows" if last < first else "stays as large"
+    return (
+        f"With sparse convolution {stays}; with ordinary convolution {grows}{gone}. The paper's drawing has what is "
+        f"silent grow with ordinary convolution; of what is hidden here it {way}."
+    )
 
 
 def _costs(run: Run, twin: Recording) -> str:

@@ -96,8 +96,9 @@ def picture(lab: Lab) -> None:
     patches.sheet(exhibit, notes, lab.now, f"{lab.page}_sheet")
     with st.container(key="viewer_still"):
         st.html(strip(picture_tiles(exhibit, notes), 4, 140, 240))
-    with st.container(horizontal=True, vertical_alignment="center", key=f"{lab.page}_said"):
-        st.markdown(said, help=help_for("effective rank"), width="stretch")
+    words, paper = st.columns([10, 1], vertical_alignment="center")
+    words.markdown(said, help=help_for("effective rank"))
+    with paper:
         sketch.draw(lab.page, lab.now.card)
     if lab.held:
         _held(lab)
