@@ -16,7 +16,7 @@ class Sheet {
   constructor(root) {
     this.row = root.querySelector('[data-part="row"]');
     this.where = root.querySelector('[data-part="where"]');
-    this.seq = 0; this.hidden = new Set(); this.stroke = null; this.waiting = null; this.cursor = 0;
+    this.seq = 0; this.hidden = new Set(); this.stroke = null; this.waiting = null;
   }
 
   close() { clearTimeout(this.waiting); }
@@ -40,6 +40,7 @@ class Sheet {
 
   build() {
     this.count = this.data.side ** 2;
+    this.cursor = 0;
     this.row.replaceChildren(...this.data.pictures.map((picture) => {
       const figure = document.createElement("figure"), frame = document.createElement("div");
       const caption = document.createElement("figcaption");

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from spikeviz.figures.maps import data_uri
 from spikeviz.ui import hidden
+from spikeviz.ui.experiment import plain
 from spikeviz.ui.live import part
+from spikeviz.ui.viewer import HEAD_START
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +41,8 @@ def sheet(pictures: Pictures, notes: Sequence[str], run: Run, key: str) -> None:
         ],
     }
     _SHEET(key=key, data=data, on_view_change=lambda: _take(run, key))
+    if not plain():
+        time.sleep(HEAD_START)
 
 
 def _take(run: Run, key: str) -> None:

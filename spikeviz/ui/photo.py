@@ -30,6 +30,7 @@ def tiles(lab: Lab) -> None:
             "knows; what stands above is its centre square as one image."
         )
         return
+    from spikeviz.data.catalog import find_data
     from spikeviz.figures.reconstruction import photograph_html, quartet
     from spikeviz.metrics import reconstruction_errors
 
@@ -52,7 +53,7 @@ def tiles(lab: Lab) -> None:
         exhibit,
         f"{rows} x {len(batch) // rows} tiles of {size} x {size} pixels, of the middle of the photo. Each is an "
         f"image of its own to the network, so that nothing is carried over a seam.{error} It was trained on "
-        f"{run.card.data}, and never saw photos such as this one.",
+        f"{find_data(run.card.data).title} alone.",
         SEC, html=photograph_html(exhibit),
     )  # fmt: skip
 
