@@ -239,6 +239,14 @@ DEMO = (
         MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 1, 32, patch=2, window=4, norm="layer", **FASHION),
     ),
     _mst(
+        "mst-fashion-strict",
+        354_485,
+        "",
+        "demo size, trained by spikeviz: mst-fashion with Eq. 6 and 7 as printed, spikes of the scores weigh the values: "
+        "no softmax, no position bias",
+        MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 1, 32, patch=2, window=4, softmax=False, **FASHION),
+    ),
+    _mst(
         "mst-fashion-dvs",
         356_250,
         "",
