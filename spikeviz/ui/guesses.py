@@ -55,7 +55,7 @@ def _against_ratio(lab: Lab) -> None:
     jobs.panel(
         f"guesses {run.card.sha256} {_others(run)!r} {run.experiment.seed} {count}", "Measured now, at this setting",
         total, partial(_work, run, count), partial(_draw, lab), label=f"Measure {len(RATIOS)} ratios",
-        note=f"The first {count:,} {run.samples}, patches at random, about {jobs.duration(seconds)}.",
+        note=f"The first {count:,} {run.samples}, patches at random, at most {jobs.duration(seconds)}.",
     )  # fmt: skip
 
 
