@@ -27,6 +27,9 @@ STYLE = """<style>
 [data-testid="stText"] { font-variant-numeric: tabular-nums; }
 [data-testid="stExpander"] summary { padding: 0.35rem 0.7rem; }
 [data-testid="stMain"]:has([data-drawn]) .st-key-viewer_still { display: none; }
+@media (min-width: 641px) {
+  [data-testid="stSidebar"] { max-width: 240px; }
+}
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
   [data-testid="stLayoutWrapper"]:has(> .st-key-viewer), .st-key-viewer { order: -1; }
