@@ -205,6 +205,28 @@ class SpikeLevels(Intervention):
 
 
 @dataclass(frozen=True)
+class QuantisationLevels(Intervention):
+    """Let every QCFS answer in L + 1 levels: `th * clip(floor(x L / th + 1/2) / L, 0, 1)`, thresholds as trained.
+
+    L is also the number of steps after which a converted layer equals its QCFS, if its input is constant.
+    """
+
+    title: ClassVar[str] = "Quantisation levels"
+    source: ClassVar[str] = "Masked Spiking Transformer, sec. 3.1, Eq. 5"
+
+    L: int = bounded(
+        1, 255, 1, "How many steps an activation rises in, from 0 to its threshold.", slider=(1, 32), whole=True
+    )
+
+    @classmethod
+    def possible(cls, model: nn.Module) -> bool:
+        return _has_setting(model, "quanta")
+
+    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
+        return settings | {"quanta": int(self.L)} if "quanta" in settings else settings
+
+
+@dataclass(frozen=True)
 class SpikeDriven(Intervention):
     """Run every weighted product on binary spikes: of each of the D steps by itself, then summed, bias once.
 
@@ -283,34 +305,6 @@ class HidePatches(Intervention):
             order = torch.stack([torch.randperm(count, generator=generator) for _ in range(batch)])
             kept.scatter_(1, order[:, : round(self.ratio * count)], False)
         return x & kept.view_as(x).to(x.device), None
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where spikes can be masked: the probe's name, what it is (`q`, `MLP hidden`, ...) and its block, from 0."""
-
-    name: str
-    site: str
-    block: int
-
-
-SITES = {"q": "attn.q.spike", "k": "attn.k.spike", "scores": "attn.scores", "MLP hidden": "mlp.hidden.spike"}
-CONVOLUTION = "convolution"  # the site of a network without attention: what goes into a convolution
-
-
-def masking_places(model: nn.Module) -> tuple[Place, ...]:
-    """The places of the paper (Masked Spiking Transformer, Fig. 2 d, e; sec. 4.3), in forward order.
-
-    Queries, keys and attention scores, and what the first layer of the MLP sends; in a network without attention what
-    goes into every convolution, from the spikes of the layer before.
-    """
-    probes = find_probes(model, lambda p: p.kind in ("spike", "scores"))
-    blocks = sorted({int(name.split(".")[1]) for name in probes if name.startswith("blocks.")})
-    names = [(f"blocks.{block}.{end}", site, block) for block in blocks for site, end in SITES.items()]
-    if found := tuple(Place(*place) for place in names if place[0] in probes):
-        return found
-    before = list(probes)[:-1]  # the last spikes go into no convolution
-    return tuple(Place(name, CONVOLUTION, number) for number, name in enumerate(before))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from test_cnn import make as make_cnn
 from test_mst import make as make_mst
 
 import spikeviz as sv
-from spikeviz.interventions import MaskSpikes, masking_places
+from spikeviz.interventions import MaskSpikes
+from spikeviz.metrics.masking import masking_places
 from spikeviz.recording import Track
 
 

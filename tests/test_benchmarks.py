@@ -7,8 +7,8 @@ import pytest
 from networks import awaken
 
 import spikeviz as sv
-from spikeviz.interventions import masking_places
 from spikeviz.metrics import SPIKES
+from spikeviz.metrics.masking import masking_places
 from spikeviz.models.registry import build
 
 SpikeLevels = sv.interventions.SpikeLevels

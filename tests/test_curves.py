@@ -9,8 +9,9 @@ from networks import awaken, shelve
 import spikeviz as sv
 from spikeviz.cards import find_curve
 from spikeviz.data.catalog import as_batch, open_data
-from spikeviz.interventions import MaskChannels, MaskSpikes, masking_places
+from spikeviz.interventions import MaskChannels, MaskSpikes
 from spikeviz.metrics import masked_accuracy
+from spikeviz.metrics.masking import masking_places
 from spikeviz.nn.masks import find_masks
 from spikeviz.train import curves, evaluate
 from spikeviz.train.curves import write_curve

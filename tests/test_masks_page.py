@@ -314,7 +314,7 @@ def test_what_is_missing_is_one_sentence_each(monkeypatch):
 
     known = {name: path for name, path in cards.card_files().items() if name != PEER}
     monkeypatch.setattr(cards, "card_files", lambda: known)
-    monkeypatch.setattr(cards, "find_curve", lambda name: None)
+    monkeypatch.setattr(thresholds, "find_curve", lambda name: None)
     app = opened(dmeb_part="cost")
     assert f"No Spikformer to compare energy with: there is no {PEER} here" in said(app)
     assert "of the energy of SDMFormer, all channels" in said(app) and not app.error

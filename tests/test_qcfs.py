@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from published import reference
 
+import spikeviz as sv
+from spikeviz.models.cnn import CNNConfig
+from spikeviz.models.registry import assemble
 from spikeviz.nn.qcfs import QCFS, ConvertedIF
 
 CASES = {"L16_up2.0": (16, 2.0), "L4_up1.5": (4, 1.5), "L8_up8.0": (8, 8.0)}
@@ -67,6 +70,20 @@ def test_levels_and_steps_are_kept_as_whole_numbers():
     assert torch.equal(spikes, neuron(x.expand(6, -1))) and neuron.unit().scale == 1.5
     assert torch.equal(spikes > 0, before >= threshold)  # the trace crosses its threshold where it fires
     assert torch.equal(before[0], 0.5 + x[0] / 1.5)
+
+
+def test_levels_as_an_intervention():
+    """A network that quantises in other levels is the one that was built with them."""
+    fine, coarse = (assemble("mst-cnn", CNNConfig("resnet18", 2, 10, 1, 32, levels=n), "small").eval() for n in (16, 4))
+    coarse.load_state_dict(fine.state_dict())
+    x, levels = torch.rand(2, 1, 32, 32), sv.interventions.QuantisationLevels
+    plain, other, same = (sv.simulate(fine, x, i, keep="*.spike") for i in ((), levels(4), levels(16)))
+    built = sv.simulate(coarse, x, keep="*.spike")
+    assert torch.equal(other.output, built.output) and torch.equal(same.output, plain.output)
+    assert not torch.equal(other.output, plain.output)
+    assert all(other[n].scale == built[n].scale and torch.equal(other[n].values, built[n].values) for n in built)
+    with pytest.raises(ValueError, match="has nothing to act on"):
+        sv.simulate(sv.to_spiking(fine, 4), x, levels(4))
 
 
 def test_bad_levels():

@@ -14,9 +14,9 @@ from test_pages import charts, number_field, numbers, pictures, press, sound, st
 import spikeviz as sv
 from spikeviz.figures import masking as figures
 from spikeviz.figures.paper import FORMATS, export
-from spikeviz.interventions import masking_places
 from spikeviz.metrics import SPIKES
 from spikeviz.metrics.dropped import dropped, membrane, passed, sent
+from spikeviz.metrics.masking import masking_places
 from spikeviz.places import house
 from spikeviz.ui import conversion, random_masks, sites, sweeps
 from spikeviz.ui.experiment import Experiment

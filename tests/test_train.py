@@ -10,7 +10,8 @@ import torch
 
 import spikeviz as sv
 from spikeviz.data.catalog import open_data
-from spikeviz.interventions import MaskSpikes, masking_places
+from spikeviz.interventions import MaskSpikes
+from spikeviz.metrics.masking import masking_places
 from spikeviz.nn.masks import find_masks
 from spikeviz.probe import find_probes
 from spikeviz.train import lessons, loop

@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Bool
 from torch import Tensor
 
-from spikeviz.interventions import Place
+from spikeviz.metrics.masking import Place
 from spikeviz.recording import Recording
 
 

@@ -242,8 +242,8 @@ DEMO = (
         "mst-fashion-strict",
         354_485,
         "",
-        "demo size, trained by spikeviz: mst-fashion with Eq. 6 and 7 as printed, spikes of the scores weigh the values: "
-        "no softmax, no position bias",
+        "demo size, trained by spikeviz: mst-fashion with Eq. 6 and 7 as printed, spikes of the scores weigh the "
+        "values, no softmax, no position bias",
         MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 1, 32, patch=2, window=4, softmax=False, **FASHION),
     ),
     _mst(
@@ -258,8 +258,8 @@ DEMO = (
         "mst-resnet18-fashion",
         176_275,
         "",
-        "demo size, trained by spikeviz: an eighth of the published width",
-        CNNConfig("resnet18", 8, 10, 1, 32, **FASHION),
+        "demo size, trained by spikeviz: an eighth of the published width, L = 4",
+        CNNConfig("resnet18", 8, 10, 1, 32, levels=4, **FASHION),
     ),
     _mst(
         "mst-vgg16-fashion",

@@ -31,7 +31,7 @@ class Unit(NamedTuple):
 class Neuron(nn.Module):
     """A population of neurons; `forward(x)` gives their spikes.
 
-    `tunable` names the attributes that an intervention may tune: `threshold`, `tau`, `levels`.
+    `tunable` names the attributes that an intervention may tune: `threshold`, `tau`, `levels`, `quanta`.
     """
 
     tunable: ClassVar[tuple[str, ...]] = ()

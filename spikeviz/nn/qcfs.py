@@ -29,6 +29,8 @@ class QCFS(Neuron):
         levels: L.
     """
 
+    tunable = ("quanta",)
+
     def __init__(self, levels: int = 16):
         super().__init__()
         if levels < 1:
@@ -37,14 +39,14 @@ class QCFS(Neuron):
         self.threshold = nn.Parameter(torch.full((1,), START))
 
     def forward(self, x: Float[Tensor, "T B *neurons"]) -> Float[Tensor, "T B *neurons"]:
-        return _Quantise.apply(x, self.threshold, self.quanta)
+        return _Quantise.apply(x, self.threshold, self.settings()["quanta"])
 
     def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
         """The membrane is what goes in; it would fire all its spikes from the threshold on."""
         return self(x), x, float(self.threshold.detach())
 
     def unit(self) -> Unit:
-        return Unit(float(self.threshold.detach() / self.quanta))
+        return Unit(float(self.threshold.detach() / self.settings()["quanta"]))
 
     def extra_repr(self) -> str:
         return f"threshold {float(self.threshold.detach()):g}, L {self.quanta}"

@@ -19,8 +19,9 @@ from spikeviz.checkpoints import load
 from spikeviz.convert.prune import prune_channels
 from spikeviz.convert.to_spiking import to_spiking
 from spikeviz.data.catalog import as_batch, open_data
-from spikeviz.interventions import CONVOLUTION, MaskSpikes, masking_places
+from spikeviz.interventions import MaskSpikes
 from spikeviz.metrics import mask_rates, masked_accuracy
+from spikeviz.metrics.masking import CONVOLUTION, masking_places
 from spikeviz.nn.masks import find_masks
 from spikeviz.nn.qcfs import QCFS
 from spikeviz.simulation import simulate

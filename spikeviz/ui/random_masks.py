@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from spikeviz.interventions import CONVOLUTION, SITES, MaskSpikes, masking_places
+from spikeviz.interventions import MaskSpikes
+from spikeviz.metrics.masking import CONVOLUTION, SITES, masking_places
 from spikeviz.ui import opening, sites
 from spikeviz.ui.experiment import Networks, remember, shown, taken
 from spikeviz.ui.glossary import help_for
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from spikeviz.cards import CheckpointCard
-    from spikeviz.interventions import Place
+    from spikeviz.metrics.masking import Place
     from spikeviz.ui.experiment import Experiment
     from spikeviz.ui.lab import Lab, Run
 

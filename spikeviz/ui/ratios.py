@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from spikeviz.cards import find_curve
-from spikeviz.interventions import SITES, MaskSpikes, TimeSteps, masking_places
+from spikeviz.interventions import MaskSpikes, TimeSteps
+from spikeviz.metrics.masking import SITES, masking_places
 from spikeviz.ui import sites, sweeps
 from spikeviz.ui.random_masks import NETWORKS, TABLE, family, kind, rule, tuned_under, where
 

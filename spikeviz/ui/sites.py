@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import streamlit as st
 
-from spikeviz.interventions import CONVOLUTION, MaskSpikes, Place, masking_places
+from spikeviz.interventions import MaskSpikes
+from spikeviz.metrics.masking import CONVOLUTION, Place, masking_places
 from spikeviz.ui.controls import Setting, steps
 from spikeviz.ui.experiment import current, keep, notice, shown, taken
 
