@@ -149,8 +149,10 @@ def _prune(options: argparse.Namespace) -> int:
 
 
 def _curve(options: argparse.Namespace) -> int:
+    from spikeviz.simulation import reuse_memory
     from spikeviz.train.curves import write_curve
 
+    reuse_memory()
     path = write_curve(options.name, options.device)
     print(f"{path}: the curves of {options.name}")
     return 0
@@ -187,9 +189,11 @@ def _export(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
+    from spikeviz.simulation import reuse_memory
     from spikeviz.train.loop import train
     from spikeviz.train.recipes import find_recipe
 
+    reuse_memory()
     recipe = find_recipe(options.recipe)
     command = f"spikeviz train {recipe.name}"
     if options.seed is not None:

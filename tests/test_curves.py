@@ -90,7 +90,7 @@ def test_against_the_ratio(shelf, monkeypatch, name, sites):
     at = [p.name for p in masking_places(ann) if (p.site == "MLP hidden") == ("MLP" in sites) or "SA" not in sites]
     point = found["points"][-1]  # of the last site, at the largest ratio
     rule = (MaskSpikes(0.9, at=tuple(at)),)
-    *_, by_hand = (s for s in masked_accuracy(sv.to_spiking(ann, 4), x, y, rule, range(2)) if s)
+    *_, by_hand = (s for s in masked_accuracy(sv.to_spiking(ann, 4), x, y, rule, range(2), 128) if s)
     assert (point["ratio"], point["accuracies"]) == (0.9, list(by_hand.accuracies)) and point["power"] == by_hand.power
     blocks = [point["blocks"] for point in found["blocks"]]
     assert blocks == ([1, 2, 3, 4] if "SA" in sites else [])

@@ -28,7 +28,7 @@ WARM = "spikeviz warms up"
 DRAWN = 2.0  # s after which a browser has drawn the start page
 LIVE = 60.0  # ms of a forward pass up to which a slider answers while it is dragged
 MADE = ("patches", "mask", "reconstruction")  # what an autoencoder says beside its spikes
-CONVERTED = 16  # T at which a QCFS network is shown as a spiking one
+CONVERTED = 32  # T at which a QCFS network is shown as a spiking one
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Opened:
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the network ...")
 def network(name: str, sha256: str) -> Opened:
-    """A checkpoint, on the best device there is; a QCFS network as the spiking one it becomes at T = 16.
+    """A checkpoint, on the best device there is; a QCFS network as the spiking one it becomes at T = 32.
 
     `sha256` renews the entry where the file was trained anew.
 
@@ -75,8 +75,10 @@ def network(name: str, sha256: str) -> Opened:
     from spikeviz.metrics.firing import spike_layers
     from spikeviz.models.registry import find_spec
     from spikeviz.nn.qcfs import QCFS
+    from spikeviz.simulation import reuse_memory
 
     torch.set_num_threads(1)
+    reuse_memory()
     loaded, card = sv.load(name), find_card(name)[0]
     qcfs = any(isinstance(module, QCFS) for module in loaded.modules())
     model = sv.to_spiking(loaded, CONVERTED) if qcfs else loaded
