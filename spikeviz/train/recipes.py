@@ -256,7 +256,7 @@ RECIPES: dict[str, Recipe] = {
         _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(4),), 50_000),
         _qcfs("mst-fashion", _coarser(Stage(3, lr=1e-3, augment=False))),
         *(_qcfs(f"mst-fashion-{form}", (Stage(3),)) for form in ("layernorm", "strict")),
-        _qcfs("mst-resnet18-fashion", _coarser(Stage(1, lr=3e-4, augment=False))),
+        _qcfs("mst-resnet18-fashion", _coarser(Stage(2, lr=1e-3, augment=False))),
         _qcfs("mst-vgg16-fashion", QCFS),
         *(_student("mst-fashion", ratio) for ratio in (50, 75)),
         _student("mst-fashion", 50, "-mlp", ("*.mlp.hidden.spike",)),
