@@ -228,15 +228,15 @@ DEMO = (
         "mst-fashion",
         355_367,
         "",
-        "demo size, trained by spikeviz: patches of 2, windows of 4 on 16, 8 and 4 tokens a side; L = 8",
-        MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 1, 32, patch=2, window=4, levels=8, **FASHION),
+        "demo size, trained by spikeviz: patches of 2, windows of 4 on 16, 8 and 4 tokens a side",
+        MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 1, 32, patch=2, window=4, **FASHION),
     ),
     _mst(
         "mst-fashion-layernorm",
         355_367,
         "",
         "demo size, trained by spikeviz: mst-fashion with layer instead of batch normalisation, to compare what fires",
-        MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 1, 32, patch=2, window=4, levels=8, norm="layer", **FASHION),
+        MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 1, 32, patch=2, window=4, norm="layer", **FASHION),
     ),
     _mst(
         "mst-fashion-strict",
@@ -244,7 +244,7 @@ DEMO = (
         "",
         "demo size, trained by spikeviz: mst-fashion with Eq. 6 and 7 as printed, spikes of the scores weigh the "
         "values, no softmax, no position bias",
-        MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 1, 32, patch=2, window=4, levels=8, softmax=False, **FASHION),
+        MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 1, 32, patch=2, window=4, softmax=False, **FASHION),
     ),
     _mst(
         "mst-fashion-dvs",
@@ -258,8 +258,8 @@ DEMO = (
         "mst-resnet18-fashion",
         176_275,
         "",
-        "demo size, trained by spikeviz: an eighth of the published width, L = 4",
-        CNNConfig("resnet18", 8, 10, 1, 32, levels=4, **FASHION),
+        "demo size, trained by spikeviz: an eighth of the published width",
+        CNNConfig("resnet18", 8, 10, 1, 32, **FASHION),
     ),
     _mst(
         "mst-vgg16-fashion",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from spikeviz.checkpoints import fill, load
-from spikeviz.interventions import HidePatches
+from spikeviz.interventions import HidePatches, Intervention, QuantisationLevels
 from spikeviz.models.spike_mae import SpikeMAE
 from spikeviz.nn.layers import Head
+from spikeviz.probe import Tape
 from spikeviz.simulation import model_name
 from spikeviz.train.recipes import Recipe, Teacher
 
@@ -81,6 +83,28 @@ class Classification:
         if prepared is not None:
             loss = distilled(loss, logits, prepared, self.recipe.teacher)
         return loss, (logits.argmax(-1) == y).sum().item()
+
+
+def in_few_levels(
+    model: nn.Module,
+    x: Float[Tensor, "B C H W"],
+    y: Int[Tensor, " B"],
+    few: Sequence[int],
+    interventions: Sequence[Intervention],
+    generator: torch.Generator,
+) -> Float[Tensor, ""]:
+    """Half the cross-entropy of a quarter of a batch in one of the levels `few` (`Stage.few`).
+
+    Batch normalisation takes its statistics from the whole levels, and these stay as they are: it is run in eval mode.
+    """
+    level = few[int(torch.randint(len(few), (), generator=generator))]
+    seed = int(torch.randint(2**31, (), generator=generator))
+    quarter = max(1, len(y) // 4)
+    model.eval()
+    with Tape((*interventions, QuantisationLevels(level)), keep="", seed=seed).rolling():
+        logits = model(x[:quarter]).mean(0).float()
+    model.train()
+    return 0.5 * cross_entropy(logits, y[:quarter])
 
 
 class Pretraining:

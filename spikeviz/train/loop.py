@@ -33,7 +33,7 @@ from spikeviz.models.spike_mae import SpikeMAE
 from spikeviz.nn.layers import SpikingConv
 from spikeviz.nn.masks import TRAINED, ChannelMask, find_masks
 from spikeviz.probe import Tape
-from spikeviz.train.lessons import Lesson, lesson_of
+from spikeviz.train.lessons import Lesson, in_few_levels, lesson_of
 from spikeviz.train.recipes import Recipe
 from spikeviz.train.review import review
 
@@ -268,6 +268,8 @@ def _epoch(
         # another seed at every step: what is drawn at random is drawn anew
         with Tape(interventions, keep="", seed=recipe.seed * 1_000_003 + step).rolling(), autocast(device):
             loss, correct = lesson.loss(run.model, x, y, prepared)
+            if few := recipe.stage(run.epoch).few:
+                loss = loss + in_few_levels(run.model, x, y, few, interventions, generator)
             if recipe.masks and recipe.stage(run.epoch).temperatures:
                 loss = loss + recipe.masks.penalty * weights_left(masks)
         run.optimizer.zero_grad(set_to_none=True)
