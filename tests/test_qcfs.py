@@ -9,7 +9,7 @@ from published import reference
 
 import spikeviz as sv
 from spikeviz.models.cnn import CNNConfig
-from spikeviz.models.registry import assemble
+from spikeviz.models.registry import assemble, find_spec
 from spikeviz.nn.qcfs import QCFS, ConvertedIF
 
 CASES = {"L16_up2.0": (16, 2.0), "L4_up1.5": (4, 1.5), "L8_up8.0": (8, 8.0)}
@@ -80,10 +80,25 @@ def test_levels_as_an_intervention():
     plain, other, same = (sv.simulate(fine, x, i, keep="*.spike") for i in ((), levels(4), levels(16)))
     built = sv.simulate(coarse, x, keep="*.spike")
     assert torch.equal(other.output, built.output) and torch.equal(same.output, plain.output)
-    assert not torch.equal(other.output, plain.output)
+    assert not torch.equal(other["stem.spike"].values, plain["stem.spike"].values)
     assert all(other[n].scale == built[n].scale and torch.equal(other[n].values, built[n].values) for n in built)
     with pytest.raises(ValueError, match="has nothing to act on"):
         sv.simulate(sv.to_spiking(fine, 4), x, levels(4))
+
+
+@pytest.mark.parametrize("name", ["mst-fashion", "mst-vgg16-fashion"])
+def test_after_one_step_it_knows_what_one_level_tells(name):
+    """The first step of a converted network is its QCFS network in one level, layer by layer."""
+    torch.manual_seed(0)
+    ann = sv.build(name).double().eval()
+    x = torch.rand(2, *find_spec(name).input, dtype=torch.float64)
+    first = sv.simulate(sv.to_spiking(ann, 1), x, keep="*.spike")
+    level = sv.simulate(ann, x, sv.interventions.QuantisationLevels(1), keep="*.spike")
+    assert torch.allclose(first.output, level.output, atol=1e-12)
+    assert (
+        all(torch.equal(first[place].values, level[place].values) for place in first)
+        and first["stem.spike"].values.any()
+    )
 
 
 def test_bad_levels():

@@ -7,11 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 import spikeviz as sv
 from spikeviz.data.catalog import open_data
 from spikeviz.interventions import MaskSpikes
 from spikeviz.metrics.masking import masking_places
+from spikeviz.models.cnn import CNNConfig
+from spikeviz.models.registry import assemble
 from spikeviz.nn.masks import find_masks
 from spikeviz.probe import find_probes
 from spikeviz.train import lessons, loop
@@ -297,6 +300,27 @@ def test_masks_are_drawn_anew_at_every_step(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "Tape", Listening)
     train(masked(), tmp_path, "cpu", progress=False)
     assert len(seeds) == len(set(seeds)) == 3
+
+
+def test_a_quarter_is_also_seen_in_few_levels():
+    """Cross-entropy of the first quarter, levels of (1,); statistics of batch normalisation stay, gradients flow."""
+    torch.manual_seed(0)
+    model = assemble("mst-cnn", CNNConfig("resnet18", 2, 10, 1, 32), "small").train()
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    x, y = torch.rand(8, 1, 32, 32), torch.arange(8)
+    loss = lessons.in_few_levels(model, x, y, (1,), (), torch.Generator().manual_seed(0))
+    logits = sv.simulate(model, x[:2], sv.interventions.QuantisationLevels(1), keep="").output
+    assert loss.item() == pytest.approx(0.5 * cross_entropy(logits, y[:2]).item(), rel=1e-5)
+    assert model.training and all(torch.equal(value, before[name]) for name, value in model.named_buffers())
+    loss.backward()
+    assert model.stem.conv.weight.grad.abs().sum() > 0
+
+
+def test_few_levels_belong_to_a_run():
+    """They change what is learned, and so a run without them does not go on with them."""
+    plain = Recipe("qcfs", "mst-resnet18-fashion", "fashion", stages=(Stage(1),))
+    few = replace(plain, stages=(Stage(1, few=(1, 2)),))
+    assert plain.identity != few.identity and "few" not in plain.identity
 
 
 def test_distillation_by_hand():
