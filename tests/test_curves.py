@@ -81,7 +81,12 @@ def test_a_curve_of_another_training_is_none(shelf, monkeypatch):
 @pytest.mark.parametrize(("name", "sites"), [("mst-fashion", {"SA", "MLP"}), ("mst-vgg16-fashion", {"convolutions"})])
 def test_against_the_ratio(shelf, monkeypatch, name, sites):
     put(shelf, name, "fashion")
-    for setting, value in {"RATIOS": (0.0, 0.9), "STEPS": (1, 4), "MASKED_STEPS": 4, "SEEDS": 2}.items():
+    for setting, value in {
+        "RATIOS": (0.0, 0.9),
+        "STEPS": (1, 4),
+        "SHOWN": dict.fromkeys(curves.SHOWN, 4),
+        "SEEDS": 2,
+    }.items():
         monkeypatch.setattr(curves, setting, value)
     write_curve("mine", "cpu", progress=False)
     found, ann = find_curve("mine"), sv.load("mine", "cpu")
@@ -101,7 +106,7 @@ def test_against_the_ratio(shelf, monkeypatch, name, sites):
 def test_of_a_student_only_what_it_was_fine_tuned_for(shelf, monkeypatch):
     put(shelf, "mst-fashion", "fashion")
     monkeypatch.setattr(curves, "trained_under", lambda recipe: (MaskSpikes(0.5, at="*.mlp.hidden.spike"),))
-    for setting, value in {"RATIOS": (0.0, 0.9), "MASKED_STEPS": 2, "SEEDS": 2}.items():
+    for setting, value in {"RATIOS": (0.0, 0.9), "SHOWN": dict.fromkeys(curves.SHOWN, 2), "SEEDS": 2}.items():
         monkeypatch.setattr(curves, setting, value)
     write_curve("mine", "cpu", progress=False)
     found = find_curve("mine")

@@ -189,11 +189,11 @@ def simulated(rule=(), name: str = NAME, steps: int = 16) -> sv.Recording:
 @TRAINED_HERE
 def test_the_ratio_moves_spikes_power_and_maps():
     app = opened()
-    assert ratio(app).value == 0.0 < ratio(app).max == 1.0 and "ratio=0.00 T=32 seed=0" in status(app)
+    assert ratio(app).value == 0.0 < ratio(app).max == 1.0 and "ratio=0.00 T=16 seed=0" in status(app)
     assert "×1.00" in words(app) and "Nothing is dropped at ratio 0" in captions(app)
     before = pictures(app)
     sound(ratio(app).set_value(0.5).run())
-    assert "ratio=0.50 T=32 seed=0" in status(app) and pictures(app) != before
+    assert "ratio=0.50 T=16 seed=0" in status(app) and pictures(app) != before
     masked, unmasked = simulated(MaskSpikes(0.5)), simulated()
     table = dropped(masked, [p for p in masking_places(sv.load(NAME)) if p.site != "MLP hidden"])
     assert f"**{table['kept'].sum():,.0f} of {table['sent'].sum():,.0f}** spikes pass" in words(app)
@@ -240,13 +240,13 @@ def test_pills_choose_places():
     assert kinds.value == ["q", "k", "scores"] and blocks.value == [0, 1, 2, 3]
     sound(kinds.set_value(["scores", "q"]).run())
     sound(next(g for g in app.button_group if g.label == "Blocks").set_value([1]).run())
-    assert "ratio=0.50 T=32 sites=q.scores blocks=1 seed=0" in status(app)
+    assert "ratio=0.50 T=16 sites=q.scores blocks=1 seed=0" in status(app)
     assert "at=('blocks.1.attn.q.spike', 'blocks.1.attn.scores')" in app.code[1].value
     assert asked(app, "rsm_sites") == "q.scores" and asked(app, "rsm_blocks") == "1"
     sound(next(g for g in app.button_group if g.label == "Blocks").set_value([]).run())
     assert "A random mask needs one of the blocks at least." in app.warning[0].value and "blocks=1" in status(app)
     press(app, "As trained")
-    assert "ratio=0.00 T=32 seed=0" in status(app) and app.code[1].value.count("MaskSpikes") == 0
+    assert "ratio=0.00 T=16 seed=0" in status(app) and app.code[1].value.count("MaskSpikes") == 0
 
 
 @needs(CNN)
@@ -286,7 +286,7 @@ def test_what_is_held_keeps_its_places():
     sound(next(g for g in app.button_group if g.label == "Sites").set_value(["k"]).run())
     held = asked(app, "rsm_A")
     assert held == "input:0,ratio:0.50,sites:q,blocks:1"
-    assert "A: test image 0, ratio=0.50 T=32 sites=q blocks=1 seed=0." in captions(opened(rsm_A=held))
+    assert "A: test image 0, ratio=0.50 T=16 sites=q blocks=1 seed=0." in captions(opened(rsm_A=held))
 
 
 @TRAINED_HERE
@@ -305,7 +305,7 @@ def test_what_is_held_keeps_its_places():
 def test_bad_addresses_are_one_sentence(name, value, why):
     app = opened(**{name: value})
     assert len(app.warning) == 1 and name in app.warning[0].value and why in app.warning[0].value
-    assert "ratio=0.00 T=32 seed=0" in status(app)
+    assert "ratio=0.00 T=16 seed=0" in status(app)
 
 
 @TRAINED_HERE
@@ -314,7 +314,7 @@ def test_bad_addresses_are_one_sentence(name, value, why):
     [
         ("Distributions (Fig. 3)", "ratio=0.00", "Membrane, BatchNorm · blocks.0.mlp.hidden"),
         ("Accuracy against ratio (Fig. 5)", "ratio=0.50", "Accuracy against ratio, measured now"),
-        ("Masked blocks (Fig. 6)", "ratio=0.75 T=32 blocks=0-1", "Accuracy against masked blocks, measured now"),
+        ("Masked blocks (Fig. 6)", "ratio=0.75 T=16 blocks=0-1", "Accuracy against masked blocks, measured now"),
         ("Where it looks (Fig. 7)", "ratio=0.50", "Spike activation maps · blocks.0.mlp.out"),
         ("Power (Table 3)", "ratio=0.75", "The paper's Table 3, as printed"),
     ],

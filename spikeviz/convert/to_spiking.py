@@ -11,6 +11,7 @@ from spikeviz.models.registry import assemble
 from spikeviz.nn.qcfs import QCFS
 
 MOST = 1024  # time steps
+SHOWN = {"mst": 16, "mst-cnn": 32}  # T at which a family is shown and compared: its demo sizes know enough by then
 
 
 def to_spiking(ann: nn.Module, time_steps: int) -> nn.Module:

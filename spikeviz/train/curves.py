@@ -17,7 +17,7 @@ from tqdm import tqdm
 from spikeviz.cards import CheckpointCard, curve_file, find_card
 from spikeviz.checkpoints import load
 from spikeviz.convert.prune import prune_channels
-from spikeviz.convert.to_spiking import to_spiking
+from spikeviz.convert.to_spiking import SHOWN, to_spiking
 from spikeviz.data.catalog import as_batch, open_data
 from spikeviz.interventions import MaskSpikes
 from spikeviz.metrics import mask_rates, masked_accuracy
@@ -31,7 +31,6 @@ from spikeviz.train.loop import describe
 THRESHOLDS = tuple(n / 20 for n in range(21))
 RATIOS = (0.0, 0.25, 0.5, 0.75, 0.9)
 STEPS = (1, 2, 4, 8, 16, 32, 64)  # T of the converted network, on the whole test split
-MASKED_STEPS = 32  # T at which masks are compared
 AT_ONCE = 512  # samples x steps of a pass: more is no faster, and takes memory
 BLOCKS_AT = 0.75  # ratio of the masks of the first blocks
 SAMPLES, SEEDS = 250, 10  # of a point against the ratio
@@ -45,7 +44,8 @@ def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
     every twentieth of a threshold. Of a QCFS network: accuracy of the converted one against T on the whole test split
     (not of one that was fine-tuned under masks); against the ratio of random masks, at every site or at those that it
     was fine-tuned for; against the number of masked blocks (not of one that was fine-tuned at another ratio); the
-    latter two on the first 250 test samples, 10 seeds, T 32.
+    latter two on the first 250 test samples, 10 seeds,
+    T 16 (a CNN: 32).
 
     Raises:
         ValueError: for an unknown name, or a network that has neither.
@@ -56,7 +56,7 @@ def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
         found: dict[str, Any] = {"kind": "thresholds", "samples": card.samples}
         found["points"] = _thresholds(model, card.data, progress)
     elif any(isinstance(module, QCFS) for module in model.modules()):
-        found = {"kind": "ratios", "samples": SAMPLES, "seeds": SEEDS, "T": MASKED_STEPS}
+        found = {"kind": "ratios", "samples": SAMPLES, "seeds": SEEDS, "T": SHOWN[model.family]}
         found |= _ratios(model, card, progress)
     else:
         raise ValueError(f"{name} has no channel masks and no QCFS: there is no curve of it.")
@@ -97,7 +97,7 @@ def _pruned(model: nn.Module, data: str, threshold: float, progress: bool) -> di
 
 
 def _ratios(model: nn.Module, card: CheckpointCard, progress: bool) -> dict[str, Any]:
-    spiking, places = to_spiking(model, MASKED_STEPS), masking_places(model)
+    spiking, places = to_spiking(model, SHOWN[model.family]), masking_places(model)
     tuned = trained_under(card.recipe)
     points, blocks = [], []
     for site, kinds in SITES.items():
@@ -130,7 +130,7 @@ def _masked(model: nn.Module, data: str, ratio: float, at: Iterable[str], progre
     """Of one ratio at some places: every seed's accuracy, and power."""
     x, y = open_data(data, "test", SAMPLES)
     seeds = range(SEEDS if ratio > 0 else 1)  # without masks all seeds agree
-    rule, batch = MaskSpikes(ratio, at=tuple(at)), AT_ONCE // MASKED_STEPS
+    rule, batch = MaskSpikes(ratio, at=tuple(at)), AT_ONCE // model.time_steps
     runs = masked_accuracy(model, as_batch(x[:]), y, (rule,), seeds, batch)
     title = f"ratio {ratio:g}"
     last = [step for step in tqdm(runs, title, disable=not progress, mininterval=2.0) if step][-1]

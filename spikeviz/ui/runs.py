@@ -28,7 +28,6 @@ WARM = "spikeviz warms up"
 DRAWN = 2.0  # s after which a browser has drawn the start page
 LIVE = 60.0  # ms of a forward pass up to which a slider answers while it is dragged
 MADE = ("patches", "mask", "reconstruction")  # what an autoencoder says beside its spikes
-CONVERTED = 32  # T at which a QCFS network is shown as a spiking one
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +59,7 @@ class Opened:
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the network ...")
 def network(name: str, sha256: str) -> Opened:
-    """A checkpoint, on the best device there is; a QCFS network as the spiking one it becomes at T = 32.
+    """A checkpoint, on the best device there is; a QCFS network as the spiking one it becomes at T = 16 (a CNN: 32).
 
     `sha256` renews the entry where the file was trained anew.
 
@@ -71,6 +70,7 @@ def network(name: str, sha256: str) -> Opened:
 
     import spikeviz as sv
     from spikeviz.cards import find_card
+    from spikeviz.convert.to_spiking import SHOWN
     from spikeviz.data.catalog import as_batch, find_data
     from spikeviz.metrics.firing import spike_layers
     from spikeviz.models.registry import find_spec
@@ -81,7 +81,7 @@ def network(name: str, sha256: str) -> Opened:
     reuse_memory()
     loaded, card = sv.load(name), find_card(name)[0]
     qcfs = any(isinstance(module, QCFS) for module in loaded.modules())
-    model = sv.to_spiking(loaded, CONVERTED) if qcfs else loaded
+    model = sv.to_spiking(loaded, SHOWN[loaded.family]) if qcfs else loaded
     spec, steps = find_spec(card.model), find_data(card.data).steps
     blank = as_batch(torch.zeros(1, *([steps] if steps else []), *spec.input))
     passes = [sv.simulate(model, blank).milliseconds for _ in range(3)]
