@@ -44,8 +44,7 @@ def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
     every twentieth of a threshold. Of a QCFS network: accuracy of the converted one against T on the whole test split
     (not of one that was fine-tuned under masks); against the ratio of random masks, at every site or at those that it
     was fine-tuned for; against the number of masked blocks (not of one that was fine-tuned at another ratio); the
-    latter two on the first 250 test samples, 10 seeds,
-    T 16 (a CNN: 32).
+    latter two on the first 250 test samples, 10 seeds, T 16 (a CNN: 32).
 
     Raises:
         ValueError: for an unknown name, or a network that has neither.
