@@ -272,7 +272,7 @@ RECIPES: dict[str, Recipe] = {
         *(_events(f"e-spikeformer-fashion-dvs-d{d}", "fashion-dvs-4", (Stage(10),)) for d in (1, 4)),
         _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(4),), 50_000),
         _qcfs("mst-fashion", IN_FEW_LEVELS),
-        *(_qcfs(f"mst-fashion-{form}", (Stage(3),)) for form in ("layernorm", "strict")),
+        *(_qcfs(f"mst-fashion-{form}", (Stage(2),)) for form in ("layernorm", "strict")),
         _qcfs("mst-resnet18-fashion", IN_FEW_LEVELS),
         _qcfs("mst-vgg16-fashion", QCFS),
         *(_student("mst-fashion", ratio, few=FEW) for ratio in (50, 75)),
