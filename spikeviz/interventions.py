@@ -212,11 +212,9 @@ class QuantisationLevels(Intervention):
     """
 
     title: ClassVar[str] = "Quantisation levels"
-    source: ClassVar[str] = "Masked Spiking Transformer, sec. 3.1, Eq. 5"
+    source: ClassVar[str] = "Masked Spiking Transformer, sec. 3.2; Bu et al., ICLR 2022"
 
-    L: int = bounded(
-        1, 255, 1, "How many steps an activation rises in, from 0 to its threshold.", slider=(1, 32), whole=True
-    )
+    L: int = bounded(1, 255, 1, "How many steps an activation rises in, from 0 to its threshold.", whole=True)
 
     @classmethod
     def possible(cls, model: nn.Module) -> bool:

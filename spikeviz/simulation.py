@@ -89,10 +89,11 @@ def model_name(model: nn.Module) -> str:
 def reuse_memory() -> None:
     """Let this process keep the memory that a run frees for the next one (glibc; elsewhere nothing happens).
 
-    By default large blocks go back to the system, which hands them out again page by page: of a converted network of
-    32 steps that takes more than half of a run. Called by the app and by the command, never by importing the library.
+    By default large blocks go back to the system, which hands them out again page by page: with the large
+    arrays of a converted network that can take longer than the arithmetic. Called by the app and by the commands
+    `train` and `curve`, never by importing the library.
     """
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError, TypeError):  # no mallopt, or (Windows) no library of the process
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_MAX, 0)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

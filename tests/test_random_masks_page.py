@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +20,7 @@ from spikeviz.metrics import SPIKES
 from spikeviz.metrics.dropped import dropped, membrane, passed, sent
 from spikeviz.metrics.masking import masking_places
 from spikeviz.places import house
-from spikeviz.ui import conversion, random_masks, sites, sweeps
+from spikeviz.ui import conversion, random_masks, ratios, sites, sweeps
 from spikeviz.ui.experiment import Experiment
 
 NAME, CNN, EVENTS = "mst-fashion", "mst-vgg16-fashion", "mst-fashion-dvs"
@@ -361,3 +363,12 @@ def test_the_masks_of_a_student_in_words():
     under = repr((MaskSpikes(0.5, at=("*.mlp.hidden.spike",)),))
     card = sv.CheckpointCard("a", "b", "c", 0.5, 1, "", 0, "", "", "", {}, {"as_trained": {"under": under}})
     assert random_masks.tuned_under(card) == "ratio 0.5 at MLP hidden"
+
+
+def test_curves_of_different_length_say_so():
+    """An MST is compared at another T than a CNN, and the caption says which."""
+    lab = SimpleNamespace(now=SimpleNamespace(samples="test images"))
+    curve = {"command": "spikeviz curve a", "samples": 250, "data": "fashion", "seeds": 10, "device": "CPU, 1 thread"}
+    curves = {"a": curve | {"T": 16}, "b": curve | {"T": 32}, "c": curve | {"T": 32}}
+    assert "T = 16 (a), 32 (b, c), CPU" in ratios.precomputed(lab, dict.fromkeys("abc"), curves)
+    assert "T = 32, CPU" in ratios.precomputed(lab, dict.fromkeys("bc"), curves)

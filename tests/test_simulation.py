@@ -5,6 +5,7 @@ import dataclasses
 import re
 import threading
 from collections import OrderedDict
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -444,3 +445,20 @@ def test_both_orders_of_attention_give_the_same_bits(dtype, scale, device):
     # edited scores act alike in both orders
     masked = [sv.simulate(m, x, MaskSpikes(0.5, at="*.attn.scores"), keep="", seed=1) for m in (first, second)]
     assert torch.equal(masked[0].output, masked[1].output) and differs(masked[0], expected)
+
+
+@pytest.mark.parametrize("error", [OSError, AttributeError, TypeError])
+def test_memory_is_reused_only_where_the_system_can(monkeypatch, error):
+    """Without a mallopt nothing happens; with one, both settings are made."""
+    from spikeviz import simulation
+
+    made = []
+    monkeypatch.setattr(simulation.ctypes, "CDLL", lambda _: SimpleNamespace(mallopt=lambda *a: made.append(a)))
+    simulation.reuse_memory()
+    assert made == [(-4, 0), (-1, 2**31 - 1)]
+
+    def none(_):
+        raise error
+
+    monkeypatch.setattr(simulation.ctypes, "CDLL", none)
+    simulation.reuse_memory()

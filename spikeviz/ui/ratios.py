@@ -113,9 +113,13 @@ def precomputed(lab: Lab, points: dict, curves: dict) -> str:
     """Where curves are from: commands, samples, seeds, T, device."""
     one = curves[next(iter(points))]
     others = ", and so for the others" if len(points) > 1 else ""
+    by_steps: dict[int, list[str]] = {}
+    for name in points:
+        by_steps.setdefault(curves[name]["T"], []).append(name)
+    steps = ", ".join(f"{t} ({', '.join(names)})" if len(by_steps) > 1 else str(t) for t, names in by_steps.items())
     return (
         f"Precomputed by `{one['command']}`{others}: the first {one['samples']:,} {lab.now.samples} of {one['data']}, "
-        f"{one['seeds']} seeds (mean ± standard deviation), T = {one['T']}, {one['device']}."
+        f"{one['seeds']} seeds (mean ± standard deviation), T = {steps}, {one['device']}."
     )
 
 
