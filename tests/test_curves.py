@@ -106,12 +106,21 @@ def test_against_the_ratio(shelf, monkeypatch, name, sites):
 def test_of_a_student_only_what_it_was_fine_tuned_for(shelf, monkeypatch):
     put(shelf, "mst-fashion", "fashion")
     monkeypatch.setattr(curves, "trained_under", lambda recipe: (MaskSpikes(0.5, at="*.mlp.hidden.spike"),))
-    for setting, value in {"RATIOS": (0.0, 0.9), "SHOWN": dict.fromkeys(curves.SHOWN, 2), "SEEDS": 2}.items():
+    for setting, value in {
+        "RATIOS": (0.0, 0.9),
+        "MASKED_STEPS": (1, 2),
+        "SHOWN": dict.fromkeys(curves.SHOWN, 2),
+        "SEEDS": 2,
+    }.items():
         monkeypatch.setattr(curves, setting, value)
     write_curve("mine", "cpu", progress=False)
     found = find_curve("mine")
     assert [point["site"] for point in found["points"]] == ["MLP", "MLP"]
-    assert found["blocks"] == found["steps"] == []
+    assert found["blocks"] == []
+    x, y = sv.load_data("fashion", "test", SAMPLES)
+    masked = sv.simulate(sv.to_spiking(sv.load("mine", "cpu"), 2), x, MaskSpikes(0.5, at="*.mlp.hidden.spike"))
+    right = (masked.logits_per_step.cumsum(0).argmax(-1) == y).float().mean(-1).tolist()
+    assert [point["accuracy"] for point in found["steps"]] == pytest.approx(right)  # under the masks it learned with
 
 
 def test_a_network_without_either_has_no_curve(shelf):

@@ -7,7 +7,7 @@ answers only while the checkpoint is the one it was computed of.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from spikeviz.checkpoints import load
 from spikeviz.convert.prune import prune_channels
 from spikeviz.convert.to_spiking import SHOWN, to_spiking
 from spikeviz.data.catalog import as_batch, open_data
-from spikeviz.interventions import MaskSpikes
+from spikeviz.interventions import Intervention, MaskSpikes
 from spikeviz.metrics import mask_rates, masked_accuracy
 from spikeviz.metrics.masking import CONVOLUTION, masking_places
 from spikeviz.nn.masks import find_masks
@@ -31,6 +31,7 @@ from spikeviz.train.loop import describe
 THRESHOLDS = tuple(n / 20 for n in range(21))
 RATIOS = (0.0, 0.25, 0.5, 0.75, 0.9)
 STEPS = (1, 2, 4, 8, 16, 32, 64)  # T of the converted network, on the whole test split
+MASKED_STEPS = STEPS[:5]  # of one that was fine-tuned under masks, under these
 AT_ONCE = 512  # samples x steps of a pass: more is no faster, and takes memory
 BLOCKS_AT = 0.75  # ratio of the masks of the first blocks
 SAMPLES, SEEDS = 250, 10  # of a point against the ratio
@@ -42,9 +43,9 @@ def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
 
     Of a network with channel masks: accuracy on the whole test split, parameters and energy of the pruned network at
     every twentieth of a threshold. Of a QCFS network: accuracy of the converted one against T on the whole test split
-    (not of one that was fine-tuned under masks); against the ratio of random masks, at every site or at those that it
-    was fine-tuned for; against the number of masked blocks (not of one that was fine-tuned at another ratio); the
-    latter two on the first 250 test samples, 10 seeds, T 16 (a CNN: 32).
+    (of one that was fine-tuned under masks: under these, up to T 16); against the ratio of random masks, at every site
+    or at those that it was fine-tuned for; against the number of masked blocks (not of one that was fine-tuned at
+    another ratio); the latter two on the first 250 test samples, 10 seeds, T 16 (a CNN: 32).
 
     Raises:
         ValueError: for an unknown name, or a network that has neither.
@@ -109,20 +110,22 @@ def _ratios(model: nn.Module, card: CheckpointCard, progress: bool) -> dict[str,
                       for n in range(1, 1 + len({place.block for place in places}))]  # fmt: skip
             blocks = [{"blocks": n} | _masked(spiking, card.data, BLOCKS_AT, at, progress)
                       for n, at in enumerate(firsts, 1)]  # fmt: skip
-    return {"points": points, "blocks": blocks, "steps": [] if tuned else _steps(model, card.data, progress)}
+    return {"points": points, "blocks": blocks, "steps": _steps(model, card.data, tuned, progress)}
 
 
-def _steps(model: nn.Module, data: str, progress: bool) -> list[dict[str, Any]]:
+def _steps(model: nn.Module, data: str, tuned: Sequence[Intervention], progress: bool) -> list[dict[str, Any]]:
     """Of every T: the first T steps of the longest run, since nothing flows back in time."""
-    spiking = to_spiking(model, max(STEPS))
+    shown = MASKED_STEPS if tuned else STEPS
+    spiking = to_spiking(model, max(shown))
     x, y = open_data(data, "test")
-    right = dict.fromkeys(STEPS, 0)
-    batch = AT_ONCE // max(STEPS)
-    for start in tqdm(range(0, len(x), batch), f"T {max(STEPS)}", disable=not progress, mininterval=2.0):
-        sums = simulate(spiking, as_batch(x[start : start + batch]), keep="").logits_per_step.cumsum(0).cpu()
-        for steps in STEPS:
+    right = dict.fromkeys(shown, 0)
+    batch = AT_ONCE // max(shown)
+    for start in tqdm(range(0, len(x), batch), f"T {max(shown)}", disable=not progress, mininterval=2.0):
+        part = as_batch(x[start : start + batch])
+        sums = simulate(spiking, part, tuned, keep="", seed=start).logits_per_step.cumsum(0).cpu()
+        for steps in shown:
             right[steps] += (sums[steps - 1].argmax(-1) == y[start : start + batch]).sum().item()
-    return [{"T": steps, "accuracy": right[steps] / len(x), "samples": len(x)} for steps in STEPS]
+    return [{"T": steps, "accuracy": right[steps] / len(x), "samples": len(x)} for steps in shown]
 
 
 def _masked(model: nn.Module, data: str, ratio: float, at: Iterable[str], progress: bool) -> dict[str, Any]:

@@ -168,17 +168,19 @@ def against_steps(lab: Lab) -> None:
     from spikeviz.figures.chart import Rule
     from spikeviz.figures.masking import accuracy_chart
 
-    card = lab.now.card
-    curves = _curves([card])
-    steps = _points([card], curves, "steps")
+    group = family(lab.now.card, NETWORKS.names())
+    curves, base = _curves(group), group[0]
+    steps = _points(group, curves, "steps")
     own = {name: [point | {"mean": point["accuracy"]} for point in points] for name, points in steps.items()}
     if own:
-        curve = curves[card.name]
+        one = curves[next(iter(own))]
+        fine = "".join(f"; {c.name} under {tuned_under(c)}" for c in group if c.name in own and c is not base)
+        others = ", and so for the others" if len(own) > 1 else ""
         lab.figure(
-            accuracy_chart("Accuracy against T", "T", own, rules=[Rule(card.accuracy, f"QCFS {card.accuracy:.3f}")]),
-            f"Without masks. Precomputed by `{curve['command']}`: {own[card.name][0]['samples']:,} {lab.now.samples} "
-            f"of {curve['data']}, {curve['device']}. Dashed: the QCFS network, by its card. Markers of the paper's "
-            "figure are other networks on other data.",
+            accuracy_chart("Accuracy against T", "T", own, rules=[Rule(base.accuracy, f"QCFS {base.accuracy:.3f}")]),
+            f"Without masks{fine}. Precomputed by `{one['command']}`{others}: {one['steps'][0]['samples']:,} "
+            f"{lab.now.samples} of {one['data']}, {one['device']}. Dashed: {base.name} as QCFS network, by its card. "
+            "Markers of the paper's figure are other networks on other data.",
             FIG_1, alt=sweeps.said(own, "T"),
         )  # fmt: skip
     others = tuple(i for i in lab.now.experiment.interventions if not isinstance(i, TimeSteps))
