@@ -53,9 +53,9 @@ def verdict(table: pd.DataFrame) -> str:
     """What the two curves say, in words."""
     sparse, ordinary = table["sparse"], table["ordinary"]
     stays = (
-        "at no hidden place any layer fires" if not sparse.any() else f"up to {sparse.max():.0%} of hidden places fire"
+        "no layer fires at a hidden place" if not sparse.any() else f"up to {sparse.max():.0%} of hidden places fire"
     )
-    grows = f"{ordinary.iloc[0]:.0%} of them fire in the first layer, {ordinary.iloc[-1]:.0%} in the last"
+    grows = f"{ordinary.iloc[0]:.0%} of hidden places fire in the first layer, {ordinary.iloc[-1]:.0%} in the last"
     lost = table["layer"][ordinary.eq(1)[::-1].cummin()[::-1]]  # of the layers at the end where every place fires
     gone = f"; from {lost.iloc[0]} on nothing of the mask is left" if len(lost) else ""
     first, last = ordinary.iloc[0], ordinary.iloc[-1]
