@@ -353,10 +353,19 @@ def test_what_was_not_computed_is_a_sentence(monkeypatch):
 
 
 @TRAINED_HERE
-def test_half_of_a_figure_is_called_so():
-    card = next(card for card in sv.list_checkpoints() if card.name == NAME)
-    if conversion.partner(card) is None:
-        assert "There is no network like mst-fashion with LayerNorm here" in captions(opened(rsm_part="distributions"))
+def test_half_of_a_figure_is_called_so(monkeypatch):
+    monkeypatch.setattr(conversion, "partner", lambda card: None)
+    assert "There is no network like mst-fashion with LayerNorm here" in captions(opened(rsm_part="distributions"))
+
+
+@needs(NAME, "mst-fashion-layernorm")
+def test_both_normalisations_stand_side_by_side():
+    """They were not trained alike, and the captions say how each was."""
+    app = opened(rsm_part="distributions")
+    for name, norm in ((NAME, "BatchNorm"), ("mst-fashion-layernorm", "LayerNorm")):
+        card = next(card for card in sv.list_checkpoints() if card.name == name)
+        said = f"{name}, trained for {card.training['epochs']} epochs (QCFS {card.accuracy:.3f})"
+        assert said in captions(app) and f"Membrane, {norm}" in words(app)
 
 
 def test_the_masks_of_a_student_in_words():
