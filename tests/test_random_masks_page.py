@@ -14,6 +14,7 @@ from test_mst import make
 from test_pages import charts, number_field, numbers, pictures, press, sound, status
 
 import spikeviz as sv
+from spikeviz.cards import find_curve
 from spikeviz.figures import masking as figures
 from spikeviz.figures.paper import FORMATS, export
 from spikeviz.metrics import SPIKES
@@ -366,6 +367,19 @@ def test_both_normalisations_stand_side_by_side():
         card = next(card for card in sv.list_checkpoints() if card.name == name)
         said = f"{name}, trained for {card.training['epochs']} epochs (QCFS {card.accuracy:.3f})"
         assert said in captions(app) and f"Membrane, {norm}" in words(app)
+
+
+@needs(NAME, "mst-fashion-rsm75")
+def test_a_student_stands_beside_its_teacher_under_its_masks():
+    """Accuracy against T of both, and in which of the two spikes are dropped."""
+    app = opened(rsm_part="conversion")
+    curve = find_curve("mst-fashion-rsm75")
+    drawn = next(c for c in charts(app) if {NAME, "mst-fashion-rsm75"} <= {line.get("name") for line in c["data"]})
+    line = next(line for line in drawn["data"] if line.get("name") == "mst-fashion-rsm75")
+    assert list(numbers(line["y"])) == pytest.approx([point["accuracy"] for point in curve["steps"]])
+    assert "Without masks; " in captions(app) and "; mst-fashion-rsm75 under ratio 0.75 at q, k, scores" in captions(
+        app
+    )
 
 
 def test_the_masks_of_a_student_in_words():

@@ -101,7 +101,11 @@ def test_ordinary_convolutions_fill_the_mask(firing):
 @pytest.mark.parametrize(
     ("sparse", "ordinary", "words"),
     [
-        ([0, 0, 0], [0.5, 1, 1], ["no layer fires at a hidden place", "50% of hidden places fire", "100%", "from b on nothing"]),
+        (
+            [0, 0, 0],
+            [0.5, 1, 1],
+            ["no layer fires at a hidden place", "50% of hidden places fire", "100%", "from b on nothing"],
+        ),
         ([0, 0.2, 0], [0.5, 1, 0.9], ["up to 20% of hidden places", "90% in the last. The"]),
     ],
 )

@@ -132,8 +132,8 @@ def _pair(lab: Lab, run: Run, name: str) -> None:
             lab.figure(
                 histogram(dict(zip(names, values, strict=True)), title, x, ends),
                 f"{words}: {run.card.name}, trained for {run.card.training.get('epochs', '?')} epochs (QCFS "
-                f"{run.card.accuracy:.3f}), this input, {len(values[0]):,} neurons, T = {steps}, without masks. The two "
-                f"outlines share {shared:.0%} of their area; what lies outside is counted at the ends.",
+                f"{run.card.accuracy:.3f}), this input, {len(values[0]):,} neurons, T = {steps}, without masks. The "
+                f"two outlines share {shared:.0%} of their area; what lies outside is counted at the ends.",
                 FIG_3, term="QCFS", alt=f"{title}: the histograms of QCFS and spikes share {shared:.0%}",
             )  # fmt: skip
 

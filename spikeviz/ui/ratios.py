@@ -34,19 +34,22 @@ def accuracy(lab: Lab) -> None:
     for number, (group, site) in enumerate(panels):
         with columns[number % 2]:
             _panel(lab, group, curves, site)
-    alone = [group[0].name for group in groups if len(group) == 1]
-    if alone:
-        st.caption(f"No network fine-tuned under masks is here of {', '.join(alone)}: only the one before is drawn.")
+    if len(groups[0]) == 1:
+        st.caption(f"No network fine-tuned under masks is here of {groups[0][0].name}: only the one before is drawn.")
     _against_ratio(lab)
     _against_blocks(lab, curves)
 
 
 def _groups(lab: Lab) -> list[list[CheckpointCard]]:
-    """The networks of this data set by model: those of the present model first, each with its students behind it."""
+    """The networks of this data set by model: those of the present model first, each with its students behind it.
+
+    A model without students is left out unless it is the present one: curves are about before and after fine-tuning.
+    """
     names = NETWORKS.names()
     alike = [card for card in names.values() if card.data == lab.now.card.data]
     models = dict.fromkeys([lab.now.card.model, *(card.model for card in alike)])
-    return [family(next(card for card in alike if card.model == model), names) for model in models]
+    groups = [family(next(card for card in alike if card.model == model), names) for model in models]
+    return [groups[0], *(group for group in groups[1:] if len(group) > 1)]
 
 
 def _curves(wanted: Sequence[CheckpointCard]) -> dict[str, dict[str, Any]]:
