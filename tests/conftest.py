@@ -18,6 +18,18 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def seeded_file():
+    """What a file draws depends on no other file that ran before it."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def seeded(seeded_file):
+    """What a test draws depends on no other test."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(params=DEVICES)
 def device(request):
     return torch.device(request.param)

@@ -10,6 +10,13 @@ from visits import CANVAS, STATUS, as_spikeviz, drawn, settle, slider
 
 ROUNDS = 24
 
+
+@pytest.fixture(scope="module", autouse=True)
+def somebody_reads(request):
+    if request.config.getoption("capture") != "no":
+        pytest.skip("it prints how long one waits, and nobody would see it: run it with -s")
+
+
 # Resolves with the milliseconds from a key press to the moment the canvas has drawn something else.
 WATCH = """(canvas) => new Promise((done) => {
   const before = canvas.dataset.drawn;
