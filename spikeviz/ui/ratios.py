@@ -177,7 +177,9 @@ def against_steps(lab: Lab) -> None:
     own = {name: [point | {"mean": point["accuracy"]} for point in points] for name, points in steps.items()}
     if own:
         one = curves[next(iter(own))]
-        fine = "".join(f"; {c.name} under {tuned_under(c)}" for c in group if c.name in own and c is not base)
+        fine = "".join(
+            f"; {c.name} under {tuned_under(c)}" for c in group if c.name in own and "as_trained" in c.measured
+        )
         others = ", and so for the others" if len(own) > 1 else ""
         lab.figure(
             accuracy_chart("Accuracy against T", "T", own, rules=[Rule(base.accuracy, f"QCFS {base.accuracy:.3f}")]),
