@@ -377,9 +377,8 @@ def test_a_student_stands_beside_its_teacher_under_its_masks():
     drawn = next(c for c in charts(app) if {NAME, "mst-fashion-rsm75"} <= {line.get("name") for line in c["data"]})
     line = next(line for line in drawn["data"] if line.get("name") == "mst-fashion-rsm75")
     assert list(numbers(line["y"])) == pytest.approx([point["accuracy"] for point in curve["steps"]])
-    assert "Without masks; " in captions(app) and "; mst-fashion-rsm75 under ratio 0.75 at q, k, scores" in captions(
-        app
-    )
+    said = captions(app)
+    assert "Without masks; " in said and "; mst-fashion-rsm75 under ratio 0.75 at q, k, scores" in said
 
 
 def test_the_masks_of_a_student_in_words():
