@@ -32,6 +32,7 @@ from spikeviz.models.registry import build
 from spikeviz.models.spike_mae import SpikeMAE
 from spikeviz.nn.layers import SpikingConv
 from spikeviz.nn.masks import TRAINED, ChannelMask, find_masks
+from spikeviz.nn.qcfs import QCFS
 from spikeviz.probe import Tape
 from spikeviz.train.lessons import Lesson, in_few_levels, lesson_of
 from spikeviz.train.recipes import Recipe
@@ -71,6 +72,14 @@ def amplify(model: nn.Module, gain: float) -> None:
         if isinstance(layer, SpikingConv) and gain != 1.0:
             layer.norm.weight.mul_(gain)
             layer.norm.bias.mul_(gain)
+
+
+@torch.no_grad()
+def set_thresholds(model: nn.Module, threshold: float) -> None:
+    """Let all thresholds of a QCFS network start from `threshold`, in place."""
+    for neuron in model.modules():
+        if isinstance(neuron, QCFS):
+            neuron.threshold.fill_(threshold)
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:
@@ -183,6 +192,8 @@ def train(
         )
     torch.manual_seed(recipe.seed)
     model = build(recipe.model).to(where).train()
+    if recipe.threshold is not None:
+        set_thresholds(model, recipe.threshold)
     lesson = lesson_of(recipe, model)
     masks = [mask.value for mask in find_masks(model).values()]
     others = [p for p in model.parameters() if not any(p is value for value in masks)]
