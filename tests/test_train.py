@@ -16,6 +16,7 @@ from spikeviz.metrics.masking import masking_places
 from spikeviz.models.cnn import CNNConfig
 from spikeviz.models.registry import assemble
 from spikeviz.nn.masks import find_masks
+from spikeviz.nn.qcfs import QCFS, START
 from spikeviz.probe import find_probes
 from spikeviz.train import lessons, loop
 from spikeviz.train.evaluate import accuracy, ship
@@ -321,6 +322,22 @@ def test_few_levels_belong_to_a_run():
     plain = Recipe("qcfs", "mst-resnet18-fashion", "fashion", stages=(Stage(1),))
     few = replace(plain, stages=(Stage(1, few=(1, 2)),))
     assert plain.identity != few.identity and "few" not in plain.identity
+
+
+def test_thresholds_start_where_a_recipe_says(tmp_path, monkeypatch):
+    """All of them, before the first step; and they belong to a run."""
+    seen = []
+    monkeypatch.setattr(loop, "lesson_of", lambda *run: seen.append(thresholds(run[1])) or lessons.lesson_of(*run))
+    plain = Recipe("qcfs", "mst-resnet18-fashion", "fashion", "train-10k", stages=(Stage(1),), limit=2, batch=2)
+    low = replace(plain, threshold=0.75)
+    for recipe, folder in ((plain, tmp_path / "plain"), (low, tmp_path / "low")):
+        train(recipe, folder, "cpu", progress=False)
+    assert [set(found) for found in seen] == [{START}, {0.75}] and len(seen[1]) == 17
+    assert plain.identity != low.identity and "threshold" not in plain.identity
+
+
+def thresholds(model):
+    return [layer.threshold.item() for layer in model.modules() if isinstance(layer, QCFS)]
 
 
 def test_distillation_by_hand():

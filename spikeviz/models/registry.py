@@ -247,6 +247,13 @@ DEMO = (
         MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 1, 32, patch=2, window=4, softmax=False, **FASHION),
     ),
     _mst(
+        "mst-cifar10",
+        355_623,
+        "",
+        "demo size, trained by spikeviz: mst-fashion for three colours",
+        MSTConfig(32, (1, 2, 1), (2, 4, 8), 10, 3, 32, patch=2, window=4, **CIFAR10),
+    ),
+    _mst(
         "mst-fashion-dvs",
         356_250,
         "",

@@ -279,6 +279,7 @@ RECIPES: dict[str, Recipe] = {
         _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(4),), 50_000),
         _qcfs("mst-fashion", IN_FEW_LEVELS),
         *(_qcfs(f"mst-fashion-{form}", (Stage(2),)) for form in ("layernorm", "strict")),
+        _qcfs("mst-cifar10", QCFS, "cifar10-jpeg", 50_000, threshold=LOW),
         _qcfs("mst-resnet18-fashion", QCFS, threshold=LOW),
         _qcfs("mst-vgg16-fashion", QCFS, threshold=LOW),
         _mst_student(50),
