@@ -142,7 +142,7 @@ def test_stages_are_epochs_under_interventions():
 
 def test_a_stage_begins_with_its_gain():
     recipe = replace(TINY, stages=(Stage(2, ONE_STEP), Stage(2, gain=2.0)))
-    assert [recipe.gain(e) for e in range(4)] == [1.0, 1.0, 2.0, 1.0]
+    assert [stage and stage.gain for stage in map(recipe.begins, range(4))] == [1.0, None, 2.0, None]
 
 
 def test_gain_makes_the_first_step_that_of_the_one_step_network():
@@ -324,20 +324,27 @@ def test_few_levels_belong_to_a_run():
     assert plain.identity != few.identity and "few" not in plain.identity
 
 
-def test_thresholds_start_where_a_recipe_says(tmp_path, monkeypatch):
-    """All of them, before the first step; and they belong to a run."""
-    seen = []
-    monkeypatch.setattr(loop, "lesson_of", lambda *run: seen.append(thresholds(run[1])) or lessons.lesson_of(*run))
-    plain = Recipe("qcfs", "mst-resnet18-fashion", "fashion", "train-10k", stages=(Stage(1),), limit=2, batch=2)
-    low = replace(plain, threshold=0.75)
-    for recipe, folder in ((plain, tmp_path / "plain"), (low, tmp_path / "low")):
-        train(recipe, folder, "cpu", progress=False)
-    assert [set(found) for found in seen] == [{START}, {0.75}] and len(seen[1]) == 17
-    assert plain.identity != low.identity and "threshold" not in plain.identity
+def test_thresholds_are_lowered_before_a_stage(tmp_path, monkeypatch):
+    """All of them, before the first epoch of the stage and no other; and the factor belongs to a run."""
+    factors, real = [], loop.lower
+    monkeypatch.setattr(loop, "lower", lambda model, factor: factors.append(factor) or real(model, factor))
+    plain = Recipe(
+        "qcfs", "mst-resnet18-fashion", "fashion", "train-10k", lr=1e-9, final_lr=1e-9, limit=2, batch=2,
+        stages=(Stage(1), Stage(2)),
+    )  # fmt: skip
+    low = replace(plain, stages=(Stage(1), Stage(2, lower=0.6)))
+    model = train(low, tmp_path / "low", "cpu", progress=False)
+    thresholds = [layer.threshold.item() for layer in model.modules() if isinstance(layer, QCFS)]
+    assert factors == [1.0, 0.6] and len(thresholds) == 17
+    assert thresholds == pytest.approx([0.6 * START] * 17, rel=1e-4)
+    assert plain.identity != low.identity and "lower" not in plain.identity
 
 
-def thresholds(model):
-    return [layer.threshold.item() for layer in model.modules() if isinstance(layer, QCFS)]
+def test_only_qcfs_is_lowered():
+    model = sv.build("spikformer-fashion")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    loop.lower(model, 0.5)
+    assert same(before, weights(model))
 
 
 def test_distillation_by_hand():

@@ -75,11 +75,11 @@ def amplify(model: nn.Module, gain: float) -> None:
 
 
 @torch.no_grad()
-def set_thresholds(model: nn.Module, threshold: float) -> None:
-    """Let all thresholds of a QCFS network start from `threshold`, in place."""
+def lower(model: nn.Module, factor: float) -> None:
+    """Multiply the thresholds of a QCFS network by `factor`, in place."""
     for neuron in model.modules():
         if isinstance(neuron, QCFS):
-            neuron.threshold.fill_(threshold)
+            neuron.threshold.mul_(factor)
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:
@@ -192,8 +192,6 @@ def train(
         )
     torch.manual_seed(recipe.seed)
     model = build(recipe.model).to(where).train()
-    if recipe.threshold is not None:
-        set_thresholds(model, recipe.threshold)
     lesson = lesson_of(recipe, model)
     masks = [mask.value for mask in find_masks(model).values()]
     others = [p for p in model.parameters() if not any(p is value for value in masks)]
@@ -257,7 +255,9 @@ def _epoch(
 ) -> dict[str, Any] | None:
     """One pass over the data; the epoch's line of the log, or None if it was stopped."""
     interventions = recipe.interventions(run.epoch)
-    amplify(run.model, recipe.gain(run.epoch))
+    if begun := recipe.begins(run.epoch):
+        amplify(run.model, begun.gain)
+        lower(run.model, begun.lower)
     generator = torch.Generator().manual_seed(recipe.seed * 100_003 + run.epoch)
     masks = find_masks(run.model)
     total, right, seen = 0.0, 0, 0
