@@ -10,7 +10,7 @@ import streamlit as st
 from spikeviz.interventions import MaskChannels
 from spikeviz.ui import cards, jobs, runs
 from spikeviz.ui.experiment import remember, shown, taken
-from spikeviz.ui.masks import SEC, all_kept, choose_layer, kept, masked_layer, others, spikes, threshold
+from spikeviz.ui.masks import SEC, all_kept, choose_layer, kept, masked_layer, others, spikes
 from spikeviz.ui.viewer import chosen_neuron
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def channels(lab: Lab) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         lab.figure(
-            strength_and_rate(table, threshold(lab.now), neuron[0], f"Channels of {layer}, this input"),
+            strength_and_rate(table, lab.now.threshold, neuron[0], f"Channels of {layer}, this input"),
             "A dot is a channel: how strong its mask is, and how much it fires on this input with all channels kept. "
             f"The dashed lines are the threshold and the rate of channel {neuron[0]}.",
             SEC, term="firing rate",
@@ -126,7 +126,7 @@ def _draw(lab: Lab, layer: str, chosen: int, y: Tensor, rates: dict[str, Tensor]
     left, right = st.columns(2, gap="large")
     with left:
         cards.figure(
-            strength_and_rate(tables[layer], threshold(lab.now), chosen, f"Channels of {layer}, test samples"),
+            strength_and_rate(tables[layer], lab.now.threshold, chosen, f"Channels of {layer}, test samples"),
             f"The first {len(labels):,} {lab.now.samples} of {lab.now.card.data}, all channels kept, {job.seconds:.0f} "
             "s.",
             page=f"{lab.page}_over", files=job.over,

@@ -35,6 +35,15 @@ class Run:
         return f"test {find_data(self.card.data).sample}s"
 
     @property
+    def threshold(self) -> float:
+        """Of channel masks: what is intervened, else the one they were trained at."""
+        from spikeviz.interventions import MaskChannels
+        from spikeviz.nn.masks import TRAINED
+
+        found = [i.threshold for i in self.experiment.interventions if isinstance(i, MaskChannels)]
+        return found[0] if found else TRAINED
+
+    @property
     def film(self) -> Film:
         """All spikes, for the viewer."""
         from spikeviz.data.catalog import find_data

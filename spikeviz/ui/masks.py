@@ -10,7 +10,6 @@ import streamlit as st
 
 from spikeviz.cards import find_card
 from spikeviz.interventions import MaskChannels
-from spikeviz.nn.masks import TRAINED
 from spikeviz.ui import controls, opening
 from spikeviz.ui.experiment import Networks, remember, shown, taken
 from spikeviz.ui.glossary import help_for
@@ -59,12 +58,6 @@ def first(layers: Sequence[str]) -> str:
     return next((name for name in layers if name.endswith(".attn.q")), layers[0])
 
 
-def threshold(run: Run) -> float:
-    """As the run has it."""
-    found = [i.threshold for i in run.experiment.interventions if isinstance(i, MaskChannels)]
-    return found[0] if found else TRAINED
-
-
 def others(run: Run) -> tuple[Intervention, ...]:
     """What is intervened beside the threshold."""
     return tuple(i for i in run.experiment.interventions if not isinstance(i, MaskChannels))
@@ -76,7 +69,7 @@ def keeps(lab: Lab) -> None:
     from spikeviz.metrics import parameters_left
     from spikeviz.metrics.masks import REST
 
-    own = threshold(lab.now)
+    own = lab.now.threshold
     left = parameters_left(lab.now.opened.model, own)
     share = left["left"].sum() / left["parameters"].sum()
     st.markdown(
@@ -101,7 +94,7 @@ def values(lab: Lab) -> None:
     from spikeviz.figures.masks import rate_bars, strengths
     from spikeviz.metrics import mask_rates, mask_values
 
-    model, own = lab.now.opened.model, threshold(lab.now)
+    model, own = lab.now.opened.model, lab.now.threshold
     learned, rates = mask_values(model), mask_rates(model, own)
     layer, mask = masked_layer(lab)
     near = int((learned["strength"] - own).abs().le(NEAR).sum())
@@ -178,7 +171,7 @@ def kept(lab: Lab, mask: str) -> np.ndarray:
     """Which channels a mask keeps at the present threshold."""
     from spikeviz.nn.masks import find_masks
 
-    return find_masks(lab.now.opened.model)[mask].kept(threshold(lab.now)).cpu().numpy()
+    return find_masks(lab.now.opened.model)[mask].kept(lab.now.threshold).cpu().numpy()
 
 
 def training(lab: Lab) -> None:

@@ -17,7 +17,7 @@ from spikeviz.interventions import MaskChannels
 from spikeviz.ui import cards, jobs, runs
 from spikeviz.ui.experiment import checkpoints
 from spikeviz.ui.integers import config
-from spikeviz.ui.masks import RECONSTRUCTION, others, threshold
+from spikeviz.ui.masks import RECONSTRUCTION, others
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ def peer_card(card: CheckpointCard) -> CheckpointCard | None:
 
 def networks(run: Run) -> list[Network]:
     """Spikformer where it was trained, and the SDMFormer with all channels, masked, and pruned."""
-    own, rest, model, other = threshold(run), others(run), run.opened.model, peer_card(run.card)
+    own, rest, model, other = run.threshold, others(run), run.opened.model, peer_card(run.card)
     whole, small = (pruned(run.card.sha256, at, model) for at in (0.0, own))
     found = [
         Network("SDMFormer, all channels", whole, rest, _parameters(whole)),
@@ -106,7 +106,7 @@ def _parameters_left(lab: Lab) -> None:
     from spikeviz.metrics.masks import REST
 
     card, spec = lab.now.card, peer(lab.now.card)
-    left = parameters_left(lab.now.opened.model, threshold(lab.now))
+    left = parameters_left(lab.now.opened.model, lab.now.threshold)
     sites = left[left["layer"] != REST]
     share = sites["left"].sum() / sites["parameters"].sum()
     words = f"Of the masked sites {share:.1%} are left. Mask values are not counted: a pruned network has none."
@@ -276,7 +276,7 @@ def _draw_speed(lab: Lab, names: list[str], value: tuple[Throughput, str], job: 
 
 def _download(lab: Lab) -> None:
     run = lab.now
-    name, own = pruned_name(run.card, threshold(run)), threshold(run)
+    name, own = pruned_name(run.card, run.threshold), run.threshold
     st.download_button(
         "Pruned checkpoint (.zip)", data=lambda: archive(run.card, pruned(run.card.sha256, own, run.opened.model), own),
         file_name=f"{name}.zip", mime="application/zip", on_click="ignore", key=f"{lab.page}_zip",

@@ -80,11 +80,10 @@ def _integers(run: Run) -> list[str]:
 
 def _masks(run: Run) -> list[str]:
     from spikeviz.nn.masks import find_masks
-    from spikeviz.ui.masks import threshold
 
     if not find_masks(run.opened.model):
         return []
-    own = f"(model, {threshold(run):g})"
+    own = f"(model, {run.threshold:g})"
     return [
         f"masked = sv.metrics.mask_rates{own}",
         f"left = sv.metrics.parameters_left{own}",

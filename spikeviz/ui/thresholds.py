@@ -10,7 +10,6 @@ import streamlit as st
 from spikeviz.cards import find_curve
 from spikeviz.nn.masks import TRAINED
 from spikeviz.ui import cards, jobs, runs
-from spikeviz.ui.masks import threshold
 
 if TYPE_CHECKING:
     from typing import Any
@@ -46,7 +45,7 @@ def accuracy(lab: Lab) -> None:
         f"{jobs.duration(total * run.opened.milliseconds / 1000)}.",
     )  # fmt: skip
     if curve and (job is None or job.latest is None):
-        lab.figure(accuracy_curve(curve, threshold(run)), _said(lab, curve), SOURCE, alt=_alt(curve))
+        lab.figure(accuracy_curve(curve, run.threshold), _said(lab, curve), SOURCE, alt=_alt(curve))
 
 
 def _curve(card: CheckpointCard) -> dict[str, Any] | None:
@@ -64,7 +63,7 @@ def _curve(card: CheckpointCard) -> dict[str, Any] | None:
 def _draw_accuracy(lab: Lab, curve: dict[str, Any] | None, found: Survey, job: jobs.Job) -> None:
     from spikeviz.figures.masks import accuracy_curve
 
-    own, words = threshold(lab.now), _said(lab, curve) if curve else ""
+    own, words = lab.now.threshold, _said(lab, curve) if curve else ""
     point = (found.accuracy, found.error, f"now, {found.images:,} {lab.now.samples}")
     cards.figure(
         accuracy_curve(curve, own, point),
