@@ -335,8 +335,10 @@ def test_thresholds_are_lowered_before_a_stage(tmp_path, monkeypatch):
     low = replace(plain, stages=(Stage(1), Stage(2, lower=0.6)))
     model = train(low, tmp_path / "low", "cpu", progress=False)
     thresholds = [layer.threshold.item() for layer in model.modules() if isinstance(layer, QCFS)]
-    assert factors == [1.0, 0.6] and len(thresholds) == 17
+    assert factors == [0.6] and len(thresholds) == 17
     assert thresholds == pytest.approx([0.6 * START] * 17, rel=1e-4)
+    moments = torch.load(tmp_path / "low" / "state.pt", weights_only=True)["optimizer"]["state"]
+    assert {int(of["step"]) for of in moments.values()} == {2}  # of the three that were taken
     assert plain.identity != low.identity and "lower" not in plain.identity
 
 

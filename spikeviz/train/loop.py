@@ -257,7 +257,9 @@ def _epoch(
     interventions = recipe.interventions(run.epoch)
     if begun := recipe.begins(run.epoch):
         amplify(run.model, begun.gain)
-        lower(run.model, begun.lower)
+        if begun.lower != 1.0:
+            lower(run.model, begun.lower)
+            run.optimizer.state.clear()
     generator = torch.Generator().manual_seed(recipe.seed * 100_003 + run.epoch)
     masks = find_masks(run.model)
     total, right, seen = 0.0, 0, 0
