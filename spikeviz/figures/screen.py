@@ -24,8 +24,8 @@ def plotly_figure(chart: Chart) -> go.Figure:
 def _layout(chart: Chart) -> dict[str, Any]:
     """Axis titles, one grid, small margins, no background of its own."""
     x, y = (
-        {"title": {"text": text, "standoff": 6}, "gridcolor": GRID, "zeroline": False, "automargin": True}
-        for text in (chart.x, chart.y)
+        {"title": {"text": text, "standoff": gap}, "gridcolor": GRID, "zeroline": False, "automargin": True}
+        for text, gap in ((chart.x, 6), (chart.y, 10))
     )
     if chart.steps is not None:
         x |= {"range": [0.5, chart.steps + 0.5], "tickvals": chart.step_ticks.tolist(), "tickformat": "d"}
