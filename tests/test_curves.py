@@ -108,7 +108,7 @@ def test_of_a_student_only_what_it_was_fine_tuned_for(shelf, monkeypatch):
     monkeypatch.setattr(curves, "trained_under", lambda recipe: (MaskSpikes(0.5, at="*.mlp.hidden.spike"),))
     for setting, value in {
         "RATIOS": (0.0, 0.9),
-        "MASKED_STEPS": (1, 2),
+        "STEPS": (1, 2, 4),
         "SHOWN": dict.fromkeys(curves.SHOWN, 2),
         "SEEDS": 2,
     }.items():
@@ -119,6 +119,7 @@ def test_of_a_student_only_what_it_was_fine_tuned_for(shelf, monkeypatch):
     assert found["blocks"] == []
     x, y = sv.load_data("fashion", "test", SAMPLES)
     masked = sv.simulate(sv.to_spiking(sv.load("mine", "cpu"), 2), x, MaskSpikes(0.5, at="*.mlp.hidden.spike"))
+    assert [point["T"] for point in found["steps"]] == [1, 2]  # up to the T at which its other curves are
     right = (masked.logits_per_step.cumsum(0).argmax(-1) == y).float().mean(-1).tolist()
     assert [point["accuracy"] for point in found["steps"]] == pytest.approx(right)  # under the masks it learned with
 

@@ -31,7 +31,6 @@ from spikeviz.train.loop import describe
 THRESHOLDS = tuple(n / 20 for n in range(21))
 RATIOS = (0.0, 0.25, 0.5, 0.75, 0.9)
 STEPS = (1, 2, 4, 8, 16, 32, 64)  # T of the converted network, on the whole test split
-MASKED_STEPS = STEPS[:5]  # of one that was fine-tuned under masks, under these
 AT_ONCE = 512  # samples x steps of a pass: more is no faster, and takes memory
 BLOCKS_AT = 0.75  # ratio of the masks of the first blocks
 SAMPLES, SEEDS = 250, 10  # of a point against the ratio
@@ -43,9 +42,9 @@ def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
 
     Of a network with channel masks: accuracy on the whole test split, parameters and energy of the pruned network at
     every twentieth of a threshold. Of a QCFS network: accuracy of the converted one against T on the whole test split
-    (of one that was fine-tuned under masks: under these, up to T 16); against the ratio of random masks, at every site
-    or at those that it was fine-tuned for; against the number of masked blocks (not of one that was fine-tuned at
-    another ratio); the latter two on the first 250 test samples, 10 seeds, T 16 (a CNN: 32).
+    (of one that was fine-tuned under masks: under these, up to the T of the other curves); against the ratio of random
+    masks, at every site or at those that it was fine-tuned for; against the number of masked blocks (not of one that
+    was fine-tuned at another ratio); the latter two on the first 250 test samples, 10 seeds, T 16 (a CNN: 32).
 
     Raises:
         ValueError: for an unknown name, or a network that has neither.
@@ -115,7 +114,7 @@ def _ratios(model: nn.Module, card: CheckpointCard, progress: bool) -> dict[str,
 
 def _steps(model: nn.Module, data: str, tuned: Sequence[Intervention], progress: bool) -> list[dict[str, Any]]:
     """Of every T: the first T steps of the longest run, since nothing flows back in time."""
-    shown = MASKED_STEPS if tuned else STEPS
+    shown = [steps for steps in STEPS if not tuned or steps <= SHOWN[model.family]]
     spiking = to_spiking(model, max(shown))
     x, y = open_data(data, "test")
     right = dict.fromkeys(shown, 0)
