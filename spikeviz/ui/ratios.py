@@ -22,7 +22,7 @@ STEPS = (1, 2, 4, 8, 16, 32)
 COMPARED = (0.0, 0.5, 0.75)  # ratios of the paper's Table 3
 FIG_5, FIG_6 = "Masked Spiking Transformer, sec. 4.3 and Fig. 5", "Masked Spiking Transformer, sec. 4.3 and Fig. 6"
 FIG_1 = "Masked Spiking Transformer, Fig. 1 in kind"
-PANELS = {"SA": "self-attention", "MLP": "MLP hidden layer", "convolutions": "before every convolution"}
+PANELS = {"SA": "self-attention", "MLP": "MLP hidden layer", "convolutions": "every convolution"}
 
 
 def accuracy(lab: Lab) -> None:
