@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from spikeviz.cards import find_curve
+from spikeviz.data.catalog import find_data
 from spikeviz.interventions import MaskSpikes, TimeSteps
 from spikeviz.metrics.masking import SITES, masking_places
 from spikeviz.ui import sites, sweeps
@@ -121,8 +122,9 @@ def precomputed(lab: Lab, points: dict, curves: dict) -> str:
         by_steps.setdefault(curves[name]["T"], []).append(name)
     steps = ", ".join(f"{t} ({', '.join(names)})" if len(by_steps) > 1 else str(t) for t, names in by_steps.items())
     return (
-        f"Precomputed by `{one['command']}`{others}: the first {one['samples']:,} {lab.now.samples} of {one['data']}, "
-        f"{one['seeds']} seeds (mean ± standard deviation), T = {steps}, {one['device']}."
+        f"Precomputed by `{one['command']}`{others}: the first {one['samples']:,} {lab.now.samples} of "
+        f"{find_data(one['data']).title}, {one['seeds']} seeds (mean ± standard deviation), T = {steps}, "
+        f"{one['device']}."
     )
 
 
@@ -184,8 +186,8 @@ def against_steps(lab: Lab) -> None:
         lab.figure(
             accuracy_chart("Accuracy against T", "T", own, rules=[Rule(base.accuracy, f"QCFS {base.accuracy:.3f}")]),
             f"Without masks{fine}. Precomputed by `{one['command']}`{others}: {one['steps'][0]['samples']:,} "
-            f"{lab.now.samples} of {one['data']}, {one['device']}. Dashed: {base.name} as QCFS network, by its card. "
-            "Markers of the paper's figure are other networks on other data.",
+            f"{lab.now.samples} of {find_data(one['data']).title}, {one['device']}. Dashed: {base.name} as QCFS "
+            "network, by its card. Markers of the paper's figure are other networks on other data.",
             FIG_1, alt=sweeps.said(own, "T"),
         )  # fmt: skip
     others = tuple(i for i in lab.now.experiment.interventions if not isinstance(i, TimeSteps))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from spikeviz.cards import find_curve
+from spikeviz.data.catalog import find_data
 from spikeviz.nn.masks import TRAINED
 from spikeviz.ui import cards, jobs, runs
 
@@ -79,8 +80,8 @@ def _said(lab: Lab, curve: dict[str, Any]) -> str:
     """Where a curve is from, and what it says."""
     return (
         f"The curve: precomputed by `{curve['command']}` on all {curve['samples']:,} {lab.now.samples} of "
-        f"{curve['data']}, seed {curve['seed']}, {curve['device']}, with one standard error shaded. {reach(curve)} "
-        "Weights unchanged: at other thresholds than 0.50 nothing was retrained."
+        f"{find_data(curve['data']).title}, seed {curve['seed']}, {curve['device']}, with one standard "
+        f"error shaded. {reach(curve)} Weights unchanged: at other thresholds than 0.50 nothing was retrained."
     )
 
 
