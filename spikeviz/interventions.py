@@ -335,4 +335,4 @@ class MaskSpikes(Intervention):
 
     def edit(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         kept = (torch.rand(x.shape, generator=generator) >= self.ratio).to(x.device)
-        return torch.where(kept, x, torch.zeros_like(x)), kept
+        return torch.where(kept, x, 0.0), kept

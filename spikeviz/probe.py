@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 import torch
@@ -103,7 +104,7 @@ class Tape:
         for position, edit in enumerate(self.edits):
             if edit.edits(probe.name, probe.kind):
                 x, mask = self._edited(edit, probe, x, position)
-                if mask is not None and self.keeps(f"{probe.name}.mask"):
+                if mask is not None:
                     self._keep_mask(probe, mask)
         if self.keeps(probe.name):
             axes = probe.axes[-x.ndim :]  # a static image has no T yet
@@ -113,14 +114,17 @@ class Tape:
         return x
 
     def _edited(self, edit: Edit, probe: Probe, x: Tensor, position: int) -> tuple[Tensor, Tensor | None]:
+        """The changed activation, and the mask that was drawn, if one was that is kept."""
         streams = [stream(seed, probe.name, position) for seed in self.seeds]
+        kept = self.keeps(f"{probe.name}.mask")
         if len(streams) == 1:
-            return edit.edit(x, streams[0])
+            value, mask = edit.edit(x, streams[0])
+            return value, mask if kept else None
         batch = probe.axes[-x.ndim :].index("B")
         rows = x.expand(*(len(streams) if axis == batch else n for axis, n in enumerate(x.shape))).split(1, batch)
         pairs = [edit.edit(row, generator) for row, generator in zip(rows, streams, strict=True)]
         values, masks = zip(*pairs, strict=True)
-        return torch.cat(values, batch), None if masks[0] is None else torch.cat(masks, batch)
+        return torch.cat(values, batch), torch.cat(masks, batch) if kept and masks[0] is not None else None
 
     def _keep_mask(self, probe: Probe, mask: Tensor) -> None:
         """What two masks of one place both keep."""
@@ -132,10 +136,15 @@ class Tape:
 
 def stream(seed: int, name: str, position: int) -> torch.Generator:
     """A generator that is a function of its arguments alone; on the CPU, so that every device draws the same."""
+    return torch.Generator().manual_seed(_mixed(seed, f"{name}#{position}"))
+
+
+@lru_cache(maxsize=4096)
+def _mixed(seed: int, place: str) -> int:
     mixed = seed & 0xFFFFFFFF
-    for byte in f"{name}#{position}".encode():  # FNV-1a: Python's own hash differs between processes
+    for byte in place.encode():  # FNV-1a: Python's own hash differs between processes
         mixed = ((mixed ^ byte) * 0x100000001B3) & 0x7FFFFFFFFFFFFFFF
-    return torch.Generator().manual_seed(mixed)
+    return mixed
 
 
 def tuned(**settings: Any) -> dict[str, Any]:

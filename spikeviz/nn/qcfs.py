@@ -39,7 +39,10 @@ class QCFS(Neuron):
         self.threshold = nn.Parameter(torch.full((1,), START))
 
     def forward(self, x: Float[Tensor, "T B *neurons"]) -> Float[Tensor, "T B *neurons"]:
-        return _Quantise.apply(x, self.threshold, self.settings()["quanta"])
+        levels = self.settings()["quanta"]
+        if torch.is_grad_enabled():
+            return _Quantise.apply(x, self.threshold, levels)
+        return _counts(x, self.threshold, levels).clamp_(0, levels).mul_(self.threshold / levels)
 
     def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
         """The membrane is what goes in; it would fire all its spikes from the threshold on."""
@@ -61,7 +64,7 @@ class _Quantise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, threshold: Tensor, levels: int) -> Tensor:
-        counts = (x / threshold).mul_(levels).add_(0.5).floor_()
+        counts = _counts(x, threshold, levels)
         y = counts.clamp(0, levels) * (threshold / levels)
         inside = torch.gt(counts, 0, out=torch.empty_like(counts))  # comparing into floats takes a sixth of the time
         ctx.save_for_backward(x, threshold, y, inside.mul_(torch.lt(counts, levels, out=counts)))
@@ -72,6 +75,11 @@ class _Quantise(torch.autograd.Function):
         x, threshold, y, inside = ctx.saved_tensors
         passed = gradient * inside
         return passed, ((gradient * y).sum() - (passed * x).sum()).reshape(1) / threshold, None
+
+
+def _counts(x: Tensor, threshold: Tensor, levels: int) -> Tensor:
+    """How many levels a current makes, before it is clipped; a tensor of its own."""
+    return (x / threshold).mul_(levels).add_(0.5).floor_()
 
 
 class ConvertedIF(Neuron):
