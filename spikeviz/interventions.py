@@ -1,13 +1,12 @@
-"""What a person may change about a forward pass, as values.
+"""What a person may change about a forward pass, as values: frozen dataclasses.
 
-An intervention is a frozen dataclass. Its fields carry bounds, a step and a help text, from which the app makes its
-sliders and the URL its parameters. It never touches the model: `simulate` puts it on the tape of one forward pass.
-Weights stay as trained: this is not a retrained model.
+Their fields say what sliders and URL need. `simulate` puts them on the tape of one forward pass; no model is touched.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import Field, dataclass, field, fields
 from fnmatch import fnmatchcase
 from numbers import Real
@@ -85,6 +84,12 @@ class Intervention:
     def edit(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """The changed activation, and the mask that was drawn (True = kept), if one was."""
         return x, None
+
+    def edit_rows(self, x: Tensor, generators: Sequence[torch.Generator], axis: int) -> tuple[Tensor, Tensor | None]:
+        """The same for several generators, each for a row of `axis`; a single row is one for all of them."""
+        rows = x.expand(*x.shape[:axis], len(generators), *x.shape[axis + 1 :]).split(1, axis)
+        values, masks = zip(*(self.edit(row, g) for row, g in zip(rows, generators, strict=True)), strict=True)
+        return torch.cat(values, axis), None if masks[0] is None else torch.cat(masks, axis)
 
 
 def bounded_fields(kind: type[Intervention]) -> list[Field]:
@@ -334,5 +339,12 @@ class MaskSpikes(Intervention):
         return kind in ("spike", "scores") and any(fnmatchcase(name, glob) for glob in self.at)
 
     def edit(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        kept = (torch.rand(x.shape, generator=generator) >= self.ratio).to(x.device)
+        return self._masked(x, torch.rand(x.shape, generator=generator))
+
+    def edit_rows(self, x: Tensor, generators: Sequence[torch.Generator], axis: int) -> tuple[Tensor, Tensor]:
+        row = x.narrow(axis, 0, 1).shape
+        return self._masked(x, torch.cat([torch.rand(row, generator=g) for g in generators], axis))
+
+    def _masked(self, x: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        kept = drawn.ge(self.ratio).to(x.device)
         return torch.where(kept, x, 0.0), kept

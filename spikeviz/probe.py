@@ -66,6 +66,9 @@ class Edit(Protocol):
     def tune(self, settings: dict[str, Any]) -> dict[str, Any]: ...
     def edits(self, name: str, kind: str) -> bool: ...
     def edit(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]: ...
+    def edit_rows(
+        self, x: Tensor, generators: Sequence[torch.Generator], axis: int
+    ) -> tuple[Tensor, Tensor | None]: ...
 
 
 class Tape:
@@ -119,12 +122,9 @@ class Tape:
         kept = self.keeps(f"{probe.name}.mask")
         if len(streams) == 1:
             value, mask = edit.edit(x, streams[0])
-            return value, mask if kept else None
-        batch = probe.axes[-x.ndim :].index("B")
-        rows = x.expand(*(len(streams) if axis == batch else n for axis, n in enumerate(x.shape))).split(1, batch)
-        pairs = [edit.edit(row, generator) for row, generator in zip(rows, streams, strict=True)]
-        values, masks = zip(*pairs, strict=True)
-        return torch.cat(values, batch), torch.cat(masks, batch) if kept and masks[0] is not None else None
+        else:
+            value, mask = edit.edit_rows(x, streams, probe.axes[-x.ndim :].index("B"))
+        return value, mask if kept else None
 
     def _keep_mask(self, probe: Probe, mask: Tensor) -> None:
         """What two masks of one place both keep."""
