@@ -1,6 +1,6 @@
-"""What a person may change about a forward pass, as values: frozen dataclasses.
+"""What a person may change about a forward pass: frozen dataclasses whose fields have bounds, a step and a help text.
 
-Their fields say what sliders and URL need. `simulate` puts them on the tape of one forward pass; no model is touched.
+The app makes sliders and URL parameters of these; `simulate` puts them on one tape. Weights stay as they were trained.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class Tape:
         for position, edit in enumerate(self.edits):
             if edit.edits(probe.name, probe.kind):
                 x, mask = self._edited(edit, probe, x, position)
-                if mask is not None:
+                if mask is not None and self.keeps(f"{probe.name}.mask"):
                     self._keep_mask(probe, mask)
         if self.keeps(probe.name):
             axes = probe.axes[-x.ndim :]  # a static image has no T yet
@@ -117,14 +117,10 @@ class Tape:
         return x
 
     def _edited(self, edit: Edit, probe: Probe, x: Tensor, position: int) -> tuple[Tensor, Tensor | None]:
-        """The changed activation, and the mask that was drawn, if one was that is kept."""
         streams = [stream(seed, probe.name, position) for seed in self.seeds]
-        kept = self.keeps(f"{probe.name}.mask")
         if len(streams) == 1:
-            value, mask = edit.edit(x, streams[0])
-        else:
-            value, mask = edit.edit_rows(x, streams, probe.axes[-x.ndim :].index("B"))
-        return value, mask if kept else None
+            return edit.edit(x, streams[0])
+        return edit.edit_rows(x, streams, probe.axes[-x.ndim :].index("B"))
 
     def _keep_mask(self, probe: Probe, mask: Tensor) -> None:
         """What two masks of one place both keep."""

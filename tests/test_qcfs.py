@@ -33,6 +33,8 @@ def test_values_and_gradients(case):
     x = torch.from_numpy(ref["x"]).requires_grad_()
     y = layer(x)
     assert np.abs(y.detach().numpy() - ref[f"{case}/y"]).max() < 1e-12
+    with torch.no_grad():
+        assert torch.equal(layer(x), y)  # by another path, which keeps nothing for gradients
     (y * torch.from_numpy(ref[f"{case}/w"])).sum().backward()
     assert np.abs(x.grad.numpy() - ref[f"{case}/dx"]).max() < 1e-12
     assert layer.threshold.grad.item() == pytest.approx(ref[f"{case}/dup"].item(), rel=1e-10)

@@ -43,6 +43,15 @@ def test_each_row_is_the_run_with_its_seed(case):
                 assert torch.equal(values, track.values.select(axis, 0)), name
 
 
+@pytest.mark.parametrize("rows", [1, len(SEEDS)])
+def test_masks_at_once_are_masks_one_by_one(rows):
+    x = torch.rand(2, rows, 3, 5, generator=torch.Generator().manual_seed(2))
+    rule = MaskSpikes(0.4)
+    generators = [[torch.Generator().manual_seed(seed) for seed in SEEDS] for _ in range(2)]
+    at_once, one_by_one = rule.edit_rows(x, generators[0], 1), super(MaskSpikes, rule).edit_rows(x, generators[1], 1)
+    assert all(torch.equal(a, b) for a, b in zip(at_once, one_by_one, strict=True))
+
+
 def test_numbers_are_means_over_the_rows(case):
     model, rule = case
     together = sv.simulate(model, one(), rule, seed=SEEDS)
