@@ -11,12 +11,12 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "CheckpointCard": "spikeviz.cards",
-    "list_checkpoints": "spikeviz.cards",
+    "CheckpointCard": "spikeviz.artifacts.cards",
+    "list_checkpoints": "spikeviz.artifacts.cards",
     "ModelSpec": "spikeviz.models.registry",
     "list_models": "spikeviz.models.registry",
     "build": "spikeviz.models.registry",
-    "load": "spikeviz.checkpoints",
+    "load": "spikeviz.artifacts.checkpoints",
     "list_data": "spikeviz.data.catalog",
     "load_data": "spikeviz.data.catalog",
     "simulate": "spikeviz.simulation",
@@ -26,7 +26,7 @@ _HOME = {
     "Recording": "spikeviz.recording",
     "Track": "spikeviz.recording",
 }
-_ROOMS = ("interventions", "metrics")
+_ROOMS = ("evaluation", "interventions", "metrics")
 __all__ = [*_HOME, *_ROOMS]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spikeviz.cards import CheckpointCard
+    from spikeviz.artifacts.cards import CheckpointCard
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,14 +76,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _app(options: argparse.Namespace) -> int:
-    from spikeviz.ui.serve import serve
+    from spikeviz.ui.server.serve import serve
 
     serve(port=options.port)
     return 0
 
 
 def _models(_: argparse.Namespace) -> int:
-    from spikeviz.cards import list_checkpoints
+    from spikeviz.artifacts.cards import list_checkpoints
     from spikeviz.models.registry import list_models
 
     print(f"{'model':24} {'parameters':>12}  {'input':>11}  T   from")
@@ -100,15 +100,16 @@ def _models(_: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from spikeviz.cards import card_files, find_card
-    from spikeviz.checkpoints import load
-    from spikeviz.places import user_checkpoints
-    from spikeviz.train.evaluate import accuracy, ship
-    from spikeviz.train.review import hidden_errors
+    from spikeviz.artifacts.cards import card_files, find_card
+    from spikeviz.artifacts.checkpoints import load
+    from spikeviz.evaluation.accuracy import accuracy
+    from spikeviz.evaluation.reconstruction import hidden_errors
+    from spikeviz.paths import user_checkpoints
+    from spikeviz.train.publish import publish
 
     run = Path(options.name)
     if options.name not in card_files() and (run / "run.json").exists():
-        card = ship(run, options.out or user_checkpoints(), device=options.device)
+        card = publish(run, options.out or user_checkpoints(), device=options.device)
         print(f"{card.name}: {_found(card)} on {card.samples:,} test samples of {card.data}, {card.device}")
         return 0
     card, _ = find_card(options.name)
@@ -136,10 +137,10 @@ def _error(errors: dict[str, Any]) -> str:
 
 
 def _prune(options: argparse.Namespace) -> int:
-    from spikeviz.places import user_checkpoints
-    from spikeviz.train.pruning import ship_pruned
+    from spikeviz.paths import user_checkpoints
+    from spikeviz.train.publish import publish_pruned
 
-    card = ship_pruned(options.name, options.threshold, options.out or user_checkpoints(), options.device)
+    card = publish_pruned(options.name, options.threshold, options.out or user_checkpoints(), options.device)
     left, speed = card.measured["parameters_left"], card.measured["throughput"]
     print(
         f"{card.name}: {card.accuracy:.4f} on {card.samples:,} test samples of {card.data}, {left:.1%} of the "
@@ -149,8 +150,8 @@ def _prune(options: argparse.Namespace) -> int:
 
 
 def _curve(options: argparse.Namespace) -> int:
-    from spikeviz.simulation import reuse_memory
-    from spikeviz.train.curves import write_curve
+    from spikeviz.evaluation.curves import write_curve
+    from spikeviz.runtime import reuse_memory
 
     reuse_memory()
     path = write_curve(options.name, options.device)
@@ -160,9 +161,9 @@ def _curve(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     import spikeviz as sv
-    from spikeviz.cards import find_card
+    from spikeviz.artifacts.cards import find_card
+    from spikeviz.artifacts.packed_spikes import film
     from spikeviz.data.catalog import find_data
-    from spikeviz.figures.film import film
     from spikeviz.metrics.firing import spike_layers
     from spikeviz.ui.controls import dynamics, said
     from spikeviz.ui.experiment import Experiment
@@ -189,7 +190,7 @@ def _export(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from spikeviz.simulation import reuse_memory
+    from spikeviz.runtime import reuse_memory
     from spikeviz.train.loop import train
     from spikeviz.train.recipes import find_recipe
 

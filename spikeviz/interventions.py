@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from spikeviz.nn.masks import TRAINED, ChannelMask
+from spikeviz.nn.channel_masks import TRAINED, ChannelMask
 from spikeviz.nn.neurons import Neuron
 from spikeviz.probe import find_probes
 
@@ -106,16 +106,33 @@ def check_bounds(what: str, value: Any, bounds: Bounds) -> None:
         raise ValueError(f"{what}: {value!r} is out of range, give {kind} from {bounds.low:g} to {bounds.high:g}.")
 
 
-def _has_setting(model: nn.Module, name: str) -> bool:
-    return any(isinstance(m, Neuron) and name in m.tunable for m in model.modules())
+@dataclass(frozen=True)
+class Tuned(Intervention):
+    """Base of those that change one setting of modules; what has no such setting stays as it is."""
+
+    setting: ClassVar[str]
+
+    @classmethod
+    def possible(cls, model: nn.Module) -> bool:
+        return any(isinstance(m, Neuron) and cls.setting in m.tunable for m in model.modules())
+
+    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
+        own = self.setting
+        return settings | {own: self.tuned(settings[own])} if own in settings else settings
+
+    def tuned(self, trained: Any) -> Any:
+        """The setting, of a module that was built with `trained`: the value of the only field with bounds."""
+        (own,) = bounded_fields(type(self))
+        return (int if own.metadata["bounds"].whole else float)(getattr(self, own.name))
 
 
 @dataclass(frozen=True)
-class TimeSteps(Intervention):
+class TimeSteps(Tuned):
     """Run for T time steps: an image is shown for T steps, of event frames `[T, B, 2, H, W]` the first T are shown."""
 
     title: ClassVar[str] = "Time steps"
     source: ClassVar[str] = "Spikformer V2, sec. 3.1"
+    setting: ClassVar[str] = "time_steps"
 
     T: int = bounded(1, 1024, 1, "How many time steps the network runs for.", slider=(1, 8), whole=True)
 
@@ -131,12 +148,9 @@ class TimeSteps(Intervention):
             raise ValueError(f"TimeSteps(T={self.T}): these events have {frames} frames; give T up to that.")
         return x[: int(self.T)]
 
-    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
-        return settings | {"time_steps": int(self.T)} if "time_steps" in settings else settings
-
 
 @dataclass(frozen=True)
-class FiringThreshold(Intervention):
+class FiringThreshold(Tuned):
     """Fire at another membrane potential.
 
     `value` is the threshold of the neurons whose published threshold is 1; a neuron that was built with another one
@@ -145,6 +159,7 @@ class FiringThreshold(Intervention):
 
     title: ClassVar[str] = "Firing threshold"
     source: ClassVar[str] = "Spikformer V2, sec. 3"
+    setting: ClassVar[str] = "threshold"
 
     value: float = bounded(
         0.01,
@@ -154,35 +169,25 @@ class FiringThreshold(Intervention):
         slider=(0.2, 2.0),
     )
 
-    @classmethod
-    def possible(cls, model: nn.Module) -> bool:
-        return _has_setting(model, "threshold")
-
-    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
-        return settings | {"threshold": settings["threshold"] * self.value} if "threshold" in settings else settings
+    def tuned(self, trained: Any) -> Any:
+        return trained * self.value
 
 
 @dataclass(frozen=True)
-class TimeConstant(Intervention):
+class TimeConstant(Tuned):
     """Give every leaky (LIF) neuron the membrane time constant tau: `H[t] = V[t-1] + (X[t] - V[t-1]) / tau`."""
 
     title: ClassVar[str] = "Time constant"
     source: ClassVar[str] = "Spikformer V2, sec. 3"
+    setting: ClassVar[str] = "tau"
 
     tau: float = bounded(
         1.01, 1000.0, 0.1, "How slowly a membrane forgets: at every step 1/tau of it is renewed.", slider=(1.1, 5.0)
     )
 
-    @classmethod
-    def possible(cls, model: nn.Module) -> bool:
-        return _has_setting(model, "tau")
-
-    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
-        return settings | {"tau": float(self.tau)} if "tau" in settings else settings
-
 
 @dataclass(frozen=True)
-class SpikeLevels(Intervention):
+class SpikeLevels(Tuned):
     """Let every integer neuron fire up to D spikes in a step: `C = round(clip(U, 0, D))`, and C / D flows on.
 
     D clips and divides, as in training; the weights stay those of the D the network was trained with.
@@ -190,6 +195,7 @@ class SpikeLevels(Intervention):
 
     title: ClassVar[str] = "Spike levels"
     source: ClassVar[str] = "E-SpikeFormer, sec. 3.2, Eq. 5-7"
+    setting: ClassVar[str] = "levels"
 
     D: int = bounded(
         1,
@@ -201,16 +207,9 @@ class SpikeLevels(Intervention):
         whole=True,
     )
 
-    @classmethod
-    def possible(cls, model: nn.Module) -> bool:
-        return _has_setting(model, "levels")
-
-    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
-        return settings | {"levels": int(self.D)} if "levels" in settings else settings
-
 
 @dataclass(frozen=True)
-class QuantisationLevels(Intervention):
+class QuantisationLevels(Tuned):
     """Let every QCFS answer in L + 1 levels: `th * clip(floor(x L / th + 1/2) / L, 0, 1)`, thresholds as trained.
 
     L is also the number of steps after which a converted layer equals its QCFS, if its input is constant.
@@ -218,19 +217,13 @@ class QuantisationLevels(Intervention):
 
     title: ClassVar[str] = "Quantisation levels"
     source: ClassVar[str] = "Masked Spiking Transformer, sec. 3.2; Bu et al., ICLR 2022"
+    setting: ClassVar[str] = "quanta"
 
     L: int = bounded(1, 255, 1, "How many steps an activation rises in, from 0 to its threshold.", whole=True)
 
-    @classmethod
-    def possible(cls, model: nn.Module) -> bool:
-        return _has_setting(model, "quanta")
-
-    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
-        return settings | {"quanta": int(self.L)} if "quanta" in settings else settings
-
 
 @dataclass(frozen=True)
-class SpikeDriven(Intervention):
+class SpikeDriven(Tuned):
     """Run every weighted product on binary spikes: of each of the D steps by itself, then summed, bias once.
 
     It is how a network that was trained with integers runs on a chip, and changes nothing but the order of additions:
@@ -240,17 +233,18 @@ class SpikeDriven(Intervention):
 
     title: ClassVar[str] = "Spike-driven inference"
     source: ClassVar[str] = "E-SpikeFormer, sec. 3.2, Eq. 7, and sec. 4.1"
+    setting: ClassVar[str] = "spike_driven"
 
     @classmethod
     def possible(cls, model: nn.Module) -> bool:
         return bool(find_probes(model, lambda p: p.counts and p.kind == "feature"))
 
-    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
-        return settings | {"spike_driven": True} if "spike_driven" in settings else settings
+    def tuned(self, trained: Any) -> Any:
+        return True
 
 
 @dataclass(frozen=True)
-class MaskChannels(Intervention):
+class MaskChannels(Tuned):
     """Keep a channel of a learned channel mask only if sigmoid(5 m) is above `threshold`.
 
     0.5 is the point the masks were trained at (m > 0), 0 keeps every channel, 1 none. A reconstruction.
@@ -258,6 +252,7 @@ class MaskChannels(Intervention):
 
     title: ClassVar[str] = "Channel masks"
     source: ClassVar[str] = "SDMFormer, sec. 3.2 and 3.3, reconstructed"
+    setting: ClassVar[str] = "mask_threshold"
 
     threshold: float = bounded(
         0.0, 1.0, 0.01, "A channel passes if the sigmoid of five times its mask value is above this.", default=TRAINED
@@ -266,9 +261,6 @@ class MaskChannels(Intervention):
     @classmethod
     def possible(cls, model: nn.Module) -> bool:
         return any(isinstance(m, ChannelMask) for m in model.modules())
-
-    def tune(self, settings: dict[str, Any]) -> dict[str, Any]:
-        return settings | {"mask_threshold": float(self.threshold)} if "mask_threshold" in settings else settings
 
 
 @dataclass(frozen=True)

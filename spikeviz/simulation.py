@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import ctypes
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +12,6 @@ from torch import Tensor, nn
 from spikeviz.interventions import Intervention
 from spikeviz.probe import Tape
 from spikeviz.recording import Recording
-
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
 
 def simulate(
@@ -84,16 +80,3 @@ def simulate(
 def model_name(model: nn.Module) -> str:
     """What a recording calls a model."""
     return getattr(model, "name", type(model).__name__)
-
-
-def reuse_memory() -> None:
-    """Let this process keep the memory that a run frees for the next one (glibc; elsewhere nothing happens).
-
-    By default large blocks go back to the system, which hands them out again page by page: with the large
-    arrays of a converted network that can take longer than the arithmetic. Called by the app and by the commands
-    `train` and `curve`, never by importing the library.
-    """
-    with suppress(OSError, AttributeError, TypeError):  # no mallopt, or (Windows) no library of the process
-        libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_MAX, 0)
-        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

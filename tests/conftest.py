@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from networks import make_tiny
+from support.networks import make_tiny
 
 DEVICES = [
     "cpu",

@@ -31,7 +31,11 @@ STREETS = (
 RANK = {room: rank for rank, street in enumerate(STREETS) for room in street}
 LOWEST = len(STREETS)  # app.py and pages
 DRAWING = ("plotly", "matplotlib")
-COMMANDS = ("spikeviz/cli.py", "spikeviz/ui/serve.py", "spikeviz/data/pack.py")  # what they print is their result
+COMMANDS = (
+    "spikeviz/cli.py",
+    "spikeviz/ui/server/serve.py",
+    "spikeviz/data/pack.py",
+)  # what they print is their result
 
 
 def room_of(path: Path) -> str:

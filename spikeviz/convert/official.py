@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spikeviz.checkpoints import fill
+from spikeviz.artifacts.checkpoints import fill
 from spikeviz.convert.espikeformer import E_SPIKEFORMER
 from spikeviz.convert.formats import Format, State
 from spikeviz.convert.mst import MST

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from spikeviz.models.registry import assemble
-from spikeviz.nn.masks import TRAINED, ChannelMask, Kept, find_masks
+from spikeviz.nn.channel_masks import TRAINED, ChannelMask, Kept, find_masks
 
 
 def prune_channels(model: nn.Module, threshold: float = TRAINED) -> nn.Module:

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Integer
 
-from spikeviz.data import event_files as files
-from spikeviz.data.dvs import DEFAULT, events_of, frames_of
+from spikeviz.data.event_camera import DEFAULT, events_of, frames_of
+from spikeviz.data.event_io import reader as files
 from spikeviz.data.events import Events, by_number
 from spikeviz.data.images import Pixels, read_fashion
-from spikeviz.places import cache_folder
+from spikeviz.paths import cache_folder
 
 SIMULATION = "fashion-dvs"
 NO_CAMERA = "simulated events, no camera recorded them"  # the note of a recording that `simulated` made

@@ -26,7 +26,7 @@ from einops import EinopsError, rearrange
 from jaxtyping import Int64, UInt8
 from PIL import Image
 
-from spikeviz.places import assets, data_folders
+from spikeviz.paths import assets, data_folders
 
 # What reading a damaged file may raise, besides the ValueErrors written here.
 DAMAGE = (

@@ -17,7 +17,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from spikeviz.data.images import MOSAIC_COLUMNS, SHIPPED, Shipped, read_official
-from spikeviz.places import assets
+from spikeviz.paths import assets
 
 PER_CLASS = 1_000
 

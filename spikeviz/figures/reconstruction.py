@@ -10,8 +10,8 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from spikeviz.figures.chart import Chart, Line, Maps, Rule
-from spikeviz.figures.maps import strip, tile
 from spikeviz.figures.pictures import Pictures
+from spikeviz.figures.render_html import strip, tile
 from spikeviz.figures.theme import ACCENT, QUIET, SECOND, SPIKE
 
 HIDDEN = 0.5  # grey of what was hidden

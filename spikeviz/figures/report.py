@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from spikeviz.figures.chart import Exhibit
-from spikeviz.figures.paper import export
+from spikeviz.figures.render_matplotlib import export
 
 ROWS = 500  # of a table in a report; the whole of it is in the CSV
 TEMPLATE = Path(__file__).with_name("report.html.j2")

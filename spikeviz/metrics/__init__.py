@@ -2,6 +2,7 @@
 
 from spikeviz.metrics.approximation import Equality, approximation_error, spike_driven_equality
 from spikeviz.metrics.attribution import sam, score_cam
+from spikeviz.metrics.channel_masks import mask_rates, mask_values, parameters_left
 from spikeviz.metrics.conversion import conversion_error
 from spikeviz.metrics.firing import (
     MEMBRANES,
@@ -16,14 +17,10 @@ from spikeviz.metrics.firing import (
     raster,
     spike_maps,
 )
-from spikeviz.metrics.leakage import firing_places, hidden_activity, ordinary
-from spikeviz.metrics.masking import MaskedAccuracy, masked_accuracy
-from spikeviz.metrics.masks import mask_rates, mask_values, parameters_left
 from spikeviz.metrics.ops import ENERGY, OPERANDS, EnergyModel, operations
 from spikeviz.metrics.rank import effective_rank
 from spikeviz.metrics.reconstruction import hidden_mse, hidden_psnr, hidden_ssim, reconstruction_errors, visible_mean
-from spikeviz.metrics.survey import Survey, survey
-from spikeviz.metrics.throughput import Throughput, throughput
+from spikeviz.metrics.sparse_conv import firing_places, hidden_activity, ordinary
 
 __all__ = [
     "ENERGY",
@@ -32,11 +29,8 @@ __all__ = [
     "SPIKES",
     "EnergyModel",
     "Equality",
-    "MaskedAccuracy",
     "MembraneTrace",
     "Raster",
-    "Survey",
-    "Throughput",
     "approximation_error",
     "conversion_error",
     "effective_rank",
@@ -48,7 +42,6 @@ __all__ = [
     "hidden_ssim",
     "mask_rates",
     "mask_values",
-    "masked_accuracy",
     "mean_map",
     "membrane_trace",
     "nsfr",
@@ -62,7 +55,5 @@ __all__ = [
     "score_cam",
     "spike_driven_equality",
     "spike_maps",
-    "survey",
-    "throughput",
     "visible_mean",
 ]

@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Bool
 from torch import Tensor
 
-from spikeviz.metrics.masking import Place
+from spikeviz.metrics.spike_masking import Place
 from spikeviz.recording import Recording
 
 

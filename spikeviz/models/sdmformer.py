@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spikeviz.models.spikformer import Spikformer, SpikformerConfig
-from spikeviz.nn.masks import Kept
+from spikeviz.nn.channel_masks import Kept
 
 
 @dataclass(frozen=True)

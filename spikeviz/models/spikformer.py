@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spikeviz.nn.attention import SSA, Attention, Order
+from spikeviz.nn.channel_masks import ChannelMask, Kept
 from spikeviz.nn.layers import Conv, Head, Intake, SpikingConv
-from spikeviz.nn.masks import ChannelMask, Kept
 from spikeviz.nn.neurons import LIF
 from spikeviz.nn.stems import SPS, Residual, joined
 from spikeviz.probe import tuned

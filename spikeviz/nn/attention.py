@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, relu
 
 from spikeviz.axes import SCORES
+from spikeviz.nn.channel_masks import ChannelMask, Kept, Spread
 from spikeviz.nn.layers import Conv, FiringConv, Norm, Population, Product, RepConv, SpikingConv
-from spikeviz.nn.masks import ChannelMask, Kept, Spread
 from spikeviz.nn.neurons import LIF, Neuron
 from spikeviz.probe import Probe
 

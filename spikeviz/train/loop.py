@@ -2,8 +2,8 @@
 
 A run is a folder: `log.jsonl` (one line a logged step, one an epoch), `state.pt` (after every epoch: weights,
 optimiser, position) and, at the end, `weights.safetensors` with `run.json`; of an autoencoder also `replay.npz`
-(`spikeviz.train.review`). Every epoch draws from a generator that is a function of (seed, epoch), so a run that was
-killed and resumed ends where an uninterrupted one does.
+(`spikeviz.evaluation.reconstruction`). Every epoch draws from a generator that is a function of (seed, epoch), so a run
+that was killed and resumed ends where an uninterrupted one does.
 """
 
 from __future__ import annotations
@@ -26,17 +26,19 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from tqdm import tqdm
 
-from spikeviz.checkpoints import auto_device, save
+from spikeviz.artifacts.as_data import as_data
+from spikeviz.artifacts.checkpoints import save
 from spikeviz.data.catalog import as_batch, load_data
+from spikeviz.evaluation.reconstruction import review
 from spikeviz.models.registry import build
 from spikeviz.models.spike_mae import SpikeMAE
+from spikeviz.nn.channel_masks import TRAINED, ChannelMask, find_masks
 from spikeviz.nn.layers import SpikingConv
-from spikeviz.nn.masks import TRAINED, ChannelMask, find_masks
 from spikeviz.nn.qcfs import QCFS
 from spikeviz.probe import Tape
-from spikeviz.train.lessons import Lesson, in_few_levels, lesson_of
+from spikeviz.runtime import auto_device, describe
+from spikeviz.train.objectives import Objective, in_low_levels, objective_of
 from spikeviz.train.recipes import Recipe
-from spikeviz.train.review import review
 
 LOG_EVERY = 20  # steps
 BINS = 20  # of the histogram of mask values in the log
@@ -75,7 +77,7 @@ def amplify(model: nn.Module, gain: float) -> None:
 
 
 @torch.no_grad()
-def lower(model: nn.Module, factor: float) -> None:
+def scale_thresholds(model: nn.Module, factor: float) -> None:
     """Multiply the thresholds of a QCFS network by `factor`, in place."""
     for neuron in model.modules():
         if isinstance(neuron, QCFS):
@@ -111,7 +113,7 @@ def decays(parameter: Tensor) -> bool:
 
 
 @dataclass
-class Run:
+class TrainingRun:
     """Where a run stands; what `state.pt` holds.
 
     `cpu_seconds` are of all threads together: on a machine that has other work they say more than `seconds`.
@@ -192,7 +194,7 @@ def train(
         )
     torch.manual_seed(recipe.seed)
     model = build(recipe.model).to(where).train()
-    lesson = lesson_of(recipe, model)
+    objective = objective_of(recipe, model)
     masks = [mask.value for mask in find_masks(model).values()]
     others = [p for p in model.parameters() if not any(p is value for value in masks)]
     groups = [
@@ -201,7 +203,7 @@ def train(
     ]
     if masks and recipe.masks:
         groups.append({"params": masks, "weight_decay": 0.0, "times": recipe.masks.lr / recipe.lr})
-    run = Run(model, torch.optim.AdamW(groups, lr=recipe.lr), history=[])
+    run = TrainingRun(model, torch.optim.AdamW(groups, lr=recipe.lr), history=[])
     if (folder / "state.pt").exists():
         run.restore(folder / "state.pt", recipe)
     with (folder / "log.jsonl").open("a") as log:
@@ -210,7 +212,7 @@ def train(
             _write(log, run.history[0])
         while run.epoch < recipe.epochs:
             start, cpu = time.perf_counter(), time.process_time()
-            line = _epoch(run, recipe, images, labels, where, log, progress, stop, lesson)
+            line = _epoch(run, recipe, images, labels, where, log, progress, stop, objective)
             if line is None:
                 return model.eval()
             if isinstance(model, SpikeMAE):
@@ -225,7 +227,7 @@ def train(
             run.store(folder / "state.pt", recipe)
     save(model, folder / "weights.safetensors")
     summary = {
-        "recipe": recipe.identity,
+        "recipe": recipe.data_of,
         "epochs": recipe.epochs,
         "images": len(images),
         "seconds": round(run.seconds, 1),
@@ -238,12 +240,13 @@ def train(
         "history": run.history,
     }
     identity = {"name": recipe.name, "model": recipe.model, "data": recipe.data, "seed": recipe.seed}
+    identity |= {"trained_under": as_data(recipe.interventions(recipe.epochs - 1))}
     (folder / "run.json").write_text(json.dumps(identity | {"training": summary}, indent=2) + "\n")
     return model.eval()
 
 
 def _epoch(
-    run: Run,
+    run: TrainingRun,
     recipe: Recipe,
     images: Images,
     labels: Int[Tensor, " N"],
@@ -251,14 +254,14 @@ def _epoch(
     log: Any,
     progress: bool,
     stop: Callable[[], bool],
-    lesson: Lesson,
+    objective: Objective,
 ) -> dict[str, Any] | None:
     """One pass over the data; the epoch's line of the log, or None if it was stopped."""
     interventions = recipe.interventions(run.epoch)
     if begun := recipe.begins(run.epoch):
-        amplify(run.model, begun.gain)
-        if begun.lower != 1.0:
-            lower(run.model, begun.lower)
+        amplify(run.model, begun.current_gain)
+        if begun.threshold_scale != 1.0:
+            scale_thresholds(run.model, begun.threshold_scale)
             run.optimizer.state.clear()
     generator = torch.Generator().manual_seed(recipe.seed * 100_003 + run.epoch)
     masks = find_masks(run.model)
@@ -277,12 +280,13 @@ def _epoch(
             mask.temperature = recipe.temperature(run.epoch + number / len(batches))
         y = labels[chosen].to(device)
         step = run.epoch * len(batches) + number
-        prepared = lesson.prepare(x, generator)
+        prepared = objective.prepare(x, generator)
         # another seed at every step: what is drawn at random is drawn anew
         with Tape(interventions, keep="", seed=recipe.seed * 1_000_003 + step).rolling(), autocast(device):
-            loss, correct = lesson.loss(run.model, x, y, prepared)
-            if few := recipe.stage(run.epoch).few:
-                loss = loss + in_few_levels(run.model, x, y, few, interventions, generator)
+            loss, correct = objective.loss(run.model, x, y, prepared)
+            stage = recipe.stage(run.epoch)
+            if stage.low_levels:
+                loss = loss + in_low_levels(run.model, x, y, stage, generator)
             if recipe.masks and recipe.stage(run.epoch).temperatures:
                 loss = loss + recipe.masks.penalty * weights_left(masks)
         run.optimizer.zero_grad(set_to_none=True)
@@ -302,7 +306,7 @@ def _epoch(
         mean["train_accuracy"] = round(right / seen, 4)
     if masks:
         mean["masks"] = {name: mask_state(mask) for name, mask in masks.items()}
-    return {"epoch": run.epoch + 1, "under": repr(interventions), **mean}
+    return {"epoch": run.epoch + 1, "under": as_data(interventions), **mean}
 
 
 def weights_left(masks: Mapping[str, ChannelMask]) -> Float[Tensor, ""]:
@@ -334,11 +338,3 @@ def _peak_megabytes(device: torch.device) -> float:
         return torch.cuda.max_memory_allocated(device) / 2**20
     unit = 2**20 if platform.system() == "Darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-
-
-def describe(device: torch.device) -> str:
-    """The device in words: "CPU, 2 threads" or the GPU's name."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    threads = torch.get_num_threads()
-    return f"{device.type.upper()}, {threads} thread{'s' * (threads > 1)}"

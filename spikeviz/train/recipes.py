@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from spikeviz.artifacts.as_data import as_data
 from spikeviz.interventions import ATTENTION, Intervention, MaskSpikes, TimeConstant, TimeSteps
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Some epochs of a run, trained under `interventions`; before them every current is multiplied by `gain`.
+    """Some epochs of a run, trained under `interventions`; before them every current is multiplied by
+    `current_gain`.
 
     Attributes:
-        gain: goes into the normalisation in front of the neurons, which is where a current comes from.
+        current_gain: goes into the normalisation in front of the neurons, which is where a current comes from.
         lr: starts a new cosine from this learning rate; None goes on with the one before.
         augment: False shows the pictures as they are, as at test time.
         temperatures: of channel masks, first and last; in between they rise by equal factors. None: masks are hard.
-        few: of a QCFS network, levels L: a quarter of every batch is also seen in one of them, drawn anew, batch
-            normalisation as at test time, and half of that loss is added. Ours, not the paper's: after t steps a
-            converted network knows about as much as t levels do, and what it says then is a part of its answer.
-        lower: what every threshold of a QCFS network is multiplied by before the stage; if not 1, the optimiser forgets
-            its moments, which belong to other thresholds. Below 1 the same current makes more spikes, which say sooner
-            how large it is. Ours, as well.
+        low_levels: of a QCFS network, levels L in one of which, drawn anew, `low_level_share` of every batch is seen as
+            well, batch normalisation as at test time; half of that loss is added. Ours, not the paper's: after t steps
+            a converted network knows about as much as t levels do, and what it says then is a part of its answer.
+        threshold_scale: what every threshold of a QCFS network is multiplied by before the stage; if not 1, the
+            optimiser forgets its moments, which belong to other thresholds. Below 1 the same current makes more spikes,
+            which tell sooner how large it is. Ours, as well.
     """
 
     epochs: int
     interventions: tuple[Intervention, ...] = ()
-    gain: float = 1.0
+    current_gain: float = 1.0
     lr: float | None = None
     augment: bool = True
     temperatures: tuple[float, float] | None = None
-    few: tuple[int, ...] = field(default=(), repr=False)
-    lower: float = field(default=1.0, repr=False)
+    low_levels: tuple[int, ...] = ()
+    low_level_share: float = 0.25
+    threshold_scale: float = 1.0
 
 
 # One step instead of four, a quarter of the work: with tau near 1 a neuron fires in that step if its current reaches
@@ -117,17 +121,22 @@ class Recipe:
     seed: int = 0
     masks: Masks | None = None
     teacher: Teacher | None = None
-    images: int | None = field(default=None, repr=False)
-    start: str | None = field(default=None, repr=False)
-    views: bool = field(default=False, repr=False)
+    images: int | None = None
+    start: str | None = None
+    views: bool = False
+
+    @property
+    def data_of(self) -> dict[str, Any]:
+        """Everything that decides the run, as plain JSON values."""
+        values = asdict(self)
+        stages = zip(values["stages"], self.stages, strict=True)
+        values["stages"] = [plain | {"interventions": as_data(stage.interventions)} for plain, stage in stages]
+        return values
 
     @property
     def identity(self) -> str:
-        """What the folder of a run is recognised by; what came later stands in it only where it is set."""
-        few, lower = (tuple(getattr(stage, name) for stage in self.stages) for name in ("few", "lower"))
-        later = {"start": self.start, "views": self.views, "few": few if any(few) else None}
-        later |= {"lower": lower if set(lower) != {1.0} else None}
-        return repr(self) + "".join(f" {name}={value!r}" for name, value in later.items() if value)
+        """What the folder of a run is recognised by."""
+        return json.dumps(self.data_of, sort_keys=True)
 
     @property
     def epochs(self) -> int:
@@ -236,11 +245,11 @@ QCFS = (Stage(6), Stage(3, lr=1e-3, augment=False))
 
 # Converted from the first two parts alone, mst-fashion lost 1.3 points at T 64 and the ResNet18 3.3, of the first test
 # images; after the third, in which pictures are also seen in few levels, they lose less: README says so.
-FEW = (1, 1, 2, 3, 4)
-IN_FEW_LEVELS = (*QCFS, Stage(2, lr=1e-3, augment=False, few=FEW))
+LOW_LEVELS = (1, 1, 2, 3, 4)
+IN_FEW_LEVELS = (*QCFS, Stage(2, lr=1e-3, augment=False, low_levels=LOW_LEVELS))
 
 # The ResNet18 still lost 1.6 at T 64, and 21 at T 16; an epoch with lower thresholds: README says so.
-LOWER = Stage(1, lr=1e-3, augment=False, few=FEW, lower=0.6)
+LOWER = Stage(1, lr=1e-3, augment=False, low_levels=LOW_LEVELS, threshold_scale=0.6)
 
 # Five networks that differ in their neurons and in nothing else, trained alike: what is between them is SFA.
 SFA_AND_VANILLA = (*(f"e-spikeformer-fashion-sfa{d}" for d in (1, 2, 4, 8)), "e-spikeformer-fashion-vanilla4")
@@ -252,7 +261,7 @@ RECIPES: dict[str, Recipe] = {
             "spikformer-fashion",
             "fashion",
             "train-10k",
-            stages=(Stage(2, ONE_STEP), Stage(1, gain=ALL_STEPS)),
+            stages=(Stage(2, ONE_STEP), Stage(1, current_gain=ALL_STEPS)),
             limit=1024,
         ),
         Recipe(
@@ -261,7 +270,7 @@ RECIPES: dict[str, Recipe] = {
             "fashion",
             stages=(
                 Stage(6, ONE_STEP),
-                Stage(2, gain=ALL_STEPS),
+                Stage(2, current_gain=ALL_STEPS),
                 Stage(1, lr=4e-4, augment=False),
                 Stage(2, lr=4e-4, augment=False),
             ),

@@ -22,8 +22,8 @@ SOURCE = "Masked Spiking Transformer, Fig. 7; Kim & Panda, Sci. Rep. 2021"
 
 def maps(lab: Lab) -> None:
     """Spike activation maps of the layer that is looked at, a row for each ratio; ScoreCAM beside them."""
-    from spikeviz.figures.maps import map_tiles, rate_bar, strip
-    from spikeviz.figures.masking import activation_maps
+    from spikeviz.figures.render_html import map_tiles, rate_bar, strip
+    from spikeviz.figures.spike_masking import activation_maps
 
     own = rule(lab.now).ratio
     found = {f"ratio {ratio:.2f}": _sam(lab, ratio) for ratio in sorted({*RATIOS, own})}
@@ -67,7 +67,7 @@ def _alike(found: dict[str, np.ndarray]) -> str:
 def _score_cam(lab: Lab) -> None:
     from spikeviz.data.catalog import find_data
     from spikeviz.figures.chart import Maps
-    from spikeviz.figures.maps import map_tiles, photograph, rate_bar, strip, tile
+    from spikeviz.figures.render_html import map_tiles, photograph, rate_bar, strip, tile
 
     run = lab.now
     if run.shown.batch.ndim != 4:

@@ -11,11 +11,11 @@ from streamlit.errors import StreamlitPageNotFoundError
 from spikeviz.ui.experiment import arrive, take_notices
 from spikeviz.ui.export import downloads
 from spikeviz.ui.glossary import help_for
-from spikeviz.ui.router import take_over
+from spikeviz.ui.server.router import take_over
 
 if TYPE_CHECKING:
+    from spikeviz.artifacts.packed_spikes import Film
     from spikeviz.figures.chart import Exhibit
-    from spikeviz.figures.film import Film
     from spikeviz.ui.controls import Setting
 
 # Dense like an instrument; still pictures make room for the viewer once it has drawn; on a narrow screen the viewer
@@ -90,7 +90,7 @@ def figure(
     if html:
         st.html(html)
     else:
-        from spikeviz.figures.screen import plotly_figure
+        from spikeviz.figures.render_plotly import plotly_figure
         from spikeviz.figures.theme import CONFIG
 
         st.plotly_chart(plotly_figure(exhibit), config=CONFIG, key=f"{page} {exhibit.title}"[:99], alt=alt)

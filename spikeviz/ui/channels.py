@@ -27,8 +27,8 @@ TELLING = 8  # dropped channels that are shown
 
 def channels(lab: Lab) -> None:
     """Every channel of a masked layer: its mask and what it fires; maps of the chosen one and of those that died."""
-    from spikeviz.figures.maps import map_tiles, rate_bar, strip
-    from spikeviz.figures.masks import channel_maps, strength_and_rate
+    from spikeviz.figures.channel_masks import channel_maps, strength_and_rate
+    from spikeviz.figures.render_html import map_tiles, rate_bar, strip
 
     layer, mask = masked_layer(lab)
     choose_layer(lab, layer)
@@ -64,7 +64,7 @@ def _channels(lab: Lab, mask: str, rates: np.ndarray) -> pd.DataFrame:
     """One row a channel of a mask: channel, strength, kept, rate."""
     import pandas as pd
 
-    from spikeviz.nn.masks import find_masks
+    from spikeviz.nn.channel_masks import find_masks
 
     strength = find_masks(lab.now.opened.model)[mask].strength().detach().cpu().numpy()
     return pd.DataFrame({"channel": range(len(rates)), "strength": strength, "kept": kept(lab, mask), "rate": rates})
@@ -85,7 +85,7 @@ def _choose_channel(lab: Lab, layer: str, neuron: tuple[int, int, int], count: i
 def _over_samples(lab: Lab, layer: str, chosen: int) -> None:
     """Rates of all masked channels over test samples; one run serves every threshold and layer."""
     from spikeviz.data.catalog import as_batch
-    from spikeviz.metrics.masks import channel_rates, masked_layers
+    from spikeviz.metrics.channel_masks import channel_rates, masked_layers
     from spikeviz.simulation import simulate
 
     run = lab.now
@@ -116,8 +116,8 @@ def _over_samples(lab: Lab, layer: str, chosen: int) -> None:
 
 
 def _draw(lab: Lab, layer: str, chosen: int, y: Tensor, rates: dict[str, Tensor], job: jobs.Job) -> None:
-    from spikeviz.figures.masks import carried_chart, carried_table, strength_and_rate
-    from spikeviz.metrics.masks import explained, masked_layers
+    from spikeviz.figures.channel_masks import carried_chart, carried_table, strength_and_rate
+    from spikeviz.metrics.channel_masks import explained, masked_layers
 
     tables, labels = {}, y[: len(rates[layer])]
     for name, mask in masked_layers(lab.now.opened.model).items():

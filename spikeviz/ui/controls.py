@@ -150,7 +150,7 @@ def dynamics(model: nn.Module) -> list[Setting]:
 def masks(model: nn.Module) -> list[Setting]:
     """The threshold of learned channel masks, and T; of a network without masks T alone."""
     from spikeviz.interventions import MaskChannels
-    from spikeviz.nn.masks import TRAINED
+    from spikeviz.nn.channel_masks import TRAINED
 
     threshold = Setting(MaskChannels, "threshold", "threshold", "Threshold", TRAINED)
     return [*([threshold] if MaskChannels.possible(model) else []), *steps(model)]

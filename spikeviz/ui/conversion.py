@@ -15,7 +15,7 @@ from spikeviz.ui.random_masks import at_ratio, kind, rule
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from spikeviz.cards import CheckpointCard
+    from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.recording import Recording
     from spikeviz.ui.lab import Lab, Run
 
@@ -34,7 +34,7 @@ def conversion(lab: Lab) -> None:
 
 
 def _errors(lab: Lab) -> None:
-    from spikeviz.figures.masking import conversion_bars
+    from spikeviz.figures.spike_masking import conversion_bars
     from spikeviz.metrics import conversion_error
 
     run, own = lab.now, rule(lab.now).ratio
@@ -110,7 +110,7 @@ def partner(card: CheckpointCard) -> CheckpointCard | None:
 
 def _pair(lab: Lab, run: Run, name: str) -> None:
     """Two histograms: what the layer sends, and what had gone into it."""
-    from spikeviz.figures.masking import histogram, overlap
+    from spikeviz.figures.spike_masking import histogram, overlap
 
     qcfs, spiking = recorded(run), run.recording
     threshold = qcfs[f"{lab.layer}.membrane"].threshold

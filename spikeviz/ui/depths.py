@@ -16,7 +16,7 @@ from spikeviz.ui.integers import config
 from spikeviz.ui.reconstruction import borrows, result
 
 if TYPE_CHECKING:
-    from spikeviz.cards import CheckpointCard
+    from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.ui.lab import Lab, Run
 
 DEPTHS = (1, 2, 3, 4, 6, 8, 16)
@@ -38,9 +38,9 @@ def siblings(card: CheckpointCard) -> dict[int, CheckpointCard]:
 
 def levels(lab: Lab) -> None:
     """Pictures and errors at every D, and those of the networks that were trained at one."""
-    from spikeviz.figures.maps import strip
     from spikeviz.figures.pictures import Pictures
     from spikeviz.figures.reconstruction import picture_tiles
+    from spikeviz.figures.render_html import strip
 
     if not SpikeLevels.possible(lab.now.opened.model):
         st.caption(

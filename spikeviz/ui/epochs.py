@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from spikeviz.replays import Replay, find_replay
+from spikeviz.artifacts.replays import Replay, find_replay
 from spikeviz.ui.experiment import Parameter, recall, remember, shown, taken, whole
 
 if TYPE_CHECKING:
-    from spikeviz.cards import CheckpointCard
+    from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.ui.lab import Lab
 
 SEC, FIG_10 = "Spikformer V2, sec. 4.2", "E-SpikeFormer, Eq. 29 and Fig. 10 b"
@@ -53,9 +53,9 @@ def _replay(name: str, sha256: str) -> Replay | None:
 
 
 def _pictures(lab: Lab, replay: Replay) -> None:
-    from spikeviz.figures.maps import strip
     from spikeviz.figures.pictures import Pictures
     from spikeviz.figures.reconstruction import picture_tiles, quartet
+    from spikeviz.figures.render_html import strip
 
     name, last = f"{lab.page}_epoch", len(replay.made) - 1
     epoch = min(last if recall(name) is None else recall(name), last)

@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from spikeviz.cards import CheckpointCard, list_checkpoints
+from spikeviz.artifacts.cards import CheckpointCard, list_checkpoints
 
 KEY = "experiment"
 HELD = "held"  # the experiment that the present one is compared with

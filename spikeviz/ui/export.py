@@ -21,7 +21,7 @@ MIME = {
 
 def downloads(exhibit: Exhibit, page: str) -> None:
     """A figure as PNG, SVG and PDF, its numbers as CSV and NPZ; each is made when it is asked for."""
-    from spikeviz.figures.paper import FORMATS, export
+    from spikeviz.figures.render_matplotlib import FORMATS, export
 
     name = f"{page}-{slug(exhibit.title)}"
     with st.popover("Export", key=f"{name}_export"):

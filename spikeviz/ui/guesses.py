@@ -125,8 +125,8 @@ def _said(points: list[dict[str, Any]]) -> str:
 
 
 def _where(lab: Lab) -> None:
-    from spikeviz.figures.maps import map_tiles, rate_bar, strip
     from spikeviz.figures.reconstruction import patch_errors
+    from spikeviz.figures.render_html import map_tiles, rate_bar, strip
 
     found = result(lab.now)
     maps = patch_errors(found.image, found.mask, found.made)

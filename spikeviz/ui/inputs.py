@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from spikeviz.cards import CheckpointCard
+from spikeviz.artifacts.cards import CheckpointCard
 from spikeviz.ui import runs
 from spikeviz.ui.experiment import (
     ALL,
@@ -213,7 +213,7 @@ def _random(count: int) -> None:
 def _take_upload(upload_key: str, turn_key: str, card: CheckpointCard) -> None:
     """Decode what was brought; what cannot be used is one sentence, and the input stays as it was."""
     from spikeviz.data.events import RecordingError
-    from spikeviz.data.upload import PictureError
+    from spikeviz.data.image_decode import PictureError
 
     file = st.session_state.get(upload_key)
     if file is None:  # taken away again

@@ -14,7 +14,7 @@ from spikeviz.ui import cards, jobs, runs
 from spikeviz.ui.experiment import Experiment, Networks, checkpoints, held
 
 if TYPE_CHECKING:
-    from spikeviz.cards import CheckpointCard
+    from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.ui.lab import Lab, Run
 
 DEPTHS = (1, 2, 3, 4, 6, 8, 12, 16)  # of a curve against D
@@ -118,7 +118,7 @@ def vanilla_against_sfa(lab: Lab) -> None:
     if other is None:
         st.caption(f"No vanilla network was trained on {run.card.data} to compare NSFR with (Fig. 9).")
         return
-    from spikeviz.metrics import survey
+    from spikeviz.evaluation import survey
 
     opened = runs.network(other.name, other.sha256)
     batch, y = runs.some(run.card.data, SURVEY_IMAGES)

@@ -10,9 +10,9 @@ import streamlit as st
 from spikeviz.ui import cards, controls, experiment, glossary, inputs, live, presets, runs
 
 if TYPE_CHECKING:
-    from spikeviz.cards import CheckpointCard
+    from spikeviz.artifacts.cards import CheckpointCard
+    from spikeviz.artifacts.packed_spikes import Film
     from spikeviz.figures.chart import Exhibit
-    from spikeviz.figures.film import Film
     from spikeviz.recording import Recording
 
 
@@ -38,7 +38,7 @@ class Run:
     def threshold(self) -> float:
         """Of channel masks: what is intervened, else the one they were trained at."""
         from spikeviz.interventions import MaskChannels
-        from spikeviz.nn.masks import TRAINED
+        from spikeviz.nn.channel_masks import TRAINED
 
         found = [i.threshold for i in self.experiment.interventions if isinstance(i, MaskChannels)]
         return found[0] if found else TRAINED
@@ -46,8 +46,8 @@ class Run:
     @property
     def film(self) -> Film:
         """All spikes, for the viewer."""
+        from spikeviz.artifacts.packed_spikes import film
         from spikeviz.data.catalog import find_data
-        from spikeviz.figures.film import film
 
         facts = {"classes": find_data(self.card.data).classes, "label": self.shown.label, "notes": self.shown.notes}
         facts |= {"said": self.said, "title": self.shown.title}

@@ -81,8 +81,8 @@ def _costs(run: Run, twin: Recording) -> str:
 
 
 def _maps(lab: Lab, name: str, recording: Recording) -> None:
-    from spikeviz.figures.maps import map_tiles, rate_bar, strip
     from spikeviz.figures.reconstruction import activity_maps
+    from spikeviz.figures.render_html import map_tiles, rate_bar, strip
     from spikeviz.metrics import firing_places
 
     layers = lab.now.opened.layers

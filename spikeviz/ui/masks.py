@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from spikeviz.cards import find_card
+from spikeviz.artifacts.cards import find_card
 from spikeviz.interventions import MaskChannels
 from spikeviz.ui import controls, opening
 from spikeviz.ui.experiment import Networks, remember, shown, taken
@@ -17,7 +17,7 @@ from spikeviz.ui.glossary import help_for
 if TYPE_CHECKING:
     import numpy as np
 
-    from spikeviz.cards import CheckpointCard
+    from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.interventions import Intervention
     from spikeviz.ui.lab import Lab, Run
 
@@ -67,7 +67,7 @@ def keeps(lab: Lab) -> None:
     """The formula with the numbers of the moment, and a warning where a whole site is gone."""
     from spikeviz.data.catalog import find_data
     from spikeviz.metrics import parameters_left
-    from spikeviz.metrics.masks import REST
+    from spikeviz.metrics.channel_masks import REST
 
     own = lab.now.threshold
     left = parameters_left(lab.now.opened.model, own)
@@ -91,7 +91,7 @@ def keeps(lab: Lab) -> None:
 
 def values(lab: Lab) -> None:
     """Where the learned values lie, what the threshold drops of each site, and what kept and dropped channels fire."""
-    from spikeviz.figures.masks import rate_bars, strengths
+    from spikeviz.figures.channel_masks import rate_bars, strengths
     from spikeviz.metrics import mask_rates, mask_values
 
     model, own = lab.now.opened.model, lab.now.threshold
@@ -122,7 +122,7 @@ def values(lab: Lab) -> None:
 
 def masked_layer(lab: Lab) -> tuple[str, str]:
     """The layer that is looked at and its mask, where it has one; else the first that has."""
-    from spikeviz.metrics.masks import masked_layers
+    from spikeviz.metrics.channel_masks import masked_layers
 
     layers = masked_layers(lab.now.opened.model)
     layer = lab.layer if lab.layer in layers else next(iter(layers))
@@ -131,7 +131,7 @@ def masked_layer(lab: Lab) -> tuple[str, str]:
 
 def choose_layer(lab: Lab, layer: str) -> None:
     """Another masked layer; the viewer moves to it as well."""
-    from spikeviz.metrics.masks import masked_layers
+    from spikeviz.metrics.channel_masks import masked_layers
 
     name = f"{lab.page}_masked_layer"
     st.selectbox(
@@ -141,8 +141,8 @@ def choose_layer(lab: Lab, layer: str) -> None:
 
 
 def _kept_and_dropped(lab: Lab, layer: str, mask: str) -> None:
-    from spikeviz.figures.maps import map_tiles, rate_bar, strip
-    from spikeviz.figures.masks import kept_and_dropped
+    from spikeviz.figures.channel_masks import kept_and_dropped
+    from spikeviz.figures.render_html import map_tiles, rate_bar, strip
 
     passes = kept(lab, mask)
     said = {
@@ -169,15 +169,15 @@ def spikes(run: Run, layer: str) -> np.ndarray:
 
 def kept(lab: Lab, mask: str) -> np.ndarray:
     """Which channels a mask keeps at the present threshold."""
-    from spikeviz.nn.masks import find_masks
+    from spikeviz.nn.channel_masks import find_masks
 
     return find_masks(lab.now.opened.model)[mask].kept(lab.now.threshold).cpu().numpy()
 
 
 def training(lab: Lab) -> None:
     """How masks moved, from the training log."""
-    from spikeviz.figures.maps import map_tiles, rate_bar, strip
-    from spikeviz.figures.masks import histories, kept_by_epoch
+    from spikeviz.figures.channel_masks import histories, kept_by_epoch
+    from spikeviz.figures.render_html import map_tiles, rate_bar, strip
 
     card = lab.now.card
     history = [line for line in card.training.get("history", ()) if "masks" in line]

@@ -14,8 +14,8 @@ from spikeviz.ui import cards, controls, experiment, inputs, presets, runs, shar
 from spikeviz.ui.lab import Lab, Run
 
 if TYPE_CHECKING:
-    from spikeviz.cards import CheckpointCard
-    from spikeviz.figures.film import Film
+    from spikeviz.artifacts.cards import CheckpointCard
+    from spikeviz.artifacts.packed_spikes import Film
 
 
 Beside = Callable[[Run], experiment.Experiment | None]

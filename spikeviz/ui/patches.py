@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from spikeviz.figures.maps import data_uri
+from spikeviz.figures.render_html import data_uri
 from spikeviz.ui import hidden
 from spikeviz.ui.experiment import plain
 from spikeviz.ui.live import part

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor, nn
 
-    from spikeviz.cards import CheckpointCard
+    from spikeviz.artifacts.cards import CheckpointCard
+    from spikeviz.evaluation import Throughput
     from spikeviz.interventions import Intervention
-    from spikeviz.metrics import Throughput
     from spikeviz.models.registry import ModelSpec
     from spikeviz.ui.lab import Lab, Run
 
@@ -101,9 +101,9 @@ def cost(lab: Lab) -> None:
 
 
 def _parameters_left(lab: Lab) -> None:
-    from spikeviz.figures.masks import parameters_chart, parameters_table
+    from spikeviz.figures.channel_masks import parameters_chart, parameters_table
     from spikeviz.metrics import parameters_left
-    from spikeviz.metrics.masks import REST
+    from spikeviz.metrics.channel_masks import REST
 
     card, spec = lab.now.card, peer(lab.now.card)
     left = parameters_left(lab.now.opened.model, lab.now.threshold)
@@ -124,7 +124,7 @@ def _parameters_left(lab: Lab) -> None:
 
 def _paper(lab: Lab) -> None:
     """The two tables of the paper, apart from ours."""
-    from spikeviz.figures.masks import paper_table
+    from spikeviz.figures.channel_masks import paper_table
 
     st.markdown("**The paper's two tables, as printed**")
     st.html(paper_table())
@@ -137,7 +137,7 @@ def _paper(lab: Lab) -> None:
 
 
 def _energy(lab: Lab) -> None:
-    from spikeviz.figures.masks import costs_chart, costs_table
+    from spikeviz.figures.channel_masks import costs_chart, costs_table
     from spikeviz.metrics import ENERGY
 
     run, compared = lab.now, networks(lab.now)
@@ -227,7 +227,7 @@ def _stem(operations: pd.DataFrame) -> str:
 
 
 def _draw_energy(lab: Lab, costs: pd.DataFrame, job: jobs.Job) -> None:
-    from spikeviz.figures.masks import costs_chart, costs_table
+    from spikeviz.figures.channel_masks import costs_chart, costs_table
 
     cards.figure(
         costs_chart(costs, f"Estimated energy, mean of {job.done} {lab.now.samples}"),
@@ -243,8 +243,8 @@ def _speed(lab: Lab) -> None:
 
     def work():
         from spikeviz.data.catalog import as_batch
-        from spikeviz.metrics import throughput
-        from spikeviz.train.loop import describe
+        from spikeviz.evaluation import throughput
+        from spikeviz.runtime import describe
 
         device = describe(next(run.opened.model.parameters()).device)
         pairs = [(network.model, network.interventions) for network in compared]
@@ -259,7 +259,7 @@ def _speed(lab: Lab) -> None:
 
 
 def _draw_speed(lab: Lab, names: list[str], value: tuple[Throughput, str], job: jobs.Job) -> None:
-    from spikeviz.figures.masks import speed_chart
+    from spikeviz.figures.channel_masks import speed_chart
 
     found, device = value
     low, middle, high = found.speedup(1)
@@ -283,7 +283,7 @@ def _download(lab: Lab) -> None:
     )  # fmt: skip
     st.caption(
         f"{name}.safetensors and its card. Put both into the folder that "
-        '`python -c "from spikeviz.places import user_checkpoints; print(user_checkpoints())"` names: Spike maps then '
+        '`python -c "from spikeviz.paths import user_checkpoints; print(user_checkpoints())"` names: Spike maps then '
         f"offers it, and `sv.load` reads it. `spikeviz evaluate {name}` measures its accuracy, which the card leaves "
         "open."
     )
@@ -296,8 +296,8 @@ def pruned_name(card: CheckpointCard, threshold: float) -> str:
 
 def archive(card: CheckpointCard, model: nn.Module, threshold: float) -> bytes:
     """A pruned network and its card as a zip of two files, as `spikeviz.load` reads them."""
-    from spikeviz.cards import CheckpointCard
-    from spikeviz.checkpoints import save
+    from spikeviz.artifacts.cards import CheckpointCard
+    from spikeviz.artifacts.checkpoints import save
 
     name, stream = pruned_name(card, threshold), io.BytesIO()
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from spikeviz.artifacts.as_data import from_data
 from spikeviz.interventions import MaskSpikes
-from spikeviz.metrics.masking import CONVOLUTION, SITES, masking_places
+from spikeviz.metrics.spike_masking import CONVOLUTION, SITES, masking_places
 from spikeviz.ui import opening, sites
 from spikeviz.ui.experiment import Networks, remember, shown, taken
 from spikeviz.ui.glossary import help_for
@@ -19,8 +19,8 @@ from spikeviz.ui.glossary import help_for
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from spikeviz.cards import CheckpointCard
-    from spikeviz.metrics.masking import Place
+    from spikeviz.artifacts.cards import CheckpointCard
+    from spikeviz.metrics.spike_masking import Place
     from spikeviz.ui.experiment import Experiment
     from spikeviz.ui.lab import Lab, Run
 
@@ -80,7 +80,7 @@ def at_ratio(lab: Lab, ratio: float) -> Run:
 
 def keeps(lab: Lab) -> None:
     """The formula with the numbers of the moment, power beside the paper's, and what the network is and is not."""
-    from spikeviz.figures.masking import TABLE_3, watts
+    from spikeviz.figures.spike_masking import TABLE_3, watts
     from spikeviz.metrics import power
     from spikeviz.metrics.dropped import dropped
 
@@ -118,11 +118,10 @@ def about(run: Run) -> str:
 
 
 def tuned_under(card: CheckpointCard) -> str:
-    """The masks a network was fine-tuned under, as its card has them, in words: `ratio 0.5 at q, k, scores`."""
-    under = card.measured["as_trained"]["under"]
-    ratio = re.search(r"ratio=([\d.]+)", under)
-    named = [site for site, end in SITES.items() if end in under]
-    return f"ratio {ratio[1]}" + (f" at {', '.join(named)}" if named else "") if ratio else under
+    """The masks a network was fine-tuned under, in words: `ratio 0.5 at q, k, scores`."""
+    (rule,) = (i for i in from_data(card.trained_under) if isinstance(i, MaskSpikes))
+    named = [site for site, end in SITES.items() if any(at.endswith(end) for at in rule.at)]
+    return f"ratio {rule.ratio:g}" + (f" at {', '.join(named)}" if named else "")
 
 
 def masks(lab: Lab) -> None:
@@ -137,7 +136,7 @@ def masks(lab: Lab) -> None:
 
 
 def _by_place(lab: Lab) -> None:
-    from spikeviz.figures.masking import kept_bars
+    from spikeviz.figures.spike_masking import kept_bars
     from spikeviz.metrics.dropped import dropped
 
     table = dropped(lab.now.recording, masking_places(lab.now.opened.model))
@@ -168,8 +167,8 @@ def _nsfr(lab: Lab) -> None:
 
 
 def _dropped(lab: Lab) -> None:
-    from spikeviz.figures.maps import map_tiles, rate_bar, strip
-    from spikeviz.figures.masking import dropped_maps
+    from spikeviz.figures.render_html import map_tiles, rate_bar, strip
+    from spikeviz.figures.spike_masking import dropped_maps
     from spikeviz.metrics.dropped import sent
 
     layers = [p.name.removesuffix(".spike") for p in places(lab.now) if p.name.endswith(".spike")]
@@ -198,7 +197,7 @@ def _dropped(lab: Lab) -> None:
 def _seeds(lab: Lab) -> None:
     """Ten seeds of this input as one batch."""
     from spikeviz.data.catalog import find_data
-    from spikeviz.figures.masking import seeds_bars, seeds_chart
+    from spikeviz.figures.spike_masking import seeds_bars, seeds_chart
 
     run = lab.now
     if not rule(run).ratio:

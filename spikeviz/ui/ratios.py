@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from spikeviz.cards import find_curve
+from spikeviz.artifacts.as_data import from_data
+from spikeviz.artifacts.curves import find_curve
 from spikeviz.data.catalog import find_data
 from spikeviz.interventions import MaskSpikes, TimeSteps
-from spikeviz.metrics.masking import SITES, masking_places
+from spikeviz.metrics.spike_masking import SITES, masking_places
 from spikeviz.ui import sites, sweeps
 from spikeviz.ui.random_masks import NETWORKS, TABLE, family, kind, rule, tuned_under, where
 
 if TYPE_CHECKING:
-    from spikeviz.cards import CheckpointCard
+    from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.ui.lab import Lab
 
 RATIOS = (0.0, 0.25, 0.5, 0.75, 0.9)
@@ -82,7 +83,7 @@ def _points(group: Sequence[CheckpointCard], curves: dict, part: str, site: str 
 
 
 def _panel(lab: Lab, group: Sequence[CheckpointCard], curves: dict, site: str) -> None:
-    from spikeviz.figures.masking import accuracy_chart
+    from spikeviz.figures.spike_masking import accuracy_chart
 
     points = _points([card for card in group if _tuned_for(card, site)], curves, "points", site)
     tuned = [f"{card.name} under {tuned_under(card)}" for card in group
@@ -98,8 +99,9 @@ def _panel(lab: Lab, group: Sequence[CheckpointCard], curves: dict, site: str) -
 
 def _tuned_for(card: CheckpointCard, site: str) -> bool:
     """Whether a panel is about a network: one that was fine-tuned under masks of its site, or under none."""
-    under = card.measured.get("as_trained", {}).get("under", "")
-    return not under or site == "convolutions" or (site == "MLP") == (SITES["MLP hidden"] in under)
+    rules = [i for i in from_data(card.trained_under) if isinstance(i, MaskSpikes)]
+    hidden = any(at.endswith(SITES["MLP hidden"]) for rule in rules for at in rule.at)
+    return not rules or site == "convolutions" or (site == "MLP") == hidden
 
 
 def ends(points: dict[str, list[dict]]) -> str:
@@ -140,7 +142,7 @@ def _against_ratio(lab: Lab) -> None:
 
 def _against_blocks(lab: Lab, curves: dict) -> None:
     """Masks in the first blocks only, at the present ratio (0.75 if that is 0) and sites."""
-    from spikeviz.figures.masking import accuracy_chart
+    from spikeviz.figures.spike_masking import accuracy_chart
 
     points = _points(family(lab.now.card, NETWORKS.names()), curves, "blocks")
     left, right = st.columns(2, gap="large")
@@ -171,7 +173,7 @@ def _against_blocks(lab: Lab, curves: dict) -> None:
 def against_steps(lab: Lab) -> None:
     """Accuracy of the converted network against T."""
     from spikeviz.figures.chart import Rule
-    from spikeviz.figures.masking import accuracy_chart
+    from spikeviz.figures.spike_masking import accuracy_chart
 
     group = family(lab.now.card, NETWORKS.names())
     curves, base = _curves(group), group[0]
@@ -197,7 +199,7 @@ def against_steps(lab: Lab) -> None:
 
 def power(lab: Lab) -> None:
     """Power in alpha-watts and accuracy at the ratios of the paper's Table 3, ours and the paper's side by side."""
-    from spikeviz.figures.masking import paper_power, power_chart, power_table
+    from spikeviz.figures.spike_masking import paper_power, power_chart, power_table
 
     groups, rows, used = _groups(lab), [], {}
     curves = _curves([card for group in groups for card in group])

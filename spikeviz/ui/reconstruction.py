@@ -85,8 +85,8 @@ def result(run: Run) -> Result:
 
 def picture(lab: Lab) -> None:
     """The four pictures with the patches to click, A below them, and the numbers of the moment."""
-    from spikeviz.figures.maps import strip
     from spikeviz.figures.reconstruction import picture_tiles
+    from spikeviz.figures.render_html import strip
 
     found = result(lab.now)
     exhibit = found.pictures(f"Original, masked, reconstructed, pasted · {lab.now.shown.title}")
@@ -172,8 +172,8 @@ def about(run: Run) -> str:
 def _held(lab: Lab) -> None:
     """A's pictures, and what B changes of them."""
     from spikeviz.figures.chart import Maps
-    from spikeviz.figures.maps import map_tiles, strip
     from spikeviz.figures.reconstruction import picture_tiles
+    from spikeviz.figures.render_html import map_tiles, strip
 
     a, b = result(lab.held), result(lab.now)
     exhibit = a.pictures(f"A · {lab.held.shown.title}")

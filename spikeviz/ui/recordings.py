@@ -11,7 +11,7 @@ from spikeviz.ui import cards, cuts, inputs, player
 from spikeviz.ui.experiment import Networks
 
 if TYPE_CHECKING:
-    from spikeviz.cards import CheckpointCard
+    from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.data.events import Events
     from spikeviz.figures.events import Frames
     from spikeviz.ui.lab import Lab, Run
@@ -101,7 +101,7 @@ def _facts(run: Run, events: Events) -> None:
 def _origin(run: Run, events: Events) -> str:
     """Who made a recording; of one that was not brought, whose input says so, also what was done to it on its way."""
     from spikeviz.data.catalog import find_data
-    from spikeviz.data.dvs import DEFAULT
+    from spikeviz.data.event_camera import DEFAULT
     from spikeviz.data.event_sets import NO_CAMERA
 
     if NO_CAMERA in events.notes:
@@ -196,7 +196,7 @@ def rate(lab: Lab, events: Events) -> None:
 def cloud(lab: Lab, events: Events) -> None:
     """The events as points in column, row and time."""
     from spikeviz.figures.events import Cloud
-    from spikeviz.figures.maps import data_uri
+    from spikeviz.figures.render_html import data_uri
 
     which = player.thinned(events, player.POINTS)
     t, x, y, p = ((events.t - events.t[0])[which] / 1000, events.x[which], events.y[which], events.p[which])
@@ -221,7 +221,7 @@ def _coarser(k: int) -> str:
 
 def _strip(drawn: Frames, k: int = 1, columns: int = STILLS) -> None:
     """Frames as pictures with their event counts."""
-    from spikeviz.figures.maps import strip, tile
+    from spikeviz.figures.render_html import strip, tile
 
     tiles = []
     for pixels, title, count in zip(drawn.pixels(), drawn.titles, drawn.events, strict=True):

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from spikeviz.places import assets
+from spikeviz.paths import assets
 from spikeviz.ui.experiment import Experiment
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor, nn
 
+    from spikeviz.artifacts.packed_spikes import Film
     from spikeviz.data.catalog import Samples
-    from spikeviz.figures.film import Film
     from spikeviz.recording import Recording
 
 WARM = "spikeviz warms up"
@@ -69,13 +69,13 @@ def network(name: str, sha256: str) -> Opened:
     import torch
 
     import spikeviz as sv
-    from spikeviz.cards import find_card
+    from spikeviz.artifacts.cards import find_card
     from spikeviz.convert.to_spiking import SHOWN
     from spikeviz.data.catalog import as_batch, find_data
     from spikeviz.metrics.firing import spike_layers
     from spikeviz.models.registry import find_spec
     from spikeviz.nn.qcfs import QCFS
-    from spikeviz.simulation import reuse_memory
+    from spikeviz.runtime import reuse_memory
 
     torch.set_num_threads(1)
     reuse_memory()
@@ -141,7 +141,7 @@ def _measure(key: str, sha256: str, _model: nn.Module, _recording: Recording) ->
 @st.cache_resource(max_entries=4, show_spinner=False)
 def shipped(name: str, sha256: str) -> Film | None:
     """The recording that ships with a checkpoint, of the network as trained on test image 0; None if there is none."""
-    from spikeviz.figures.film import Film
+    from spikeviz.artifacts.packed_spikes import Film
 
     path = assets() / "recordings" / f"{name}.npz"
     film = Film.read(path) if path.exists() else None
@@ -152,7 +152,7 @@ def warm_up() -> None:
     """Import in the background what the first forward pass needs, once in a process, when the page has been drawn."""
 
     def load() -> None:
-        import spikeviz.checkpoints
+        import spikeviz.artifacts.checkpoints
         import spikeviz.metrics  # noqa: F401
 
     if "torch" not in sys.modules and not any(thread.name == WARM for thread in threading.enumerate()):

@@ -79,7 +79,7 @@ def _integers(run: Run) -> list[str]:
 
 
 def _masks(run: Run) -> list[str]:
-    from spikeviz.nn.masks import find_masks
+    from spikeviz.nn.channel_masks import find_masks
 
     if not find_masks(run.opened.model):
         return []

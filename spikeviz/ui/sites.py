@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import streamlit as st
 
 from spikeviz.interventions import MaskSpikes
-from spikeviz.metrics.masking import CONVOLUTION, Place, masking_places
+from spikeviz.metrics.spike_masking import CONVOLUTION, Place, masking_places
 from spikeviz.ui.controls import Setting, steps
 from spikeviz.ui.experiment import current, keep, notice, shown, taken
 

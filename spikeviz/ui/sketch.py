@@ -15,7 +15,7 @@ from spikeviz.ui.live import part
 from spikeviz.ui.uploads import read_upload
 
 if TYPE_CHECKING:
-    from spikeviz.cards import CheckpointCard
+    from spikeviz.artifacts.cards import CheckpointCard
 
 START = "data:image/png;base64,"
 _PAD = part("sketch")

@@ -14,7 +14,7 @@ from spikeviz.ui.experiment import recall, remember, shown, taken
 from spikeviz.ui.viewer import Side, viewer
 
 if TYPE_CHECKING:
-    from spikeviz.figures.film import Film
+    from spikeviz.artifacts.packed_spikes import Film
     from spikeviz.ui.lab import Lab, Run
 
 RASTER_NEURONS = 48
@@ -84,7 +84,7 @@ def spike_viewer(lab: Lab) -> None:
 
 def _still(lab: Lab, exhibits: Sequence) -> None:
     """The same maps as pictures: what is seen until the viewer has drawn, and where it cannot."""
-    from spikeviz.figures.maps import photograph, scale_bar, strip, tile
+    from spikeviz.figures.render_html import photograph, scale_bar, strip, tile
 
     rows, inputs = [], {f", {name}": run.shown for name, run in lab.runs}
     for exhibit in exhibits:
@@ -241,8 +241,8 @@ def _take_number(lab: Lab, axis: int, index: int) -> None:
 
 def survey(lab: Lab) -> None:
     """NSFR and accuracy over many test images: what one image cannot say."""
+    from spikeviz.evaluation import survey as over
     from spikeviz.figures.curves import nsfr_curve
-    from spikeviz.metrics import survey as over
 
     run = lab.now
     batch, y = runs.some(run.card.data, SURVEY_IMAGES)
@@ -274,7 +274,7 @@ def survey(lab: Lab) -> None:
 
 def tower(film: Film) -> None:
     """All neurons of some layers, from the stem to the last block."""
-    from spikeviz.figures.maps import channel_mosaic, photograph, rate_bar, strip, tile
+    from spikeviz.figures.render_html import channel_mosaic, photograph, rate_bar, strip, tile
 
     layers = list(film.reels)
     chosen = [n for n in layers if n.startswith("stem")] + [n for n in layers if n.endswith("mlp.hidden")]

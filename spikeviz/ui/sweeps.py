@@ -59,7 +59,7 @@ def live(lab: Lab, x: str, points: Points, title: str, source: str, what: str) -
 def work(model: nn.Module, samples: tuple, x: str, points: Points) -> Iterator[tuple[int, list[dict]]]:
     """A unit of work is a batch under one seed of a point."""
     from spikeviz.data.catalog import as_batch
-    from spikeviz.metrics import masked_accuracy
+    from spikeviz.evaluation import masked_accuracy
 
     (pictures, y), table, done = (part[:SAMPLES] for part in samples), [], 0
     x_all = as_batch(pictures)
@@ -77,7 +77,7 @@ def work(model: nn.Module, samples: tuple, x: str, points: Points) -> Iterator[t
 def _draw(lab: Lab, x: str, title: str, source: str, what: str, table: list[dict], job: jobs.Job) -> None:
     if not table:
         return
-    from spikeviz.figures.masking import accuracy_chart
+    from spikeviz.figures.spike_masking import accuracy_chart
 
     last = table[-1]
     cards.figure(

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from spikeviz.cards import find_curve
+from spikeviz.artifacts.curves import find_curve
 from spikeviz.data.catalog import find_data
-from spikeviz.nn.masks import TRAINED
+from spikeviz.nn.channel_masks import TRAINED
 from spikeviz.ui import cards, jobs, runs
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from spikeviz.cards import CheckpointCard
-    from spikeviz.metrics import Survey
+    from spikeviz.artifacts.cards import CheckpointCard
+    from spikeviz.evaluation import Survey
     from spikeviz.ui.lab import Lab
 
 SAMPLES = 512
@@ -27,8 +27,8 @@ SOURCE = "SDMFormer, sec. 4.4 in kind"
 def accuracy(lab: Lab) -> None:
     """Accuracy against the threshold: the whole curve, precomputed, and the present point, measured now."""
     from spikeviz.data.catalog import as_batch
-    from spikeviz.figures.masks import accuracy_curve
-    from spikeviz.metrics import survey
+    from spikeviz.evaluation import survey
+    from spikeviz.figures.channel_masks import accuracy_curve
 
     run, curve = lab.now, _curve(lab.now.card)
     x, y = runs.test_set(run.card.data)
@@ -62,7 +62,7 @@ def _curve(card: CheckpointCard) -> dict[str, Any] | None:
 
 
 def _draw_accuracy(lab: Lab, curve: dict[str, Any] | None, found: Survey, job: jobs.Job) -> None:
-    from spikeviz.figures.masks import accuracy_curve
+    from spikeviz.figures.channel_masks import accuracy_curve
 
     own, words = lab.now.threshold, _said(lab, curve) if curve else ""
     point = (found.accuracy, found.error, f"now, {found.images:,} {lab.now.samples}")

@@ -38,7 +38,7 @@ def maps(lab: Lab) -> None:
 
 def _maps(lab: Lab, name: str, run: Run) -> None:
     from spikeviz.figures.chart import Maps
-    from spikeviz.figures.maps import map_tiles, rate_bar, strip
+    from spikeviz.figures.render_html import map_tiles, rate_bar, strip
 
     reel, film = run.film.reels[lab.layer], run.film
     steps, channels, height, width = reel.shape

@@ -12,7 +12,7 @@ from spikeviz.ui import cards, jobs, runs
 from spikeviz.ui.integers import DEPTHS, SURVEY_IMAGES, config, siblings, vanilla
 
 if TYPE_CHECKING:
-    from spikeviz.cards import CheckpointCard
+    from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.ui.lab import Lab
 
 ENERGY_IMAGES = 64
@@ -55,7 +55,8 @@ def _sweep(lab: Lab) -> None:
 def _point(model, x, y, interventions, seed, number, table):
     """One setting; yields after every batch, so that it can be cancelled."""
     import spikeviz as sv
-    from spikeviz.metrics import OPERANDS, operations, survey
+    from spikeviz.evaluation import survey
+    from spikeviz.metrics import OPERANDS, operations
 
     for last in survey(model, x, y, interventions, seed):  # noqa: B007
         yield number, table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spikeviz.cards import CheckpointCard
+from spikeviz.artifacts.cards import CheckpointCard
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from spikeviz.data.catalog import DataSource
     from spikeviz.data.events import Events
-    from spikeviz.data.upload import Picture
+    from spikeviz.data.image_decode import Picture
 
 TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"]
 RECORDINGS = ["bin", "bs2", "aedat", "aedat4", "dat", "raw", "npy", "npz"]
@@ -76,7 +76,7 @@ def read_upload(content: bytes, name: str, card: CheckpointCard, turn: bool) -> 
 
 
 def _decoded(content: bytes, channels: int, size: int, turn: bool) -> Picture:
-    from spikeviz.data.upload import read_image
+    from spikeviz.data.image_decode import read_image
 
     picture = read_image(content, channels=channels, size=size, tiles=TILES)
     if turn and channels == 1 and _light_ground(picture.pixels):
@@ -85,7 +85,7 @@ def _decoded(content: bytes, channels: int, size: int, turn: bool) -> Picture:
 
 
 def _of_recording(content: bytes, name: str, data: DataSource) -> Input:
-    from spikeviz.data.event_files import read_events
+    from spikeviz.data.event_io.reader import read_events
     from spikeviz.data.events import RecordingError
 
     if len(content) > MAX_MB["events"] * 2**20:  # the limit of the widget is kept by the browser alone
@@ -102,7 +102,7 @@ def _of_recording(content: bytes, name: str, data: DataSource) -> Input:
 
 
 def _of_simulation(content: bytes, data: DataSource, turn: bool) -> Input:
-    from spikeviz.data.dvs import DEFAULT
+    from spikeviz.data.event_camera import DEFAULT
     from spikeviz.data.event_sets import simulated
 
     picture = _decoded(content, 1, data.size - 2 * DEFAULT.margin, turn)

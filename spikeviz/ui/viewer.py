@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from spikeviz.figures.film import Film
+from spikeviz.artifacts.packed_spikes import Film
 from spikeviz.figures.theme import ACCENT, SPIKE, difference_colours, rate_colours
 from spikeviz.ui.experiment import Parameter, notice, plain, recall, remember, shown, taken, whole
 from spikeviz.ui.live import part

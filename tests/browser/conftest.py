@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from visits import SIZES, STATUS, as_spikeviz, as_streamlit, complains, own, settle
+from support.visits import SIZES, STATUS, as_spikeviz, as_streamlit, complains, own, settle
 
-from spikeviz.places import house
+from spikeviz.paths import app_root
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -29,7 +29,7 @@ def running(folder: Path, command: Callable[[int], list[str]]):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    path = os.pathsep.join(filter(None, [str(house()), os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [str(app_root()), os.environ.get("PYTHONPATH")]))
     with (folder / "log.txt").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, *command(port)],

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from networks import pages
-from visits import CANVAS, SIZES, STATUS, drawn, settle, slider, status
+from support.networks import pages
+from support.visits import CANVAS, SIZES, STATUS, drawn, settle, slider, status
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -6,8 +6,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from networks import needs
-from visits import drawn, settle, slider, status
+from support.networks import needs
+from support.visits import drawn, settle, slider, status
 
 import spikeviz as sv
 

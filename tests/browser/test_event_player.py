@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from networks import needs
-from visits import SIZES, settle
+from support.networks import needs
+from support.visits import SIZES, settle
 
 PLAYER, CLOUD = "[data-testid='event-player']", "[data-testid='event-cloud']"
 pytestmark = needs("sdmformer-fashion-dvs")

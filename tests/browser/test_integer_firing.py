@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from networks import needs
-from visits import drawn, settle, slider, status
+from support.networks import needs
+from support.visits import drawn, settle, slider, status
 
 PRESETS = {  # button, words that stand on the page then
     "Firing patterns (Fig. 3)": ("a = 0.3 over D = 10", "D=4 T=1"),

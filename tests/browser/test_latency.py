@@ -6,7 +6,7 @@ import statistics
 import time
 
 import pytest
-from visits import CANVAS, STATUS, as_spikeviz, drawn, settle, slider
+from support.visits import CANVAS, STATUS, as_spikeviz, drawn, settle, slider
 
 ROUNDS = 24
 

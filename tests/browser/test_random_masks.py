@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from networks import needs
-from visits import drawn, settle, slider, status
+from support.networks import needs
+from support.visits import drawn, settle, slider, status
 
 pytestmark = needs("mst-fashion")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from networks import needs
-from visits import settle, slider, status
+from support.networks import needs
+from support.visits import settle, slider, status
 
 pytestmark = needs("spikformer-v2-mae-fashion")
 SHEET = "[data-drawn]"

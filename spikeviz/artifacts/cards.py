@@ -1,0 +1,108 @@
+"""Model cards: what a checkpoint is and how its numbers were obtained. Reading them needs no torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from spikeviz.paths import assets, user_checkpoints
+
+OPTIONAL = ("trained_under", "training", "measured")  # what a card may leave out
+
+
+@dataclass(frozen=True)
+class CheckpointCard:
+    """One checkpoint.
+
+    Attributes:
+        name: what `load` takes.
+        model: the spec it was trained from.
+        data: a name of `list_data`.
+        task: what it answers with: `CLASSES` or `RECONSTRUCTION`.
+        accuracy: on the whole test split, 0 to 1, of plain `simulate(load(name), x)`; None for an autoencoder.
+        samples: how many test samples it was evaluated on.
+        recipe: name of the recipe it was trained by.
+        seed: of the training run.
+        device: where it was evaluated.
+        command: that obtained the accuracy.
+        sha256: of the weights' file.
+        trained_under: interventions of the last part of its training, as JSON values (`spikeviz.artifacts.as_data`).
+        training: what the loop recorded (epochs, seconds, peak memory, images, device, command).
+        measured: parameters, operations of a sample and throughput of this file (`spikeviz.evaluation.measure`); of one
+            that was trained under interventions also its accuracy under these; of an autoencoder its errors
+            (`spikeviz.evaluation.reconstruction.quality`).
+    """
+
+    CLASSES: ClassVar[str] = "classes"
+    RECONSTRUCTION: ClassVar[str] = "reconstruction"
+
+    name: str
+    model: str
+    data: str
+    task: str
+    accuracy: float | None
+    samples: int
+    recipe: str
+    seed: int
+    device: str
+    command: str
+    sha256: str
+    trained_under: list[dict[str, Any]] = field(default_factory=list, compare=False)
+    training: dict[str, Any] = field(default_factory=dict, compare=False)
+    measured: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it answers with classes; else it answers with pictures."""
+        return self.task == self.CLASSES
+
+    def write(self, path: Path) -> None:
+        """As JSON."""
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> CheckpointCard:
+        """From JSON.
+
+        Raises:
+            ValueError: if the file is no card.
+        """
+        try:
+            values = json.loads(path.read_text())
+            return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values or f.name not in OPTIONAL})
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path.name} is not a model card ({error}); `spikeviz publish` writes one.") from None
+
+
+def card_files() -> dict[str, Path]:
+    """Card by checkpoint name; a user's checkpoint never hides a shipped one."""
+    found: dict[str, Path] = {}
+    for folder in (user_checkpoints(), assets() / "checkpoints"):
+        found |= {path.stem: path for path in folder.glob("*.json")}
+    return dict(sorted(found.items()))
+
+
+def list_checkpoints() -> list[CheckpointCard]:
+    """Every shipped and user checkpoint, sorted by name."""
+    return [_read(path, path.stat().st_mtime_ns) for path in card_files().values()]
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, _written: int) -> CheckpointCard:
+    """Once for each version of a file: a page asks for the cards many times."""
+    return CheckpointCard.read(path)
+
+
+def find_card(name: str) -> tuple[CheckpointCard, Path]:
+    """The card of a checkpoint and the file of its weights.
+
+    Raises:
+        ValueError: for an unknown name, with the names there are.
+    """
+    files = card_files()
+    if name not in files:
+        raise ValueError(f"no checkpoint {name!r}; there are {', '.join(files) or 'none'}.")
+    return CheckpointCard.read(files[name]), files[name].with_suffix(".safetensors")

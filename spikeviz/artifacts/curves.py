@@ -1,0 +1,31 @@
+"""Curves that ship precomputed, beside the checkpoints they are of. Reading them needs no torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from spikeviz.artifacts.cards import find_card
+
+
+def find_curve(name: str) -> dict[str, Any] | None:
+    """What `spikeviz curve` computed of a checkpoint as it is now; None if there is no such file, or it is of another.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    card, weights = find_card(name)
+    path = curve_file(weights)
+    try:
+        found = json.loads(path.read_text())
+        return found if found["sha256"] == card.sha256 else None
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path.name} is not a curve ({error}); `spikeviz curve {name}` writes one.") from None
+
+
+def curve_file(weights: Path) -> Path:
+    """Where the curve of a checkpoint lies: beside the folder of its weights."""
+    return weights.parent.parent / "curves" / f"{weights.stem}.json"

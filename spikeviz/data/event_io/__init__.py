@@ -1,0 +1,1 @@
+"""Files of event cameras, read with distrust."""

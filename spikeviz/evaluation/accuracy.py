@@ -1,0 +1,48 @@
+"""Accuracy on a test split, and what a network costs there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+from tqdm import tqdm
+
+from spikeviz.data.catalog import as_batch, open_data
+from spikeviz.evaluation.throughput import throughput
+from spikeviz.interventions import Intervention
+from spikeviz.metrics import OPERANDS, operations
+from spikeviz.simulation import simulate
+
+BATCH = 50
+COUNTED = 64  # test samples whose operations are counted
+
+
+def accuracy(
+    model: nn.Module,
+    data: str,
+    limit: int | None = None,
+    progress: bool = True,
+    interventions: Sequence[Intervention] = (),
+) -> tuple[float, int]:
+    """Share of the test samples of `data` whose largest logit (mean over T) is the right one; how many they were."""
+    x, y = open_data(data, "test", limit)
+    batches = range(0, len(x), BATCH)
+    right = 0
+    for start in tqdm(batches, f"{data}, test", disable=not progress, mininterval=2.0):
+        output = simulate(model, as_batch(x[start : start + BATCH]), interventions, keep="").output
+        right += (output.argmax(-1).cpu() == y[start : start + BATCH]).sum().item()
+    return right / len(x), len(x)
+
+
+def measure(model: nn.Module, data: str, interventions: Sequence[Intervention] = ()) -> dict[str, Any]:
+    """Parameters, operations of a test sample (mean over the first 64), and samples a second of this machine."""
+    x, _ = open_data(data, "test", COUNTED)
+    batch = as_batch(x[:])
+    table = operations(model, simulate(model, batch, interventions, OPERANDS))
+    *_, speed = throughput([(model, interventions)], batch)
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "operations": {"samples": len(x), **table[["MACs", "SOPs", "picojoule"]].sum().round(1).to_dict()},
+        "throughput": {"samples_per_second": round(speed.rate(0), 1), "batch": speed.batch, "rounds": speed.rounds},
+    }

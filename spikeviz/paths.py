@@ -1,0 +1,34 @@
+"""Where things lie: what ships with spikeviz, what the user keeps, and where data sets are looked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def app_root() -> Path:
+    """The folder that holds `app.py`, `pages/` and `assets/`: the checkout, or their copy inside an installed wheel."""
+    package = Path(__file__).resolve().parent
+    return package / "_app_root" if (package / "_app_root").is_dir() else package.parent
+
+
+def assets() -> Path:
+    """What ships: sample data, checkpoints with their cards, screenshots. Read-only."""
+    return app_root() / "assets"
+
+
+def user_checkpoints() -> Path:
+    """Where `spikeviz train` keeps what the user trains (made on first write)."""
+    return Path(platformdirs.user_data_dir("spikeviz")) / "checkpoints"
+
+
+def cache_folder() -> Path:
+    """What can be computed again: frames counted from events (made on first write)."""
+    return Path(platformdirs.user_cache_dir("spikeviz")) / "frames"
+
+
+def data_folders() -> tuple[Path, ...]:
+    """The folders of `SPIKEVIZ_DATA` (joined by `os.pathsep`), in order: the only door to data that does not ship."""
+    return tuple(Path(p).expanduser() for p in os.environ.get("SPIKEVIZ_DATA", "").split(os.pathsep) if p)

@@ -1,0 +1,1 @@
+"""Serving the app, and everything that touches a private part of Streamlit."""

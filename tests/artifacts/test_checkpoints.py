@@ -1,0 +1,119 @@
+"""Cards and weights: what does not fit is refused with a sentence."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import spikeviz as sv
+from spikeviz.artifacts.cards import CheckpointCard, find_card
+from spikeviz.artifacts.checkpoints import auto_device, fill, read_weights, save, sha256
+from spikeviz.paths import assets
+
+
+@pytest.fixture()
+def shelf(tmp_path, monkeypatch):
+    """A user's checkpoint of random weights named `mine`."""
+    monkeypatch.setattr("spikeviz.artifacts.cards.user_checkpoints", lambda: tmp_path)
+    digest = save(sv.build("spikformer-fashion"), tmp_path / "mine.safetensors")
+    card = CheckpointCard("mine", "spikformer-fashion", "fashion", 0.1, 10, "none", 0, "CPU", "none", digest)
+    card.write(tmp_path / "mine.json")
+    return tmp_path
+
+
+def test_round_trip(shelf):
+    model = sv.load("mine", "cpu")
+    assert sv.simulate(model, torch.rand(1, 1, 28, 28), keep="").model == "mine"
+    assert [c.name for c in sv.list_checkpoints()] == sorted(c.name for c in sv.list_checkpoints())
+    stored = read_weights(shelf / "mine.safetensors")
+    assert all(torch.equal(value, stored[key]) for key, value in model.state_dict().items() if key in stored)
+
+
+def test_unknown_name(shelf):
+    with pytest.raises(ValueError, match=r"no checkpoint 'nope'; there are .*mine"):
+        sv.load("nope")
+
+
+def test_changed_file(shelf):
+    with (shelf / "mine.safetensors").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(ValueError, match="sha256 differs"):
+        sv.load("mine")
+
+
+def test_lost_file(shelf):
+    (shelf / "mine.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"no file mine\.safetensors"):
+        sv.load("mine")
+
+
+def test_spoiled_card(shelf):
+    (shelf / "mine.json").write_text('{"name": "mine"}')
+    with pytest.raises(ValueError, match="not a model card"):
+        sv.list_checkpoints()
+
+
+def test_not_safetensors(tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"PK\x03\x04 not a tensor in sight")
+    with pytest.raises(ValueError, match="not a safetensors file"):
+        read_weights(path)
+
+
+def test_other_shapes(shelf):
+    state = read_weights(shelf / "mine.safetensors")
+    state["head.weight"] = torch.zeros(11, 128)
+    state["extra"] = torch.zeros(1)
+    del state["head.bias"]
+    with pytest.raises(ValueError) as caught:
+        fill(sv.build("spikformer-fashion"), state, "x.safetensors")
+    message = str(caught.value)
+    assert "missing head.bias" in message and "unexpected extra" in message
+    assert "head.weight is [11, 128] instead of [10, 128]" in message and "\n" not in message
+
+
+def test_a_refused_file_changes_nothing(tmp_path):
+    model = sv.build("spikformer-fashion")
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    state = {k: torch.zeros_like(v) for k, v in before.items()} | {"head.weight": torch.zeros(3)}
+    save_file(state, tmp_path / "x.safetensors")
+    with pytest.raises(ValueError):
+        fill(model, read_weights(tmp_path / "x.safetensors"), "x")
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def test_unknown_device():
+    with pytest.raises(ValueError, match="no device"):
+        auto_device("cuda:7")
+    assert auto_device("cpu").type == "cpu" and auto_device().type in ("cpu", "cuda", "mps")
+
+
+def test_shipped_cards_are_true():
+    """Every shipped file is the one its card describes, within the size we promise."""
+    folder = assets() / "checkpoints"
+    cards = sorted(folder.glob("*.json"))
+    assert cards, "no checkpoint ships"
+    for path in cards:
+        card = CheckpointCard.read(path)
+        weights = path.with_suffix(".safetensors")
+        assert card.name == path.stem and card.sha256 == sha256(weights)
+        assert weights.stat().st_size <= 8 * 2**20
+        assert card.model in {s.name for s in sv.list_models()} and card.data in sv.list_data()
+        assert card.command.startswith(("spikeviz evaluate", "spikeviz prune"))
+        assert card.training["command"].startswith("spikeviz train")
+        assert find_card(card.name)[0] == card
+        assert "/" not in json.dumps(card.training["command"])
+
+
+def test_shipped_accuracy_on_a_part():
+    """The first 300 test images agree with the card within four standard errors (the whole: `spikeviz evaluate`)."""
+    from spikeviz.evaluation.accuracy import accuracy
+
+    for path in (assets() / "checkpoints").glob("*.json"):
+        card = CheckpointCard.read(path)
+        if card.accuracy is None:
+            continue
+        score, n = accuracy(sv.load(card.name, "cpu"), card.data, 300, progress=False)
+        error = (card.accuracy * (1 - card.accuracy) / n) ** 0.5
+        assert abs(score - card.accuracy) < 4 * error, card.name

@@ -1,0 +1,91 @@
+"""ResNet18 and VGG16 with QCFS: shapes, pooling as spikes, conversion, masking before convolutions."""
+
+import pytest
+import torch
+from support.networks import awaken
+
+import spikeviz as sv
+from spikeviz.interventions import MaskSpikes
+from spikeviz.models.cnn import CNNConfig, _pooled
+from spikeviz.models.registry import assemble
+
+FORMS = ("resnet18", "vgg16")
+
+
+def make(form, **changes):
+    settings = {"width": 4, "num_classes": 3, "in_channels": 1, "image_size": 32, "levels": 8} | changes
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return awaken(assemble("mst-cnn", CNNConfig(form, **settings), form), torch.rand(8, 1, 32, 32))
+
+
+@pytest.fixture(scope="module", params=FORMS)
+def ann(request):
+    return make(request.param)
+
+
+@pytest.fixture
+def x():
+    return torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def test_sizes_of_maps(ann, x):
+    r = sv.simulate(ann, x, keep="*.spike")
+    sides = [track.values.shape[-1] for track in r.values()]
+    channels = [track.values.shape[2] for track in r.values()]
+    if ann.config.form == "resnet18":
+        assert sides == [32, *[32] * 4, *[16] * 4, *[8] * 4, *[4] * 4] and len(r) == 17
+        assert channels == [4, *[4] * 4, *[8] * 4, *[16] * 4, *[32] * 4]
+    else:
+        assert sides == [32, 32, 16, 16, 8, 8, 8, 4, 4, 4, 2, 2, 2]
+        assert channels == [4, 4, 8, 8, 16, 16, 16, 32, 32, 32, 32, 32, 32]
+
+
+def test_a_mean_of_spikes_is_spikes():
+    counts = torch.randint(0, 2, (3, 2, 4, 8, 8)).float()
+    threshold = torch.rand(1) + 0.5
+    pooled = _pooled(counts * threshold, float(threshold))
+    whole = counts.unflatten(-1, (4, 2)).unflatten(-3, (4, 2)).sum((-1, -3))
+    assert torch.equal(pooled, whole * (float(threshold) / 4))
+
+
+def test_conversion(ann, x):
+    qcfs = sv.simulate(ann, x)
+    error = {}
+    for steps in (1, 4, 16):
+        r = sv.simulate(sv.to_spiking(ann, steps), x)
+        error[steps] = sv.metrics.conversion_error(qcfs, r)["relative"].mean()
+        assert r.logits_per_step.shape == (steps, 2, 3)
+    assert error[1] > error[4] > error[16]
+
+
+def test_only_the_first_convolution_of_the_spiking_network_multiplies(ann, x):
+    snn = sv.to_spiking(ann, 4)
+    table = sv.metrics.operations(snn, sv.simulate(snn, x)).set_index("layer")
+    assert set(table.index[table["MACs"] > 0]) == {"stem.conv", "head"}
+    assert (table.drop(["stem.conv", "head"])["SOPs"] > 0).all()
+    assert (sv.metrics.operations(ann, sv.simulate(ann, x))["SOPs"] == 0).all()
+
+
+def test_masking_before_convolutions(ann, x):
+    snn = sv.to_spiking(ann, 4)
+    whole = sv.simulate(snn, x)
+    assert torch.equal(whole.output, sv.simulate(snn, x, MaskSpikes(0.0, at="*.spike")).output)
+    sums = []
+    for ratio in (0.0, 0.5, 1.0):
+        r = sv.simulate(snn, x, MaskSpikes(ratio, at="*.spike"))
+        sums.append(sum(int(track.values.sum(dtype=torch.long)) for track in r.of_kind("spike").values()))
+    assert sums[0] > sums[1] > sums[2] == 0
+    with pytest.raises(ValueError, match="nothing to act on"):
+        sv.simulate(snn, x, MaskSpikes(0.5))  # there is no attention
+
+
+def test_gradients_reach_every_parameter(ann, x):
+    model = make(ann.config.form).train()
+    model(x).square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_events_are_refused(ann):
+    with pytest.raises(ValueError, match="this network takes images"):
+        sv.simulate(ann, torch.rand(3, 2, 1, 32, 32))

@@ -1,0 +1,88 @@
+"""Small networks in which every layer fires, for tests that need one of their own."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from spikeviz.artifacts.cards import CheckpointCard, list_checkpoints
+from spikeviz.artifacts.checkpoints import save
+from spikeviz.models.espikeformer import ESpikeFormerConfig
+from spikeviz.models.registry import assemble
+from spikeviz.models.spikformer import SpikformerConfig
+from spikeviz.nn.layers import FiringConv, Norm
+from spikeviz.paths import app_root
+
+
+def needs(*names: str) -> pytest.MarkDecorator:
+    """Skip a test where one of these checkpoints has not been trained yet."""
+    missing = sorted(set(names) - {card.name for card in list_checkpoints()})
+    return pytest.mark.skipif(bool(missing), reason=f"there is no checkpoint {', '.join(missing)} yet")
+
+
+FIRST = {
+    "channel_masks": "sdmformer-fashion-dvs",
+    "events": "sdmformer-fashion-dvs",
+    "random_masks": "mst-fashion",
+    "reconstruction": "spikformer-v2-mae-fashion",
+}
+
+
+def pages() -> list:
+    """Every page by its name; one whose networks have not been trained yet is skipped with that reason."""
+    names = sorted(path.stem for path in (app_root() / "pages").glob("*.py"))
+    return [pytest.param(name, marks=needs(*({FIRST[name]} if name in FIRST else ()))) for name in names]
+
+
+def shelve(model: nn.Module, folder: Path, name: str, spec: str, data: str, samples: int) -> CheckpointCard:
+    """Put a network into a folder of checkpoints, with a card."""
+    digest = save(model, folder / f"{name}.safetensors")
+    card = CheckpointCard(name, spec, data, 0.1, samples, "none", 0, "CPU", "none", digest)
+    card.write(folder / f"{name}.json")
+    return card
+
+
+def awaken(model: nn.Module, x: torch.Tensor) -> nn.Module:
+    """Set normalisation so that every layer fires on `x`: fresh weights leave the deeper layers silent."""
+    # on a real residual stream every branch would add its bias, and the last layers would fire all they can
+    streaming = any(isinstance(module, FiringConv) for module in model.modules())
+    for module in model.modules():
+        if isinstance(module, Norm):
+            module.momentum = 1.0  # the statistics of the next pass are kept as they are
+            nn.init.constant_(module.weight, 1.5)
+            nn.init.constant_(module.bias, 0.0 if streaming else 1.0)
+    with torch.no_grad():
+        model.train()(x)
+    return model.eval()
+
+
+def make_tiny(layout: str = "cifar", **changes) -> nn.Module:
+    """A Spikformer of one block and 16 channels, in eval mode, in which every layer fires."""
+    settings = {"depth": 1, "dim": 16, "heads": 2, "num_classes": 3, "in_channels": 1, "image_size": 16}
+    settings |= {"time_steps": 3, "pools": (1, 3), "mlp_ratio": 2} | changes
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = assemble("spikformer", SpikformerConfig(layout, **settings), f"tiny-{layout}")
+        side = settings["image_size"]
+        return awaken(model, torch.rand(4, settings["in_channels"], side, side))
+
+
+def make_small(layout: str = "base", **changes) -> nn.Module:
+    """An E-SpikeFormer of one block and 16 channels on 4 x 4 tokens, in eval mode, in which every layer fires."""
+    settings = {"widths": (4, 8, 8, 16), "depths": (1,), "num_classes": 3, "in_channels": 1, "image_size": 16}
+    settings |= {"heads": 2, "mlp_ratio": 2, "strides": (2, 1, 2, 1), "conv_blocks": (1, 1, 1)} | changes
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = assemble("e-spikeformer", ESpikeFormerConfig(layout, **settings), f"small-{layout}")
+        for name, parameter in model.named_parameters():
+            if name.endswith(".factor"):  # LayerScale starts so small that nothing behind it would be seen
+                nn.init.constant_(parameter, 0.5)
+        shape = (4, settings["in_channels"], *2 * (settings["image_size"],))
+        x = torch.randint(0, 4, (3, *shape)).float() if settings.get("events") else torch.rand(shape)
+        model = awaken(model, x)
+        for block in model.blocks:
+            for layer in (block.attn.q, block.attn.k, block.attn.v):  # so that their product is not below 1/2 at D = 8
+                nn.init.constant_(layer.norm.weight, 5.0)
+                nn.init.constant_(layer.norm.bias, 3.0)
+        return model

@@ -1,0 +1,71 @@
+"""A pruned checkpoint and its card: obtained from the file that is written."""
+
+import pytest
+import torch
+from support.networks import awaken, shelve
+
+import spikeviz as sv
+from spikeviz.artifacts.cards import find_card
+from spikeviz.data.catalog import as_batch, open_data
+from spikeviz.evaluation import accuracy as evaluate
+from spikeviz.evaluation import throughput
+from spikeviz.evaluation.accuracy import accuracy
+from spikeviz.nn.channel_masks import find_masks
+from spikeviz.train import publish_pruned as pruning
+
+NAME, SAMPLES = "masked", 12
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """A user's SDMFormer of random weights and masks, whose test set is its first 12 recordings."""
+    monkeypatch.setattr("spikeviz.artifacts.cards.user_checkpoints", lambda: tmp_path / "checkpoints")
+    few = lambda name, split="test", limit=None: open_data(name, split, limit or SAMPLES)  # noqa: E731
+    monkeypatch.setattr(pruning, "ROUNDS", 2)
+    for module in (evaluate, pruning):
+        monkeypatch.setattr(module, "open_data", few)
+        monkeypatch.setattr(module, "COUNTED", 4)
+    x, _ = open_data("fashion-dvs", "test", 8)
+    model = awaken(sv.build("sdmformer-fashion-dvs"), as_batch(x[:]))
+    generator = torch.Generator().manual_seed(0)
+    for mask in find_masks(model).values():
+        mask.value.data = torch.randn(mask.value.shape, generator=generator) * 0.4
+    shelve(model, tmp_path / "checkpoints", NAME, "sdmformer-fashion-dvs", "fashion-dvs", SAMPLES)
+    return tmp_path
+
+
+def test_a_pruned_checkpoint_is_what_its_card_says(shelf):
+    card = pruning.ship_pruned(NAME, 0.5, shelf / "checkpoints", "cpu", progress=False)
+    assert card.name == "masked-pruned" and card in sv.list_checkpoints()
+    small, masked = sv.load("masked-pruned", "cpu"), sv.load(NAME, "cpu")
+    assert card.measured["parameters"] == sum(p.numel() for p in small.parameters())
+    assert card.measured["parameters_left"] == card.measured["parameters"] / sum(p.numel() for p in masked.parameters())
+    assert accuracy(small, card.data, progress=False) == (card.accuracy, SAMPLES)
+    assert card.measured["masked"]["accuracy"] == accuracy(masked, card.data, progress=False)[0]
+    assert 0 < card.measured["operations"]["SOPs"] <= card.measured["masked"]["operations"]["SOPs"]
+    x = as_batch(open_data(card.data, "test", 3)[0][:])
+    torch.testing.assert_close(sv.simulate(small, x, keep="").output, sv.simulate(masked, x, keep="").output)
+
+
+def test_another_threshold_is_another_checkpoint(shelf):
+    card = pruning.ship_pruned(NAME, 0.25, shelf / "checkpoints", "cpu", progress=False)
+    assert card.name == "masked-pruned-0.25" and card.command == "spikeviz prune masked --threshold 0.25"
+    assert find_card("masked-pruned-0.25")[0].measured["threshold"] == 0.25
+
+
+def test_what_cannot_be_pruned_is_refused(shelf):
+    with pytest.raises(ValueError, match="number from 0 to 1"):
+        pruning.ship_pruned(NAME, 1.5, shelf, "cpu", progress=False)
+    with pytest.raises(ValueError, match="no channel masks"):
+        pruning.ship_pruned("spikformer-fashion", 0.5, shelf, "cpu", progress=False)
+
+
+def test_throughput_runs_in_turns():
+    model = sv.build("spikformer-fashion").eval()
+    rounds = list(throughput([(model, ()), (model, ())], torch.rand(2, 1, 28, 28), rounds=3))
+    assert [r.rounds for r in rounds] == [1, 2, 3] and rounds[-1].batch == 2
+    low, middle, high = rounds[-1].speedup(1)
+    assert 0 < low <= middle <= high and rounds[-1].rate(0) > 0
+    assert rounds[0].speedup(1)[0] == rounds[0].speedup(1)[2]
+    with pytest.raises(ValueError, match="needs a network and a round"):
+        next(throughput([], torch.rand(2, 1, 28, 28)))
