@@ -7,24 +7,27 @@ from pathlib import Path
 
 import pytest
 
-HOUSE = Path(__file__).resolve().parents[1]
-PACKAGE = HOUSE / "spikeviz"
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "spikeviz"
 LIBRARY = sorted(PACKAGE.rglob("*.py"))
-PAGES = sorted((HOUSE / "pages").glob("*.py"))
-APP = [p for p in (HOUSE / "app.py", *PAGES) if p.exists()]
+PAGES = sorted((ROOT / "pages").glob("*.py"))
+APP = [p for p in (ROOT / "app.py", *PAGES) if p.exists()]
 
 # A file imports from its own street or from one further up, never from below.
 STREETS = (
-    ("axes", "places", "cards", "replays", "recording", "probe"),
+    ("axes", "paths", "runtime", "recording", "probe"),
     ("data",),
     ("nn",),
     ("interventions",),
     ("models",),
-    ("checkpoints", "convert"),
+    ("convert",),
     ("simulation",),
     ("metrics",),
+    ("artifacts",),
+    ("evaluation",),
     ("train",),
     ("figures",),
+    ("views",),
     ("ui",),
     ("cli", "__main__"),
 )
@@ -68,7 +71,7 @@ def rooms_used(path: Path) -> list[tuple[int, str]]:
 
 
 def name_of(path: Path) -> str:
-    return path.relative_to(HOUSE).as_posix()
+    return path.relative_to(ROOT).as_posix()
 
 
 def test_the_walk_sees_the_library():
@@ -128,7 +131,7 @@ def loaded_by(code: str) -> set[str]:
     """The top-level modules a fresh interpreter has loaded after `code`."""
     code += "\nimport sys; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=HOUSE, capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
     )
     return set(done.stdout.split())
 
@@ -153,9 +156,3 @@ def test_every_public_name_is_there():
         assert getattr(sv, name) is not None and name in dir(sv)
     with pytest.raises(AttributeError, match="has no attribute 'simulat'"):
         _ = sv.simulat
-
-
-def test_no_two_test_files_share_a_name():
-    """pytest imports them by their bare names: the second of two would stop the whole suite from being collected."""
-    names = [path.name for path in (HOUSE / "tests").rglob("*.py") if path.name != "conftest.py"]
-    assert sorted(names) == sorted(set(names))

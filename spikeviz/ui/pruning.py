@@ -6,7 +6,7 @@ import io
 import tempfile
 import warnings
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -296,16 +296,15 @@ def pruned_name(card: CheckpointCard, threshold: float) -> str:
 
 def archive(card: CheckpointCard, model: nn.Module, threshold: float) -> bytes:
     """A pruned network and its card as a zip of two files, as `spikeviz.load` reads them."""
-    from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.artifacts.checkpoints import save
 
     name, stream = pruned_name(card, threshold), io.BytesIO()
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
         weights = Path(folder) / f"{name}.safetensors"
         origin = {"pruned from": card.name, "its sha256": card.sha256, "threshold": threshold}
-        written = CheckpointCard(
-            name, card.model, card.data, None, card.samples, card.recipe, card.seed, "", "", save(model, weights),
-            card.training | origin,
+        written = replace(
+            card, name=name, accuracy=None, device="", command="", sha256=save(model, weights),
+            training=card.training | origin, measured={},
         )  # fmt: skip
         written.write(weights.with_suffix(".json"))
         for path in sorted(Path(folder).iterdir()):

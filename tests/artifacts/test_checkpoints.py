@@ -17,7 +17,7 @@ def shelf(tmp_path, monkeypatch):
     """A user's checkpoint of random weights named `mine`."""
     monkeypatch.setattr("spikeviz.artifacts.cards.user_checkpoints", lambda: tmp_path)
     digest = save(sv.build("spikformer-fashion"), tmp_path / "mine.safetensors")
-    card = CheckpointCard("mine", "spikformer-fashion", "fashion", 0.1, 10, "none", 0, "CPU", "none", digest)
+    card = CheckpointCard("mine", "spikformer-fashion", "fashion", "classes", 0.1, 10, "none", 0, "CPU", "none", digest)
     card.write(tmp_path / "mine.json")
     return tmp_path
 

@@ -9,7 +9,6 @@ from support.networks import awaken, shelve
 import spikeviz as sv
 from spikeviz.artifacts.curves import find_curve
 from spikeviz.data.catalog import as_batch, open_data
-from spikeviz.evaluation import accuracy as evaluate
 from spikeviz.evaluation import curves, masked_accuracy
 from spikeviz.evaluation.accuracy import accuracy
 from spikeviz.evaluation.curves import write_curve
@@ -25,7 +24,7 @@ def shelf(tmp_path, monkeypatch):
     """Networks of random weights, whose test sets are their first samples."""
     monkeypatch.setattr("spikeviz.artifacts.cards.user_checkpoints", lambda: tmp_path / "checkpoints")
     few = lambda name, split="test", limit=None: open_data(name, split, min(limit or SAMPLES, SAMPLES))  # noqa: E731
-    for module in (evaluate, curves):
+    for module in (sys.modules["spikeviz.evaluation.accuracy"], curves):
         monkeypatch.setattr(module, "open_data", few)
     return tmp_path / "checkpoints"
 

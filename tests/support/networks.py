@@ -38,7 +38,7 @@ def pages() -> list:
 def shelve(model: nn.Module, folder: Path, name: str, spec: str, data: str, samples: int) -> CheckpointCard:
     """Put a network into a folder of checkpoints, with a card."""
     digest = save(model, folder / f"{name}.safetensors")
-    card = CheckpointCard(name, spec, data, 0.1, samples, "none", 0, "CPU", "none", digest)
+    card = CheckpointCard(name, spec, data, "classes", 0.1, samples, "none", 0, "CPU", "none", digest)
     card.write(folder / f"{name}.json")
     return card
 

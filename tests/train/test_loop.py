@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 import spikeviz as sv
 from spikeviz.data.catalog import open_data
-from spikeviz.evaluation.accuracy import accuracy, ship
+from spikeviz.evaluation import accuracy
 from spikeviz.interventions import MaskSpikes
 from spikeviz.metrics.spike_masking import masking_places
 from spikeviz.models.cnn import CNNConfig
@@ -19,9 +19,9 @@ from spikeviz.models.registry import assemble
 from spikeviz.nn.channel_masks import find_masks
 from spikeviz.nn.qcfs import QCFS, START
 from spikeviz.probe import find_probes
-from spikeviz.train import loop
-from spikeviz.train import objectives as lessons
+from spikeviz.train import loop, objectives
 from spikeviz.train.loop import augment, learning_rate, train
+from spikeviz.train.publish import publish
 from spikeviz.train.recipes import ONE_STEP, RECIPES, Masks, Recipe, Stage, Teacher, find_recipe
 
 TINY = Recipe(
@@ -259,7 +259,7 @@ def test_a_run_becomes_a_checkpoint(finished, tmp_path, monkeypatch):
     """Written, evaluated as it is stored, and loaded again: the card's number is that of the stored file."""
     monkeypatch.setattr("spikeviz.evaluation.accuracy.open_data", lambda n, s, limit=None: open_data(n, s, limit or 60))
     monkeypatch.setattr("spikeviz.artifacts.cards.user_checkpoints", lambda: tmp_path)
-    card = ship(finished.folder, tmp_path, device="cpu", progress=False)
+    card = publish(finished.folder, tmp_path, device="cpu", progress=False)
     assert card in sv.list_checkpoints()
     model = sv.load("tiny", "cpu")
     assert not model.training and model.name == "tiny"
@@ -268,7 +268,7 @@ def test_a_run_becomes_a_checkpoint(finished, tmp_path, monkeypatch):
         assert parameter.dtype == torch.float32
         assert torch.equal(parameter, dict(finished.model.named_parameters())[name].half().float())
     with pytest.raises(ValueError, match="no finished run"):
-        ship(tmp_path / "nothing", tmp_path)
+        publish(tmp_path / "nothing", tmp_path)
 
 
 def masked(**changes) -> Recipe:
@@ -310,7 +310,7 @@ def test_a_quarter_is_also_seen_in_few_levels():
     model = assemble("mst-cnn", CNNConfig("resnet18", 2, 10, 1, 32), "small").train()
     before = {name: value.clone() for name, value in model.named_buffers()}
     x, y = torch.rand(8, 1, 32, 32), torch.arange(8)
-    loss = lessons.in_few_levels(model, x, y, (1,), (), torch.Generator().manual_seed(0))
+    loss = objectives.in_low_levels(model, x, y, Stage(1, low_levels=(1,)), torch.Generator().manual_seed(0))
     logits = sv.simulate(model, x[:2], sv.interventions.QuantisationLevels(1), keep="").output
     assert loss.item() == pytest.approx(0.5 * cross_entropy(logits, y[:2]).item(), rel=1e-5)
     assert model.training and all(torch.equal(value, before[name]) for name, value in model.named_buffers())
@@ -346,7 +346,7 @@ def test_thresholds_are_lowered_before_a_stage(tmp_path, monkeypatch):
 def test_only_qcfs_is_lowered():
     model = sv.build("spikformer-fashion")
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    loop.lower(model, 0.5)
+    loop.scale_thresholds(model, 0.5)
     assert same(before, weights(model))
 
 
@@ -354,11 +354,11 @@ def test_distillation_by_hand():
     """Two classes: with equal logits nothing is apart; else T^2 times the divergence of the softened answers."""
     logits, lesson = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 0.0]])
     own = torch.tensor(3.0)
-    assert lessons.distilled(own, lesson, lesson, Teacher("x", weight=0.25)).item() == pytest.approx(0.75 * 3)
+    assert objectives.distilled(own, lesson, lesson, Teacher("x", weight=0.25)).item() == pytest.approx(0.75 * 3)
     student = torch.tensor([0.5, 0.0]).softmax(0)
     apart = sum(0.5 * (torch.tensor(0.5).log() - p.log()) for p in student)
     expected = 0.5 * 3 + 0.5 * 4 * apart
-    assert lessons.distilled(own, logits, lesson, Teacher("x")).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert objectives.distilled(own, logits, lesson, Teacher("x")).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_the_card_of_a_student_says_both_accuracies(tmp_path, monkeypatch):
@@ -366,7 +366,7 @@ def test_the_card_of_a_student_says_both_accuracies(tmp_path, monkeypatch):
     monkeypatch.setattr("spikeviz.artifacts.cards.user_checkpoints", lambda: tmp_path)
     monkeypatch.setitem(RECIPES, "student", masked())
     train(masked(), tmp_path / "run", "cpu", progress=False)
-    card = ship(tmp_path / "run", tmp_path, device="cpu", progress=False)
+    card = publish(tmp_path / "run", tmp_path, device="cpu", progress=False)
     model = sv.load("student", "cpu")
     assert card.accuracy == accuracy(model, "fashion", 60, progress=False)[0]
     under = (*ONE_STEP, MaskSpikes(0.5))

@@ -11,10 +11,10 @@ import spikeviz as sv
 from spikeviz.artifacts.replays import Replay, find_replay
 from spikeviz.cli import main
 from spikeviz.data.catalog import open_data
-from spikeviz.evaluation.accuracy import ship
-from spikeviz.train import objectives as lessons
+from spikeviz.train import objectives
 from spikeviz.train.loop import train
 from spikeviz.train.objectives import Pretraining, begin_with
+from spikeviz.train.publish import publish
 from spikeviz.train.recipes import RECIPES, Recipe, Stage
 
 TINY = Recipe(
@@ -43,7 +43,7 @@ def finished(tmp_path_factory):
 def shipped(finished, tmp_path_factory):
     """The tiny autoencoder as a checkpoint."""
     folder = tmp_path_factory.mktemp("user") / "checkpoints"
-    return SimpleNamespace(folder=folder, card=ship(finished.folder, folder, device="cpu", progress=False))
+    return SimpleNamespace(folder=folder, card=publish(finished.folder, folder, device="cpu", progress=False))
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_the_command_line_says_the_error(shelf, finished, capsys, monkeypatch):
     said = capsys.readouterr().out
     whole = shelf.card.measured["reconstruction"]
     assert f"tiny-mae: mean squared error {whole['mse']:.4f} of hidden patches, {whole['relative']:.3f} times" in said
-    monkeypatch.setattr("spikeviz.evaluation.accuracy.ship", lambda *_, **__: shelf.card)
+    monkeypatch.setattr("spikeviz.train.publish.publish", lambda *_, **__: shelf.card)
     assert main(["evaluate", str(finished.folder)]) == 0
     assert f"{whole['mse']:.4f} of hidden patches" in capsys.readouterr().out
 
@@ -166,7 +166,7 @@ def test_what_a_classifier_cannot_begin_with(shelf):
     with pytest.raises(ValueError, match=r"^the encoder of tiny-mae does not fit spikformer-fashion: missing stem"):
         begin_with(sv.build("spikformer-fashion"), "tiny-mae")
     with pytest.raises(ValueError, match="no checkpoint 'nope'"):
-        lessons.lesson_of(replace(FINE, start="nope"), sv.build("spikformer-v2-fashion"))
+        objectives.objective_of(replace(FINE, start="nope"), sv.build("spikformer-v2-fashion"))
 
 
 def test_old_runs_go_on():

@@ -1,5 +1,7 @@
 """A pruned checkpoint and its card: obtained from the file that is written."""
 
+import sys
+
 import pytest
 import torch
 from support.networks import awaken, shelve
@@ -7,11 +9,10 @@ from support.networks import awaken, shelve
 import spikeviz as sv
 from spikeviz.artifacts.cards import find_card
 from spikeviz.data.catalog import as_batch, open_data
-from spikeviz.evaluation import accuracy as evaluate
 from spikeviz.evaluation import throughput
 from spikeviz.evaluation.accuracy import accuracy
 from spikeviz.nn.channel_masks import find_masks
-from spikeviz.train import publish_pruned as pruning
+from spikeviz.train import publish as pruning
 
 NAME, SAMPLES = "masked", 12
 
@@ -22,7 +23,7 @@ def shelf(tmp_path, monkeypatch):
     monkeypatch.setattr("spikeviz.artifacts.cards.user_checkpoints", lambda: tmp_path / "checkpoints")
     few = lambda name, split="test", limit=None: open_data(name, split, limit or SAMPLES)  # noqa: E731
     monkeypatch.setattr(pruning, "ROUNDS", 2)
-    for module in (evaluate, pruning):
+    for module in (sys.modules["spikeviz.evaluation.accuracy"], pruning):
         monkeypatch.setattr(module, "open_data", few)
         monkeypatch.setattr(module, "COUNTED", 4)
     x, _ = open_data("fashion-dvs", "test", 8)
@@ -35,7 +36,7 @@ def shelf(tmp_path, monkeypatch):
 
 
 def test_a_pruned_checkpoint_is_what_its_card_says(shelf):
-    card = pruning.ship_pruned(NAME, 0.5, shelf / "checkpoints", "cpu", progress=False)
+    card = pruning.publish_pruned(NAME, 0.5, shelf / "checkpoints", "cpu", progress=False)
     assert card.name == "masked-pruned" and card in sv.list_checkpoints()
     small, masked = sv.load("masked-pruned", "cpu"), sv.load(NAME, "cpu")
     assert card.measured["parameters"] == sum(p.numel() for p in small.parameters())
@@ -48,16 +49,16 @@ def test_a_pruned_checkpoint_is_what_its_card_says(shelf):
 
 
 def test_another_threshold_is_another_checkpoint(shelf):
-    card = pruning.ship_pruned(NAME, 0.25, shelf / "checkpoints", "cpu", progress=False)
+    card = pruning.publish_pruned(NAME, 0.25, shelf / "checkpoints", "cpu", progress=False)
     assert card.name == "masked-pruned-0.25" and card.command == "spikeviz prune masked --threshold 0.25"
     assert find_card("masked-pruned-0.25")[0].measured["threshold"] == 0.25
 
 
 def test_what_cannot_be_pruned_is_refused(shelf):
     with pytest.raises(ValueError, match="number from 0 to 1"):
-        pruning.ship_pruned(NAME, 1.5, shelf, "cpu", progress=False)
+        pruning.publish_pruned(NAME, 1.5, shelf, "cpu", progress=False)
     with pytest.raises(ValueError, match="no channel masks"):
-        pruning.ship_pruned("spikformer-fashion", 0.5, shelf, "cpu", progress=False)
+        pruning.publish_pruned("spikformer-fashion", 0.5, shelf, "cpu", progress=False)
 
 
 def test_throughput_runs_in_turns():

@@ -175,7 +175,9 @@ def test_the_downloaded_checkpoint_is_the_masked_network(threshold, tmp_path, mo
         torch.nn.init.normal_(mask.value, std=0.3)
     x = torch.randint(0, 3, (8, 2, 2, 34, 34)).float()
     awaken(model, x)
-    card = CheckpointCard("mine.v2", NAME, "fashion-dvs", 0.8, 100, NAME, 0, "CPU", "", "0", {"epochs": 3})
+    card = CheckpointCard(
+        "mine.v2", NAME, "fashion-dvs", "classes", 0.8, 100, NAME, 0, "CPU", "", "0", [], {"epochs": 3}
+    )
     name = unpack(pruning.archive(card, prune(model, threshold), threshold), tmp_path)
     found = next(c for c in sv.list_checkpoints() if c.name == name)
     assert name == f"mine.v2-pruned-{threshold:g}" and found.accuracy is None

@@ -260,7 +260,7 @@ def test_a_checkpoint_that_does_not_fit_is_one_sentence(app, tmp_path, monkeypat
     known = cards.card_files()
     sha256 = save(sv.build("spikformer-fashion", num_classes=7), tmp_path / "broken.safetensors")
     for name, data in (("broken", "fashion"), ("elsewhere", "cifar10")):
-        card = sv.CheckpointCard(name, "spikformer-fashion", data, 0.5, 1, "", 0, "cpu", "", sha256)
+        card = sv.CheckpointCard(name, "spikformer-fashion", data, "classes", 0.5, 1, "", 0, "cpu", "", sha256)
         card.write(tmp_path / f"{name}.json")
     known |= {path.stem: path for path in tmp_path.glob("*.json")}
     monkeypatch.setattr(cards, "card_files", lambda: dict(sorted(known.items())))

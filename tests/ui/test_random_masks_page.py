@@ -14,6 +14,7 @@ from test_mst import make
 from test_pages import charts, number_field, numbers, pictures, press, sound, status
 
 import spikeviz as sv
+from spikeviz.artifacts.as_data import as_data
 from spikeviz.artifacts.curves import find_curve
 from spikeviz.figures import spike_masking as figures
 from spikeviz.figures.render_matplotlib import FORMATS, export
@@ -382,8 +383,8 @@ def test_a_student_stands_beside_its_teacher_under_its_masks():
 
 
 def test_the_masks_of_a_student_in_words():
-    under = repr((MaskSpikes(0.5, at=("*.mlp.hidden.spike",)),))
-    card = sv.CheckpointCard("a", "b", "c", 0.5, 1, "", 0, "", "", "", {}, {"as_trained": {"under": under}})
+    under = as_data((MaskSpikes(0.5, at=("*.mlp.hidden.spike",)),))
+    card = sv.CheckpointCard("a", "b", "c", "classes", 0.5, 1, "", 0, "", "", "", under)
     assert random_masks.tuned_under(card) == "ratio 0.5 at MLP hidden"
 
 
