@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, Integer
 
 from spikeviz.data.event_sets import read_fashion_dvs, read_recorded
-from spikeviz.data.images import Pixels, read_cifar10, read_cifar10_jpeg, read_fashion, read_flowers
+from spikeviz.data.images import CIFAR10_CLASSES, Pixels, read_cifar10, read_cifar10_jpeg, read_fashion, read_flowers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,6 @@ GESTURES = (
     *("hand clapping", "right hand wave", "left hand wave", "right arm clockwise", "right arm counter-clockwise"),
     *("left arm clockwise", "left arm counter-clockwise", "arm roll", "air drums", "air guitar", "other"),
 )
-CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FULL_SCALE = {"images": 255.0, "events": 1.0}  # images become [0, 1]; event frames stay counts
 
 

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Integer
 
+from spikeviz.data import event_folders as folders
 from spikeviz.data.event_camera import DEFAULT, events_of, frames_of
-from spikeviz.data.event_io import reader as files
-from spikeviz.data.events import Events, by_number
+from spikeviz.data.event_io.reader import read_events
+from spikeviz.data.events import EventRecording, by_number
 from spikeviz.data.images import Pixels, read_fashion
 from spikeviz.paths import cache_folder
 
@@ -40,10 +41,10 @@ class Recorded:
 
 
 RECORDED = {
-    "nmnist": Recorded(files.list_nmnist, (34, 34)),
-    "dvs-gesture": Recorded(files.list_dvs_gesture, (128, 128), (("columns", "xypt"), ("tick", 1000))),
-    "cifar10-dvs": Recorded(files.list_cifar10_dvs, (128, 128)),
-    "ncaltech101": Recorded(files.list_ncaltech101, (180, 240)),
+    "nmnist": Recorded(folders.list_nmnist, (34, 34)),
+    "dvs-gesture": Recorded(folders.list_dvs_gesture, (128, 128), (("columns", "xypt"), ("tick", 1000))),
+    "cifar10-dvs": Recorded(folders.list_cifar10_dvs, (128, 128)),
+    "ncaltech101": Recorded(folders.list_ncaltech101, (180, 240)),
 }
 
 
@@ -75,13 +76,13 @@ def read_recorded(name: str, split: str, limit: int | None, steps: int) -> Pixel
 
     def count(number: int | None) -> Frames:
         size = dict(source.reading) | {"size": source.size}
-        return np.stack([by_number(files.read_events(p, p.name, **size), steps) for p, _ in pairs[:number]])
+        return np.stack([by_number(read_events(p, p.name, **size), steps) for p, _ in pairs[:number]])
 
     frames = _kept(f"{name} {split} {steps} {stamp}", count, limit)
     return Pixels(frames, np.array([label for _, label in pairs[: len(frames)]], dtype=np.uint8))
 
 
-def recording(name: str, split: str, index: int) -> Events:
+def recording(name: str, split: str, index: int) -> EventRecording:
     """The events behind sample `index` of a set of events, before they are counted into frames.
 
     Raises:
@@ -99,13 +100,13 @@ def recording(name: str, split: str, index: int) -> Events:
     pairs = source.listed(split)
     _check_index(name, index, len(pairs))
     path = pairs[index][0]
-    return files.read_events(path, path.name, **dict(source.reading) | {"size": source.size})
+    return read_events(path, path.name, **dict(source.reading) | {"size": source.size})
 
 
-def simulated(images: Float32[np.ndarray, "1 H W"], seed: int = 0, index: int = 0) -> Events:
+def simulated(images: Float32[np.ndarray, "1 H W"], seed: int = 0, index: int = 0) -> EventRecording:
     """One picture, [0, 1], through the simulated camera."""
     (found,) = events_of(images, DEFAULT, seed, [index])
-    return Events(*found, notes=(NO_CAMERA,))
+    return EventRecording(*found, notes=(NO_CAMERA,))
 
 
 def _check_index(name: str, index: int, count: int) -> None:

@@ -1,7 +1,7 @@
 """Recordings of event cameras as values, and frames counted from them.
 
 An event is a pixel that saw the light change: `(t, x, y, p)`, time in microseconds, column from the left, row from the
-top, polarity (True = ON, brighter; False = OFF, darker). `event_files.py` reads recordings, the functions here count:
+top, polarity (True = ON, brighter; False = OFF, darker). `event_io` reads recordings, the functions here count:
 `by_number`, `by_time` and `by_count` answer frames `[T, 2, H, W]` of whole numbers, channel 0 = OFF and channel 1 = ON,
 as uint8, uint16 or int32, the narrowest that holds the largest count. Without overlap each event is in exactly one
 frame, so that the frames' sum is the number of events.
@@ -25,7 +25,7 @@ class RecordingError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class Events:
+class EventRecording:
     """A recording, sorted by time. Its arrays are copies that cannot be written to.
 
     `t`: microseconds from any start, 0 or more (starts are left as they are). `x`: columns from the left, below
@@ -104,7 +104,7 @@ class Events:
 
 
 def by_number(
-    events: Events, frames: int, split: Literal["time", "count"] = "time"
+    events: EventRecording, frames: int, split: Literal["time", "count"] = "time"
 ) -> Integer[np.ndarray, "frames 2 H W"]:
     """A fixed number of frames: of equal time (`split="time"`) or of equal event count (`split="count"`).
 
@@ -126,7 +126,7 @@ def by_number(
     return _counted(events, edges[:-1], edges[1:])
 
 
-def by_time(events: Events, microseconds: int, overlap: int = 0) -> Integer[np.ndarray, "T 2 H W"]:
+def by_time(events: EventRecording, microseconds: int, overlap: int = 0) -> Integer[np.ndarray, "T 2 H W"]:
     """Frames of a fixed length in microseconds from the first event on, as many as reach the last event.
 
     Each frame begins `microseconds - overlap` after the one before; with an overlap an event is in several frames.
@@ -146,7 +146,7 @@ def by_time(events: Events, microseconds: int, overlap: int = 0) -> Integer[np.n
     return _counted(events, starts, stops)
 
 
-def by_count(events: Events, count: int) -> Integer[np.ndarray, "T 2 H W"]:
+def by_count(events: EventRecording, count: int) -> Integer[np.ndarray, "T 2 H W"]:
     """Frames of a fixed number of events each; the last frame holds the rest, which may be fewer.
 
     Without events there are no frames. Raises ValueError for a count below 1, or frames too many to hold.
@@ -158,8 +158,8 @@ def by_count(events: Events, count: int) -> Integer[np.ndarray, "T 2 H W"]:
 
 
 def resize(
-    recording: Events | Integer[np.ndarray, "*frames H W"], size: int
-) -> Events | Integer[np.ndarray, "*frames size size"]:
+    recording: EventRecording | Integer[np.ndarray, "*frames H W"], size: int
+) -> EventRecording | Integer[np.ndarray, "*frames size size"]:
     """Move a recording, or frames counted from one, onto a square grid of `size` pixels a side.
 
     x becomes floor(x size / width), y becomes floor(y size / height): each pixel moves as a whole to one pixel of the
@@ -170,13 +170,13 @@ def resize(
     size = _positive(size, "size")
     if size > MAX_SIDE:
         raise ValueError(f"size is at most {MAX_SIDE:,} pixels, not {size}")
-    if isinstance(recording, Events):
+    if isinstance(recording, EventRecording):
         width, height = recording.width, recording.height
         if (width, height) == (size, size):
             return recording
         x, y = recording.x.astype(np.int64) * size // width, recording.y.astype(np.int64) * size // height
         note = f"moved from {width} x {height} onto {size} x {size} pixels"
-        return Events(recording.t, x, y, recording.p, size, size, (*recording.notes, note))
+        return EventRecording(recording.t, x, y, recording.p, size, size, (*recording.notes, note))
     if recording.dtype.kind not in "iu":
         raise ValueError(f"frames hold whole numbers of events, not {recording.dtype}")
     if recording.size // max(1, recording.shape[-1] * recording.shape[-2]) * size**2 > MAX_CELLS:
@@ -193,7 +193,7 @@ def resize(
 
 
 def _counted(
-    events: Events, starts: Int64[np.ndarray, "T"], stops: Int64[np.ndarray, "T"]
+    events: EventRecording, starts: Int64[np.ndarray, "T"], stops: Int64[np.ndarray, "T"]
 ) -> Integer[np.ndarray, "T 2 H W"]:
     """Frame k counts the events from number `starts[k]` up to `stops[k]`; as many frames at once as a block holds."""
     cells = 2 * events.height * events.width
@@ -217,7 +217,7 @@ def _narrowed(counts: Int64[np.ndarray, "*any"]) -> Integer[np.ndarray, "*any"]:
     return counts.astype(np.uint8 if largest < 2**8 else np.uint16 if largest < 2**16 else np.int32)
 
 
-def _check_cells(events: Events, frames: int) -> None:
+def _check_cells(events: EventRecording, frames: int) -> None:
     if frames * 2 * events.height * events.width > MAX_CELLS:
         raise ValueError(
             f"{frames:,} frames of 2 x {events.height} x {events.width} are more than {MAX_CELLS:,} numbers: "

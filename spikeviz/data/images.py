@@ -41,6 +41,7 @@ FASHION_SHA256 = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
 }
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 MOSAIC_COLUMNS = 100  # 100 x 100 pictures of 28 x 28 make a sheet of 2800 x 2800 pixels
 SHIPPED = {"test": "fashion-test.png", "train-10k": "fashion-train-10k.png"}
 IDX_MAX_BYTES = 256 * 2**20  # five times the largest file; a gzip bomb stops here

@@ -15,7 +15,7 @@ from jaxtyping import Float, Integer
 from spikeviz.ui.experiment import Parameter, recall, remember, shown, taken, whole
 
 if TYPE_CHECKING:
-    from spikeviz.data.events import Events
+    from spikeviz.data.events import EventRecording
 
 COUNTED = 1_000  # slices
 
@@ -90,7 +90,7 @@ def _take_size(cut: str, size: int) -> None:
     remember(f"slice {cut}", min(max(int(size), CUTS[cut].low), CUTS[cut].high))
 
 
-def how_many(events: Events, cut: str, size: int) -> int:
+def how_many(events: EventRecording, cut: str, size: int) -> int:
     """Slices that a recording would be cut into."""
     return {
         "number": size,
@@ -99,7 +99,9 @@ def how_many(events: Events, cut: str, size: int) -> int:
     }[cut]
 
 
-def sliced(events: Events, cut: str, size: int) -> tuple[Integer[np.ndarray, "n 2 H W"], Float[np.ndarray, "n+1"]]:
+def sliced(
+    events: EventRecording, cut: str, size: int
+) -> tuple[Integer[np.ndarray, "n 2 H W"], Float[np.ndarray, "n+1"]]:
     """The slices of a recording as frames, and in ms from its first event where they begin and where the last ends."""
     from spikeviz.data.events import by_count, by_number, by_time
 
@@ -112,7 +114,7 @@ def sliced(events: Events, cut: str, size: int) -> tuple[Integer[np.ndarray, "n 
     return by_count(events, size), np.append(starts, events.duration) / 1000
 
 
-def window(events: Events, cut: str, size: int) -> int:
+def window(events: EventRecording, cut: str, size: int) -> int:
     """Microseconds of a slice, of an equal count the mean over all slices; a recording has 10,000 such at most."""
     length = {
         "number": -(-(events.duration + 1) // size),
@@ -122,7 +124,7 @@ def window(events: Events, cut: str, size: int) -> int:
     return max(length, events.duration // (10 * COUNTED), 1)
 
 
-def equal(events: Events, count: int) -> Float[np.ndarray, "count+1"]:
+def equal(events: EventRecording, count: int) -> Float[np.ndarray, "count+1"]:
     """Where slices of equal time begin, in ms, and where the last ends."""
     return np.arange(count + 1) * (events.duration + 1) / count / 1000
 

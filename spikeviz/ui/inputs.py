@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from spikeviz.data.catalog import DataSource
-    from spikeviz.data.events import Events
+    from spikeviz.data.events import EventRecording
 
 PICTURES = "pictures"
 KEPT_PICTURES = 4  # of one session
@@ -57,7 +57,7 @@ def picture(experiment: Experiment, card: CheckpointCard) -> Input | None:
     return None if index is None or index >= len(x) else Input(x[index], title, int(y[index]))
 
 
-def recording(experiment: Experiment, shown: Input, card: CheckpointCard) -> Events:
+def recording(experiment: Experiment, shown: Input, card: CheckpointCard) -> EventRecording:
     """The events behind an input of event frames, as the camera sent them.
 
     Raises:

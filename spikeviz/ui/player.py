@@ -19,7 +19,7 @@ from spikeviz.ui.experiment import Parameter, recall, remember, whole
 from spikeviz.ui.live import part
 
 if TYPE_CHECKING:
-    from spikeviz.data.events import Events
+    from spikeviz.data.events import EventRecording
 
 SENT = 300_000  # events the player gets: 2.7 MB
 POINTS = 15_000  # of the cloud
@@ -31,22 +31,22 @@ LATEST = 10**9  # ms, of an address
 _PLAYER, _CLOUD = part("player", style="viewer"), part("cloud")
 
 
-def thinned(events: Events, most: int) -> Int64[np.ndarray, "n"]:
+def thinned(events: EventRecording, most: int) -> Int64[np.ndarray, "n"]:
     """Numbers of at most `most` events, spread evenly over all of them in the order of time."""
     return np.linspace(0, len(events) - 1, min(len(events), most)).astype(np.int64)
 
 
-def windows(events: Events) -> tuple[int, ...]:
+def windows(events: EventRecording) -> tuple[int, ...]:
     """What can be accumulated over, in ms: shorter than the recording; last `WHOLE`."""
     return (*(window for window in WINDOWS if window * 1000 < events.duration), WHOLE)
 
 
-def first_window(events: Events) -> int:
+def first_window(events: EventRecording) -> int:
     """The longest up to 50 ms of which a recording holds a dozen."""
     return max((w for w in windows(events) if w <= min(50, events.duration / 12_000)), default=WHOLE)
 
 
-def busiest(events: Events, window: int) -> int:
+def busiest(events: EventRecording, window: int) -> int:
     """When the window of most events ends, in ms; for `WHOLE` the end of the recording. Of 10,000 windows at most."""
     if window == WHOLE:
         return -(-events.duration // 1000)
@@ -54,7 +54,7 @@ def busiest(events: Events, window: int) -> int:
     return int((events.rate(length).argmax() + 1) * length) // 1000
 
 
-def payload(events: Events, view: dict[str, Any], seq: int, said: str) -> bytes:
+def payload(events: EventRecording, view: dict[str, Any], seq: int, said: str) -> bytes:
     """What `player.js` reads: a 32-bit length, the header as JSON, and t, x, y and p of at most `SENT` events.
 
     Times are uint32 in ticks of the header, so that 71 minutes and more fit.
@@ -87,7 +87,7 @@ def _packed(header: dict[str, Any], *columns: np.ndarray) -> bytes:
     return len(head).to_bytes(4, "little") + head + body
 
 
-def player(events: Events, said: str, key: str) -> None:
+def player(events: EventRecording, said: str, key: str) -> None:
     """Show a recording; what a person then looks at is in `recall` before the page runs again."""
     window = recall("window")
     window = window if window in windows(events) else first_window(events)

@@ -12,7 +12,7 @@ from spikeviz.ui.experiment import Networks
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
-    from spikeviz.data.events import Events
+    from spikeviz.data.events import EventRecording
     from spikeviz.figures.events import Frames
     from spikeviz.ui.lab import Lab, Run
 
@@ -32,7 +32,7 @@ def sees_events(card: CheckpointCard) -> bool:
 NETWORKS = Networks(sees_events, "sees images and no events", "sdmformer-fashion-dvs")
 
 
-def behind(run: Run) -> Events:
+def behind(run: Run) -> EventRecording:
     """The recording behind the frames of a run; where it cannot be read, a sentence, and the run of the page ends."""
     try:
         return inputs.recording(run.experiment, run.shown, run.card)
@@ -41,17 +41,17 @@ def behind(run: Run) -> Events:
         st.stop()
 
 
-def coarse(events: Events) -> tuple[Events, int]:
+def coarse(events: EventRecording) -> tuple[EventRecording, int]:
     """On at most `SIDE` pixels a side, each of k x k pixels of the sensor; and k."""
-    from spikeviz.data.events import Events
+    from spikeviz.data.events import EventRecording
 
     k = -(-max(events.height, events.width) // SIDE)
     height, width = -(-events.height // k), -(-events.width // k)
-    small = Events(events.t, events.x // k, events.y // k, events.p, height, width) if k > 1 else events
+    small = EventRecording(events.t, events.x // k, events.y // k, events.p, height, width) if k > 1 else events
     return small, k
 
 
-def recording(lab: Lab, events: Events) -> None:
+def recording(lab: Lab, events: EventRecording) -> None:
     """The recording, played, beside what the network takes it for and what is known of it."""
     from spikeviz.data.events import by_number
     from spikeviz.figures.events import Frames
@@ -82,9 +82,9 @@ def recording(lab: Lab, events: Events) -> None:
     lab.exhibits.append((stills, notice))
 
 
-def _facts(run: Run, events: Events) -> None:
+def _facts(run: Run, events: EventRecording) -> None:
     """What is known of a recording: how much it holds, and who made it."""
-    from spikeviz.figures.operations import table
+    from spikeviz.figures.tables import table
 
     seconds = events.duration / 1e6
     rows = [
@@ -98,7 +98,7 @@ def _facts(run: Run, events: Events) -> None:
     st.caption(_origin(run, events))
 
 
-def _origin(run: Run, events: Events) -> str:
+def _origin(run: Run, events: EventRecording) -> str:
     """Who made a recording; of one that was not brought, whose input says so, also what was done to it on its way."""
     from spikeviz.data.catalog import find_data
     from spikeviz.data.event_camera import DEFAULT
@@ -138,7 +138,7 @@ def frames(lab: Lab) -> None:
     lab.exhibits.append((seen, notice))
 
 
-def slices(lab: Lab, events: Events) -> None:
+def slices(lab: Lab, events: EventRecording) -> None:
     """The recording, cut: each slice as a picture, and the event rate in windows of a slice."""
     from spikeviz.figures.events import Frames
 
@@ -165,7 +165,7 @@ def slices(lab: Lab, events: Events) -> None:
     lab.exhibits.append((drawn, notice))
 
 
-def rate(lab: Lab, events: Events) -> None:
+def rate(lab: Lab, events: EventRecording) -> None:
     """Events per second in windows as long as a slice, of both settings."""
     from spikeviz.figures.chart import Chart, Line
     from spikeviz.figures.theme import QUIET
@@ -193,7 +193,7 @@ def rate(lab: Lab, events: Events) -> None:
     )
 
 
-def cloud(lab: Lab, events: Events) -> None:
+def cloud(lab: Lab, events: EventRecording) -> None:
     """The events as points in column, row and time."""
     from spikeviz.figures.events import Cloud
     from spikeviz.figures.render_html import data_uri

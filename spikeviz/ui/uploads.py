@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from spikeviz.data.catalog import DataSource
-    from spikeviz.data.events import Events
+    from spikeviz.data.events import EventRecording
     from spikeviz.data.image_decode import Picture
 
 TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"]
@@ -35,7 +35,7 @@ class Input:
     title: str
     label: int | None = None
     notes: tuple[str, ...] = ()
-    events: Events | None = None
+    events: EventRecording | None = None
     wide: Tensor | None = None
 
     @property
@@ -109,7 +109,7 @@ def _of_simulation(content: bytes, data: DataSource, turn: bool) -> Input:
     return _framed(simulated(picture.pixels.numpy()), "your picture, simulated events", data, picture.notes)
 
 
-def _framed(events: Events, title: str, data: DataSource, notes: tuple[str, ...] = ()) -> Input:
+def _framed(events: EventRecording, title: str, data: DataSource, notes: tuple[str, ...] = ()) -> Input:
     """Events as the network sees them: on its grid, in its number of frames."""
     import numpy as np
     import torch

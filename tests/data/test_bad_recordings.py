@@ -11,11 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.event_files import FILES, SCENE, aedat2, aedat3, aedat4, archived, atis, dat, evt2, named, saved
 
-from spikeviz.data.event_io import formats as event_formats
-from spikeviz.data.event_io import reader as event_files
-from spikeviz.data.event_io.reader import (
-    read_events,
-)
+from spikeviz.data.event_io import aedat, decoded, reader
+from spikeviz.data.event_io.reader import read_events
 from spikeviz.data.events import RecordingError
 
 
@@ -89,14 +86,14 @@ def test_what_cannot_be_used_is_said_in_one_sentence(name, content, says):
 
 
 def test_bounds_are_arithmetic(monkeypatch):
-    monkeypatch.setattr(event_formats, "MAX_EVENTS", 4)
+    monkeypatch.setattr(decoded, "MAX_EVENTS", 4)
     for name, content in FILES.items():
         with pytest.raises(RecordingError, match="5 events, more than"):
             read_events(content, name)
-    monkeypatch.setattr(event_formats, "MAX_PACKETS", 3)
+    monkeypatch.setattr(aedat, "MAX_PACKETS", 3)
     with pytest.raises(RecordingError, match="more than 3 packets"):
         read_events(FILES["caer.aedat"], "caer.aedat")
-    monkeypatch.setattr(event_files, "MAX_BYTES", 10)
+    monkeypatch.setattr(reader, "MAX_BYTES", 10)
     for data in (FILES["digit.bin"], io.BytesIO(FILES["digit.bin"])):
         with pytest.raises(RecordingError, match="larger than"):
             read_events(data, "digit.bin")
@@ -156,7 +153,7 @@ def test_a_damaged_aedat4_is_a_recording_or_a_sentence(data):
 
 def test_a_process_that_ends_costs_a_sentence(monkeypatch):
     pytest.importorskip("aedat", reason="AEDAT 4 is read with the package aedat")
-    monkeypatch.setattr(event_formats, "AEDAT4_PROGRAM", "import os; os.abort()")
+    monkeypatch.setattr(aedat, "AEDAT4_PROGRAM", "import os; os.abort()")
     with pytest.raises(RecordingError, match="AEDAT 4 file is damaged"):
         read_events(aedat4(SCENE), "a.aedat4")
 

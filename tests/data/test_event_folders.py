@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from support.event_files import NMNIST, SCENE, atis, columns, needs, saved
 
-from spikeviz.data.event_io.reader import (
-    CIFAR10_DVS_CLASSES,
+from spikeviz.data.event_folders import (
     list_cifar10_dvs,
     list_dvs_gesture,
     list_ncaltech101,
     list_nmnist,
     ncaltech101_classes,
-    read_events,
 )
+from spikeviz.data.event_io.reader import read_events
+from spikeviz.data.images import CIFAR10_CLASSES
 
 
 def touch(root: Path, *names: str) -> None:
@@ -72,7 +72,7 @@ def test_dvs_gesture_is_listed_and_read(folder):
 
 
 def test_cifar10_dvs_is_split_nine_to_one(folder):
-    for name in CIFAR10_DVS_CLASSES:
+    for name in CIFAR10_CLASSES:
         touch(folder / "CIFAR10DVS", *(f"{name}/cifar10_{name}_{n}.aedat4" for n in range(20)))
     train, test = list_cifar10_dvs("train"), list_cifar10_dvs("test")
     assert (len(train), len(test)) == (180, 20) and not set(train) & set(test)

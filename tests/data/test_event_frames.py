@@ -6,15 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.event_files import atis, columns, made
 
-from spikeviz.data.event_io.reader import (
-    read_events,
-)
-from spikeviz.data.events import Events, RecordingError, by_count, by_number, by_time, resize
+from spikeviz.data.event_io.reader import read_events
+from spikeviz.data.events import EventRecording, RecordingError, by_count, by_number, by_time, resize
 
 
 def test_events_are_checked_when_made():
     ok = {"t": [1, 2], "x": [0, 3], "y": [1, 2], "p": [0, 1], "height": 3, "width": 4}
-    events = Events(**ok)
+    events = EventRecording(**ok)
     assert len(events) == 2 and events.duration == 1 and events.p.dtype == bool and events.notes == ()
     for change, says in (
         ({"t": [1]}, "got lengths t 1, x 2, y 2, p 2"),
@@ -28,13 +26,13 @@ def test_events_are_checked_when_made():
         ({"height": 0}, "1 to 16,384 pixels a side, not 4 x 0"),
     ):
         with pytest.raises(ValueError, match=says) as caught:
-            Events(**ok | change)
+            EventRecording(**ok | change)
         assert not isinstance(caught.value, RecordingError)
 
 
 def test_events_are_frozen_copies():
     t = np.array([1, 2])
-    events = Events(t, [0, 0], [0, 0], [0, 1], 1, 1)
+    events = EventRecording(t, [0, 0], [0, 0], [0, 1], 1, 1)
     t[0] = 9
     assert events.t.tolist() == [1, 2]
     with pytest.raises(ValueError, match="read-only"):
@@ -44,7 +42,7 @@ def test_events_are_frozen_copies():
 
 
 def test_time_out_of_order_is_sorted_stably_with_a_note():
-    events = Events([5, 3, 5, 4, 9], [0, 1, 2, 3, 4], [0] * 5, [1] * 5, 1, 5, ("before",))
+    events = EventRecording([5, 3, 5, 4, 9], [0, 1, 2, 3, 4], [0] * 5, [1] * 5, 1, 5, ("before",))
     assert events.t.tolist() == [3, 4, 5, 5, 9] and events.x.tolist() == [1, 3, 0, 2, 4]
     # 3 comes after 5, 4 comes after 5: two events
     assert events.notes == ("before", "time stamps were not in order, 2 events were moved")
@@ -110,7 +108,7 @@ def test_frames_without_events():
 )
 def test_one_pixel_firing_often_does_not_overflow(fires, dtype):
     t = np.arange(fires)
-    events = Events(t, np.full(fires, 2), np.full(fires, 1), np.ones(fires, bool), 3, 4)
+    events = EventRecording(t, np.full(fires, 2), np.full(fires, 1), np.ones(fires, bool), 3, 4)
     for frames in (
         by_number(events, 1),
         by_time(events, fires),

@@ -8,7 +8,7 @@ import spikeviz as sv
 from spikeviz.data import event_sets
 from spikeviz.data.catalog import as_batch, find_data
 from spikeviz.data.event_camera import DEFAULT, events_of
-from spikeviz.data.events import Events, by_number
+from spikeviz.data.events import EventRecording, by_number
 from spikeviz.paths import data_folders
 
 
@@ -44,7 +44,7 @@ def test_frames_are_the_simulators_events():
     x, _ = sv.load_data("fashion-dvs", "test", 3)
     for frames, recording in zip(x.numpy(), events_of(images, DEFAULT, event_sets.SEEDS["test"]), strict=True):
         assert frames.sum() == len(recording.t)
-        assert np.array_equal(frames.sum(0), by_number(Events(*recording), 1)[0])
+        assert np.array_equal(frames.sum(0), by_number(EventRecording(*recording), 1)[0])
 
 
 def test_a_split_is_counted_once_and_read_after_that(monkeypatch, empty_cache):

@@ -26,10 +26,9 @@ from support.event_files import (
     structured,
 )
 
-from spikeviz.data.event_io import formats as event_formats
-from spikeviz.data.event_io.reader import (
-    read_events,
-)
+from spikeviz.data.event_io import aedat as aedat_io
+from spikeviz.data.event_io import prophesee
+from spikeviz.data.event_io.reader import read_events
 from spikeviz.data.events import RecordingError, by_number
 
 # --- each format, read back exactly ---
@@ -66,7 +65,7 @@ def test_aedat4_is_read_back():
 
 
 def test_aedat4_without_its_package(monkeypatch):
-    monkeypatch.setattr(event_formats, "find_spec", lambda name: None)
+    monkeypatch.setattr(aedat_io, "find_spec", lambda name: None)
     with pytest.raises(RecordingError, match="pip install aedat"):
         read_events(aedat4(SCENE), "recording.aedat4")
 
@@ -142,7 +141,7 @@ def vectors() -> list[int]:
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 5, 100])
 def test_vectors_of_evt3_whatever_the_chunks(chunk, monkeypatch):
-    monkeypatch.setattr(event_formats, "CHUNK", chunk)
+    monkeypatch.setattr(prophesee, "CHUNK", chunk)
     words = vectors()
     content = b"% evt 3.0\n" + struct.pack(f"<{len(words)}H", *words)
     events = read_events(content, "a.raw")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikeviz.data.events import Events
+from spikeviz.data.events import EventRecording
 from spikeviz.paths import data_folders
 
 FOLDERS = (*data_folders(), Path(__file__).resolve().parents[3] / "shared/data")
@@ -26,13 +26,13 @@ def needs(place: str) -> Path:
     return found or pytest.skip(f"{place} is not in SPIKEVIZ_DATA")
 
 
-def columns(events: Events) -> list[tuple[int, int, int, int]]:
+def columns(events: EventRecording) -> list[tuple[int, int, int, int]]:
     return [tuple(int(v) for v in row) for row in zip(events.t, events.x, events.y, events.p, strict=True)]
 
 
-def made(rows, width=34, height=34) -> Events:
+def made(rows, width=34, height=34) -> EventRecording:
     t, x, y, p = np.array(rows, np.int64).reshape(-1, 4).T
-    return Events(t, x, y, p, height, width)
+    return EventRecording(t, x, y, p, height, width)
 
 
 def atis(rows) -> bytes:

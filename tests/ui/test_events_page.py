@@ -12,7 +12,7 @@ from support.networks import needs
 from test_pages import charts, numbers, pictures, png, press, sound, status, upload
 
 import spikeviz as sv
-from spikeviz.data.events import Events
+from spikeviz.data.events import EventRecording
 from spikeviz.figures.events import Cloud, Frames, brightest, lit, picture
 from spikeviz.figures.render_matplotlib import FORMATS, export
 from spikeviz.paths import app_root
@@ -23,9 +23,10 @@ TRAINED = needs(SDM)
 RNG = np.random.default_rng(0)
 
 
-def events(n: int = 3_000, duration: int = 300_000, height: int = 34, width: int = 34) -> Events:
+def events(n: int = 3_000, duration: int = 300_000, height: int = 34, width: int = 34) -> EventRecording:
     t = np.sort(RNG.integers(0, duration, n))
-    return Events(t, RNG.integers(0, width, n), RNG.integers(0, height, n), RNG.integers(0, 2, n), height, width)
+    x, y, p = (RNG.integers(0, high, n) for high in (width, height, 2))
+    return EventRecording(t, x, y, p, height, width)
 
 
 def npy(rows: np.ndarray) -> bytes:
@@ -137,12 +138,12 @@ def test_the_player_gets_no_more_than_it_can_play(monkeypatch):
 
 def test_the_player_starts_where_most_happens():
     t = np.concatenate([np.arange(0, 300_000, 3_000), np.arange(100_000, 110_000, 100)])
-    e = Events(np.sort(t), *np.zeros((3, len(t)), int), 1, 1)
+    e = EventRecording(np.sort(t), *np.zeros((3, len(t)), int), 1, 1)
     assert player.first_window(e) == 20 and player.busiest(e, 20) == 120 and player.busiest(e, 10) == 110
     assert player.busiest(e, player.WHOLE) == 297
-    alone = Events(*np.zeros((4, 1), int), 1, 1)
+    alone = EventRecording(*np.zeros((4, 1), int), 1, 1)
     assert player.windows(alone) == (0,) and player.first_window(alone) == 0 and player.busiest(alone, 0) == 0
-    hours = Events(np.array([0, 10**11]), *np.zeros((3, 2), int), 1, 1)
+    hours = EventRecording(np.array([0, 10**11]), *np.zeros((3, 2), int), 1, 1)
     assert player.busiest(hours, 1) > 0
 
 
