@@ -80,4 +80,4 @@ def _arrays(path: Path, *names: str) -> dict:
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise ValueError(f"{path.name} is no replay of a training ({error}); `spikeviz evaluate` ships one.") from None
+        raise ValueError(f"{path.name} is no replay of a training ({error}); `spikeviz publish` writes one.") from None

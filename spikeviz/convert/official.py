@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spikeviz.artifacts.checkpoints import fill
 from spikeviz.convert.espikeformer import E_SPIKEFORMER
+from spikeviz.convert.fill import fill
 from spikeviz.convert.formats import Format, State
 from spikeviz.convert.mst import MST
 from spikeviz.convert.spikformer import SPIKFORMER

@@ -26,7 +26,7 @@ RATIO, RATIOS, SAMPLES = 0.75, (0.25, 0.5, 0.6, 0.75, 0.9), 1000  # of an evalua
 REPLAY = "replay.npz"
 
 
-def review(model: SpikeMAE, data: str, folder: Path, epoch: int) -> dict[str, Any]:
+def record_epoch(model: SpikeMAE, data: str, folder: Path, epoch: int) -> dict[str, Any]:
     """For the log after `epoch` epochs; the pictures go into the run's `replay.npz`, behind those of epochs before."""
     ratio = model.config.ratio
     x = open_data(data, "test", WATCHED)[0][:]

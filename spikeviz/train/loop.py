@@ -29,7 +29,7 @@ from tqdm import tqdm
 from spikeviz.artifacts.as_data import as_data
 from spikeviz.artifacts.checkpoints import save
 from spikeviz.data.catalog import as_batch, load_data
-from spikeviz.evaluation.reconstruction import review
+from spikeviz.evaluation.reconstruction import record_epoch
 from spikeviz.models.registry import build
 from spikeviz.models.spike_mae import SpikeMAE
 from spikeviz.nn.channel_masks import TRAINED, ChannelMask, find_masks
@@ -208,7 +208,7 @@ def train(
         run.restore(folder / "state.pt", recipe)
     with (folder / "log.jsonl").open("a") as log:
         if run.epoch == 0 and isinstance(model, SpikeMAE):
-            run.history = [{"epoch": 0} | review(model, recipe.data, folder, 0)]
+            run.history = [{"epoch": 0} | record_epoch(model, recipe.data, folder, 0)]
             _write(log, run.history[0])
         while run.epoch < recipe.epochs:
             start, cpu = time.perf_counter(), time.process_time()
@@ -216,7 +216,7 @@ def train(
             if line is None:
                 return model.eval()
             if isinstance(model, SpikeMAE):
-                line |= review(model, recipe.data, folder, run.epoch + 1)
+                line |= record_epoch(model, recipe.data, folder, run.epoch + 1)
             run.seconds += time.perf_counter() - start
             run.cpu_seconds += time.process_time() - cpu
             run.epoch += 1

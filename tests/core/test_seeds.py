@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from support.networks import make_small, make_tiny
-from test_mst import make
+from support.networks import make_mst, make_small, make_tiny
 
 import spikeviz as sv
 from spikeviz.interventions import MaskSpikes, TimeSteps
@@ -14,8 +13,8 @@ NETWORKS = {
     "q(kv)": (lambda: make_tiny("imagenet", pools=(1, 3)), MaskSpikes(0.4)),
     "scores": (make_tiny, MaskSpikes(0.4, at="*.attn.scores")),
     "integers": (make_small, MaskSpikes(0.4)),
-    "qcfs": (make, MaskSpikes(0.4)),
-    "converted": (lambda: sv.to_spiking(make(), 4), MaskSpikes(0.4, at=("*.mlp.hidden.spike", "*.attn.q.spike"))),
+    "qcfs": (make_mst, MaskSpikes(0.4)),
+    "converted": (lambda: sv.to_spiking(make_mst(), 4), MaskSpikes(0.4, at=("*.mlp.hidden.spike", "*.attn.q.spike"))),
 }
 
 

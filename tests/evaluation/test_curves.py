@@ -1,6 +1,7 @@
 """Curves that ship precomputed: every point is what the checkpoint gives, and another training's curve is not shown."""
 
 import json
+from importlib import import_module
 
 import pytest
 import torch
@@ -24,18 +25,18 @@ def shelf(tmp_path, monkeypatch):
     """Networks of random weights, whose test sets are their first samples."""
     monkeypatch.setattr("spikeviz.artifacts.cards.user_checkpoints", lambda: tmp_path / "checkpoints")
     few = lambda name, split="test", limit=None: open_data(name, split, min(limit or SAMPLES, SAMPLES))  # noqa: E731
-    for module in (sys.modules["spikeviz.evaluation.accuracy"], curves):
+    for module in (import_module("spikeviz.evaluation.accuracy"), curves):
         monkeypatch.setattr(module, "open_data", few)
     return tmp_path / "checkpoints"
 
 
-def put(shelf, name, data):
+def put(shelf, name, data, trained_under=()):
     x, _ = open_data(data, "test", 8)
     torch.manual_seed(0)
     model = awaken(sv.build(name), as_batch(x[:]))
     for mask in find_masks(model).values():
         mask.value.data = torch.randn(mask.value.shape) * 0.4
-    shelve(model, shelf, "mine", name, data, SAMPLES)
+    shelve(model, shelf, "mine", name, data, SAMPLES, trained_under)
 
 
 class Counted:
@@ -103,8 +104,7 @@ def test_against_the_ratio(shelf, monkeypatch, name, sites):
 
 
 def test_of_a_student_only_what_it_was_fine_tuned_for(shelf, monkeypatch):
-    put(shelf, "mst-fashion", "fashion")
-    monkeypatch.setattr(curves, "trained_under", lambda recipe: (MaskSpikes(0.5, at="*.mlp.hidden.spike"),))
+    put(shelf, "mst-fashion", "fashion", (MaskSpikes(0.5, at="*.mlp.hidden.spike"),))
     for setting, value in {
         "RATIOS": (0.0, 0.9),
         "STEPS": (1, 2, 4),

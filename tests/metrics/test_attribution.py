@@ -4,9 +4,7 @@ from math import exp
 
 import pytest
 import torch
-from support.networks import make_tiny
-from test_cnn import make as make_cnn
-from test_mst import make as make_mst
+from support.networks import make_cnn, make_mst, make_tiny
 
 import spikeviz as sv
 from spikeviz.interventions import MaskSpikes

@@ -2,26 +2,18 @@
 
 import pytest
 import torch
-from support.networks import awaken
+from support.networks import make_cnn
 
 import spikeviz as sv
 from spikeviz.interventions import MaskSpikes
-from spikeviz.models.cnn import CNNConfig, _pooled
-from spikeviz.models.registry import assemble
+from spikeviz.models.cnn import _pooled
 
 FORMS = ("resnet18", "vgg16")
 
 
-def make(form, **changes):
-    settings = {"width": 4, "num_classes": 3, "in_channels": 1, "image_size": 32, "levels": 8} | changes
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return awaken(assemble("mst-cnn", CNNConfig(form, **settings), form), torch.rand(8, 1, 32, 32))
-
-
 @pytest.fixture(scope="module", params=FORMS)
 def ann(request):
-    return make(request.param)
+    return make_cnn(request.param)
 
 
 @pytest.fixture
@@ -81,7 +73,7 @@ def test_masking_before_convolutions(ann, x):
 
 
 def test_gradients_reach_every_parameter(ann, x):
-    model = make(ann.config.form).train()
+    model = make_cnn(ann.config.form).train()
     model(x).square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 

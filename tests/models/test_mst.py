@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from support.networks import SMALL_MST, make_mst
 from torch import nn
 
 import spikeviz as sv
@@ -13,32 +14,10 @@ from spikeviz.models.registry import assemble
 from spikeviz.nn.qcfs import QCFS
 from spikeviz.nn.windows import WindowAttention, relative_places, strangers
 
-SMALL = {"dim": 8, "depths": (2, 1), "heads": (2, 2), "num_classes": 3, "in_channels": 1, "image_size": 16}
-SMALL |= {"patch": 2, "window": 4, "levels": 8}
-
-
-def make(seed: int = 0, **changes) -> nn.Module:
-    """A small MST in eval mode whose layers all fire."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        config = MSTConfig(**SMALL | changes)
-        model = assemble("mst", config, "small-mst")
-        for name, parameter in model.named_parameters():
-            if name.endswith("conv.weight"):
-                nn.init.normal_(parameter, std=1.5 / parameter[0].numel() ** 0.5)
-            if name.endswith("threshold"):
-                nn.init.uniform_(parameter, 0.5, 1.5)
-        with torch.no_grad():
-            x = torch.rand(8, 1, 16, 16)
-            x = torch.rand(config.frames, 8, 2, 16, 16) if config.frames else x
-            for _ in range(20):
-                model.train()(x)
-        return model.eval()
-
 
 @pytest.fixture(scope="module")
 def ann():
-    return make()
+    return make_mst()
 
 
 @pytest.fixture
@@ -167,20 +146,20 @@ def test_operations(ann, x):
 
 
 def test_the_stricter_form_has_no_real_attention(x):
-    model = make(softmax=False)
+    model = make_mst(softmax=False)
     snn = sv.to_spiking(model, 8)
     assert sv.simulate(snn, x)["blocks.0.attn.av.left"].values.dtype == torch.uint8
     assert not any("attn.bias" in name for name, _ in model.named_parameters())
 
 
 def test_layer_normalisation(x):
-    model = make(norm="layer")
+    model = make_mst(norm="layer")
     assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
     assert sv.simulate(model, x).output.isfinite().all()
 
 
 def test_events_become_channels(x):
-    model = make(in_channels=2, frames=4)
+    model = make_mst(in_channels=2, frames=4)
     events = torch.randint(0, 3, (4, 2, 2, 16, 16)).float()
     snn = sv.to_spiking(model, 6)
     assert sv.simulate(snn, events).logits_per_step.shape == (6, 2, 3)
@@ -192,7 +171,7 @@ def test_events_become_channels(x):
 
 
 def test_gradients_reach_every_parameter(x):
-    model = make().train()
+    model = make_mst().train()
     model(x).square().sum().backward()
     without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
     assert not without
@@ -209,8 +188,8 @@ def test_bad_input(ann, x):
     with pytest.raises(ValueError, match="MaskSpikes"):
         sv.simulate(ann, x, MaskSpikes(0.5, at="*.nowhere"))
     with pytest.raises(ValueError, match="not event frames"):
-        sv.simulate(assemble("mst", MSTConfig(**SMALL | {"in_channels": 2}), "two"), torch.rand(3, 1, 2, 16, 16))
+        sv.simulate(assemble("mst", MSTConfig(**SMALL_MST | {"in_channels": 2}), "two"), torch.rand(3, 1, 2, 16, 16))
     with pytest.raises(ValueError, match="windows of 4 do not tile"):
-        MSTConfig(**SMALL | {"image_size": 12})
+        MSTConfig(**SMALL_MST | {"image_size": 12})
     with pytest.raises(ValueError, match="8 channels, not divisible by 3 heads"):
-        MSTConfig(**SMALL | {"heads": (3, 2)})
+        MSTConfig(**SMALL_MST | {"heads": (3, 2)})

@@ -6,30 +6,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.networks import awaken, make_tiny
+from support.networks import make_masked, make_tiny
 
 import spikeviz as sv
-from spikeviz.artifacts.checkpoints import fill, read_weights, save
+from spikeviz.artifacts.checkpoints import read_weights, save
+from spikeviz.convert.fill import fill
 from spikeviz.convert.prune import kept_of, pruned
 from spikeviz.metrics import OPERANDS, mask_rates, mask_values, operations
-from spikeviz.models.registry import assemble
-from spikeviz.models.sdmformer import SDMFormerConfig
 from spikeviz.nn.channel_masks import ChannelMask, Spread, find_masks
 
 MaskChannels = sv.interventions.MaskChannels
 THRESHOLDS = (0.0, 0.2, 0.5, 0.7, 0.93)
-
-
-def make_masked(layout="dvs", depth=2, dim=16, heads=4, seed=3, **changes):
-    """An SDMFormer in which every layer fires, with masks drawn at random."""
-    settings = {"num_classes": 3, "in_channels": 2, "image_size": 16, "time_steps": 3, "pools": (1, 3), "mlp_ratio": 2}
-    config = SDMFormerConfig(layout, depth, dim, heads, **(settings | changes))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = assemble("sdmformer", config, "tiny-sdmformer")
-        for mask in find_masks(model).values():
-            torch.nn.init.normal_(mask.value, std=0.4)
-        return awaken(model, torch.rand(3, 4, config.in_channels, 16, 16).round())
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,16 @@ import pytest
 import torch
 from torch import nn
 
+from spikeviz.artifacts.as_data import as_data
 from spikeviz.artifacts.cards import CheckpointCard, list_checkpoints
 from spikeviz.artifacts.checkpoints import save
+from spikeviz.models.cnn import CNNConfig
 from spikeviz.models.espikeformer import ESpikeFormerConfig
+from spikeviz.models.mst import MSTConfig
 from spikeviz.models.registry import assemble
+from spikeviz.models.sdmformer import SDMFormerConfig
 from spikeviz.models.spikformer import SpikformerConfig
+from spikeviz.nn.channel_masks import find_masks
 from spikeviz.nn.layers import FiringConv, Norm
 from spikeviz.paths import app_root
 
@@ -35,10 +40,15 @@ def pages() -> list:
     return [pytest.param(name, marks=needs(*({FIRST[name]} if name in FIRST else ()))) for name in names]
 
 
-def shelve(model: nn.Module, folder: Path, name: str, spec: str, data: str, samples: int) -> CheckpointCard:
+def shelve(
+    model: nn.Module, folder: Path, name: str, spec: str, data: str, samples: int, trained_under: tuple = ()
+) -> CheckpointCard:
     """Put a network into a folder of checkpoints, with a card."""
     digest = save(model, folder / f"{name}.safetensors")
-    card = CheckpointCard(name, spec, data, "classes", 0.1, samples, "none", 0, "CPU", "none", digest)
+    under = as_data(trained_under)
+    card = CheckpointCard(
+        name, spec, data, CheckpointCard.CLASSES, 0.1, samples, "none", 0, "CPU", "none", digest, under
+    )
     card.write(folder / f"{name}.json")
     return card
 
@@ -86,3 +96,48 @@ def make_small(layout: str = "base", **changes) -> nn.Module:
                 nn.init.constant_(layer.norm.weight, 5.0)
                 nn.init.constant_(layer.norm.bias, 3.0)
         return model
+
+
+SMALL_MST = {"dim": 8, "depths": (2, 1), "heads": (2, 2), "num_classes": 3, "in_channels": 1, "image_size": 16}
+SMALL_MST |= {"patch": 2, "window": 4, "levels": 8}
+
+
+def make_mst(seed: int = 0, **changes) -> nn.Module:
+    """An MST of three blocks and 8 channels, in eval mode, in which every layer fires."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        config = MSTConfig(**SMALL_MST | changes)
+        model = assemble("mst", config, "small-mst")
+        for name, parameter in model.named_parameters():
+            if name.endswith("conv.weight"):
+                nn.init.normal_(parameter, std=1.5 / parameter[0].numel() ** 0.5)
+            if name.endswith("threshold"):
+                nn.init.uniform_(parameter, 0.5, 1.5)
+        with torch.no_grad():
+            x = torch.rand(8, 1, 16, 16)
+            x = torch.rand(config.frames, 8, 2, 16, 16) if config.frames else x
+            for _ in range(20):
+                model.train()(x)
+        return model.eval()
+
+
+def make_cnn(form: str, **changes) -> nn.Module:
+    """A ResNet18 or VGG16 of 4 channels, in eval mode, in which every layer fires."""
+    settings = {"width": 4, "num_classes": 3, "in_channels": 1, "image_size": 32, "levels": 8} | changes
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return awaken(assemble("mst-cnn", CNNConfig(form, **settings), form), torch.rand(8, 1, 32, 32))
+
+
+def make_masked(
+    layout: str = "dvs", depth: int = 2, dim: int = 16, heads: int = 4, seed: int = 3, **changes
+) -> nn.Module:
+    """An SDMFormer in which every layer fires, with channel masks drawn at random."""
+    settings = {"num_classes": 3, "in_channels": 2, "image_size": 16, "time_steps": 3, "pools": (1, 3), "mlp_ratio": 2}
+    config = SDMFormerConfig(layout, depth, dim, heads, **(settings | changes))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = assemble("sdmformer", config, "tiny-sdmformer")
+        for mask in find_masks(model).values():
+            nn.init.normal_(mask.value, std=0.4)
+        return awaken(model, torch.rand(3, 4, config.in_channels, 16, 16).round())

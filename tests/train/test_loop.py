@@ -2,7 +2,8 @@
 
 import json
 from contextlib import nullcontext
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, fields, replace
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import spikeviz as sv
+from spikeviz.artifacts.as_data import from_data
 from spikeviz.data.catalog import open_data
 from spikeviz.evaluation import accuracy
 from spikeviz.interventions import MaskSpikes
@@ -142,8 +144,8 @@ def test_stages_are_epochs_under_interventions():
 
 
 def test_a_stage_begins_with_its_gain():
-    recipe = replace(TINY, stages=(Stage(2, ONE_STEP), Stage(2, gain=2.0)))
-    assert [stage and stage.gain for stage in map(recipe.begins, range(4))] == [1.0, None, 2.0, None]
+    recipe = replace(TINY, stages=(Stage(2, ONE_STEP), Stage(2, current_gain=2.0)))
+    assert [stage and stage.current_gain for stage in map(recipe.begins, range(4))] == [1.0, None, 2.0, None]
 
 
 def test_gain_makes_the_first_step_that_of_the_one_step_network():
@@ -255,9 +257,15 @@ def test_students_are_masked_where_the_paper_masks(name):
     assert rule.ratio == int(name.split("-rsm")[1][:2]) / 100 and recipe.teacher.checkpoint == recipe.model
 
 
+def few_test_images(monkeypatch):
+    """A test split of 60 images."""
+    few = lambda name, split, limit=None: open_data(name, split, limit or 60)  # noqa: E731
+    monkeypatch.setattr(import_module("spikeviz.evaluation.accuracy"), "open_data", few)
+
+
 def test_a_run_becomes_a_checkpoint(finished, tmp_path, monkeypatch):
     """Written, evaluated as it is stored, and loaded again: the card's number is that of the stored file."""
-    monkeypatch.setattr("spikeviz.evaluation.accuracy.open_data", lambda n, s, limit=None: open_data(n, s, limit or 60))
+    few_test_images(monkeypatch)
     monkeypatch.setattr("spikeviz.artifacts.cards.user_checkpoints", lambda: tmp_path)
     card = publish(finished.folder, tmp_path, device="cpu", progress=False)
     assert card in sv.list_checkpoints()
@@ -288,7 +296,7 @@ def test_a_student_starts_from_its_teacher_and_stays_near(tmp_path):
     same_again = train(masked(), tmp_path / "b", "cpu", progress=False)
     assert same(weights(student), weights(same_again))
     alone = train(masked(teacher=Teacher("spikformer-fashion", weight=0.0)), tmp_path / "c", "cpu", progress=False)
-    assert not same(weights(student), weights(alone))  # the lesson is heard
+    assert not same(weights(student), weights(alone))  # the teacher is heard
 
 
 def test_masks_are_drawn_anew_at_every_step(tmp_path, monkeypatch):
@@ -304,7 +312,7 @@ def test_masks_are_drawn_anew_at_every_step(tmp_path, monkeypatch):
     assert len(seeds) == len(set(seeds)) == 3
 
 
-def test_a_quarter_is_also_seen_in_few_levels():
+def test_a_quarter_is_also_seen_in_low_levels():
     """Cross-entropy of the first quarter, levels of (1,); statistics of batch normalisation stay, gradients flow."""
     torch.manual_seed(0)
     model = assemble("mst-cnn", CNNConfig("resnet18", 2, 10, 1, 32), "small").train()
@@ -318,29 +326,44 @@ def test_a_quarter_is_also_seen_in_few_levels():
     assert model.head.bias.grad.abs().sum() > 0  # fresh weights are silent further back
 
 
-def test_few_levels_belong_to_a_run():
-    """They change what is learned, and so a run without them does not go on with them."""
-    plain = Recipe("qcfs", "mst-resnet18-fashion", "fashion", stages=(Stage(1),))
-    few = replace(plain, stages=(Stage(1, few=(1, 2)),))
-    assert plain.identity != few.identity and "few" not in plain.identity
+CHANGED = {
+    "name": "other", "model": "mst-fashion", "data": "mnist", "split": "train", "stages": (Stage(3),), "batch": 8,
+    "lr": 2e-3, "final_lr": 0.0, "weight_decay": 0.1, "warmup": 1.0, "smoothing": 0.0, "clip": 2.0, "shift": 0,
+    "flip": False, "limit": 47, "seed": 1, "masks": Masks(0.1), "teacher": Teacher("x"), "images": 60_000,
+    "start": "x", "views": True,
+}  # fmt: skip
+OF_A_STAGE = {
+    "epochs": 2, "interventions": (MaskSpikes(0.5),), "current_gain": 2.0, "lr": 0.1, "augment": False,
+    "temperatures": (5.0, 100.0), "low_levels": (1, 2), "low_level_share": 0.5, "threshold_scale": 0.6,
+}  # fmt: skip
+
+
+def test_everything_that_decides_a_run_belongs_to_its_identity():
+    """Whatever changes what is learned is another run: a folder does not go on with it."""
+    assert set(CHANGED) == {f.name for f in fields(Recipe)} and set(OF_A_STAGE) == {f.name for f in fields(Stage)}
+    others = [replace(TINY, **{name: value}) for name, value in CHANGED.items()]
+    others += [replace(TINY, stages=(Stage(1, **{name: value}),) if name != "epochs" else (Stage(value),))
+               for name, value in OF_A_STAGE.items()]  # fmt: skip
+    assert len({TINY.identity, *(other.identity for other in others)}) == 1 + len(others)
+    assert all(json.loads(recipe.identity) == recipe.data_of for recipe in others)
 
 
 def test_thresholds_are_lowered_before_a_stage(tmp_path, monkeypatch):
     """All of them, before the first epoch of the stage and no other; and the factor belongs to a run."""
-    factors, real = [], loop.lower
-    monkeypatch.setattr(loop, "lower", lambda model, factor: factors.append(factor) or real(model, factor))
+    factors, real = [], loop.scale_thresholds
+    monkeypatch.setattr(loop, "scale_thresholds", lambda model, factor: factors.append(factor) or real(model, factor))
     plain = Recipe(
         "qcfs", "mst-resnet18-fashion", "fashion", "train-10k", lr=1e-9, final_lr=1e-9, limit=2, batch=2,
         stages=(Stage(1), Stage(2)),
     )  # fmt: skip
-    low = replace(plain, stages=(Stage(1), Stage(2, lower=0.6)))
+    low = replace(plain, stages=(Stage(1), Stage(2, threshold_scale=0.6)))
     model = train(low, tmp_path / "low", "cpu", progress=False)
     thresholds = [layer.threshold.item() for layer in model.modules() if isinstance(layer, QCFS)]
     assert factors == [0.6] and len(thresholds) == 17
     assert thresholds == pytest.approx([0.6 * START] * 17, rel=1e-4)
     moments = torch.load(tmp_path / "low" / "state.pt", weights_only=True)["optimizer"]["state"]
     assert {int(of["step"]) for of in moments.values()} == {2}  # of the three that were taken
-    assert plain.identity != low.identity and "lower" not in plain.identity
+    assert plain.identity != low.identity
 
 
 def test_only_qcfs_is_lowered():
@@ -352,17 +375,17 @@ def test_only_qcfs_is_lowered():
 
 def test_distillation_by_hand():
     """Two classes: with equal logits nothing is apart; else T^2 times the divergence of the softened answers."""
-    logits, lesson = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 0.0]])
+    logits, taught = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 0.0]])
     own = torch.tensor(3.0)
-    assert objectives.distilled(own, lesson, lesson, Teacher("x", weight=0.25)).item() == pytest.approx(0.75 * 3)
+    assert objectives.distilled(own, taught, taught, Teacher("x", weight=0.25)).item() == pytest.approx(0.75 * 3)
     student = torch.tensor([0.5, 0.0]).softmax(0)
     apart = sum(0.5 * (torch.tensor(0.5).log() - p.log()) for p in student)
     expected = 0.5 * 3 + 0.5 * 4 * apart
-    assert objectives.distilled(own, logits, lesson, Teacher("x")).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert objectives.distilled(own, logits, taught, Teacher("x")).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_the_card_of_a_student_says_both_accuracies(tmp_path, monkeypatch):
-    monkeypatch.setattr("spikeviz.evaluation.accuracy.open_data", lambda n, s, limit=None: open_data(n, s, limit or 60))
+    few_test_images(monkeypatch)
     monkeypatch.setattr("spikeviz.artifacts.cards.user_checkpoints", lambda: tmp_path)
     monkeypatch.setitem(RECIPES, "student", masked())
     train(masked(), tmp_path / "run", "cpu", progress=False)
@@ -370,8 +393,5 @@ def test_the_card_of_a_student_says_both_accuracies(tmp_path, monkeypatch):
     model = sv.load("student", "cpu")
     assert card.accuracy == accuracy(model, "fashion", 60, progress=False)[0]
     under = (*ONE_STEP, MaskSpikes(0.5))
-    assert card.measured["as_trained"] == {
-        "under": repr(under),
-        "accuracy": accuracy(model, "fashion", 60, False, under)[0],
-        "seed": 0,
-    }
+    assert card.measured["as_trained"] == {"accuracy": accuracy(model, "fashion", 60, False, under)[0], "seed": 0}
+    assert from_data(card.trained_under) == under and card.training["recipe"] == masked().data_of

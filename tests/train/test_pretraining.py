@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
@@ -27,8 +28,8 @@ FINE = replace(TINY, name="fine", model="spikformer-v2-fashion", seed=1, stages=
 def few_test_images():
     few = lambda name, split, limit=None: open_data(name, split, min(limit or 24, 24))  # noqa: E731
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("review", "evaluate"):
-            patch.setattr(f"spikeviz.train.{module}.open_data", few)
+        for module in ("accuracy", "reconstruction"):
+            patch.setattr(import_module(f"spikeviz.evaluation.{module}"), "open_data", few)
         yield
 
 
@@ -89,10 +90,10 @@ def test_pictures_are_what_simulate_makes(finished):
 
 
 def test_what_is_hidden_is_drawn_anew_and_by_the_generator_alone():
-    lesson, x = Pretraining(7, 0.75, views=False), torch.rand(5, 1, 28, 28)
+    objective, x = Pretraining(7, 0.75, views=False), torch.rand(5, 1, 28, 28)
     draw = torch.Generator().manual_seed(0)
-    one, two = lesson.prepare(x, draw), lesson.prepare(x, draw)
-    assert not torch.equal(one, two) and torch.equal(one, lesson.prepare(x, torch.Generator().manual_seed(0)))
+    one, two = objective.prepare(x, draw), objective.prepare(x, draw)
+    assert not torch.equal(one, two) and torch.equal(one, objective.prepare(x, torch.Generator().manual_seed(0)))
     assert (~one).flatten(1).sum(1).tolist() == [37] * 5  # of 49
 
 
@@ -167,13 +168,6 @@ def test_what_a_classifier_cannot_begin_with(shelf):
         begin_with(sv.build("spikformer-fashion"), "tiny-mae")
     with pytest.raises(ValueError, match="no checkpoint 'nope'"):
         objectives.objective_of(replace(FINE, start="nope"), sv.build("spikformer-v2-fashion"))
-
-
-def test_old_runs_go_on():
-    """What came after the first runs were begun stands in a run's identity only where it is set."""
-    assert TINY.identity == repr(TINY) and "start" not in repr(TINY)
-    assert FINE.identity == f"{FINE!r} start='tiny-mae'"
-    assert replace(TINY, views=True).identity != TINY.identity
 
 
 def test_scratch_and_pretrained_differ_in_where_they_begin():

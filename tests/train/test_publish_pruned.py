@@ -1,6 +1,6 @@
 """A pruned checkpoint and its card: obtained from the file that is written."""
 
-import sys
+from importlib import import_module
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from spikeviz.data.catalog import as_batch, open_data
 from spikeviz.evaluation import throughput
 from spikeviz.evaluation.accuracy import accuracy
 from spikeviz.nn.channel_masks import find_masks
-from spikeviz.train import publish as pruning
+from spikeviz.train import publish
 
 NAME, SAMPLES = "masked", 12
 
@@ -22,8 +22,8 @@ def shelf(tmp_path, monkeypatch):
     """A user's SDMFormer of random weights and masks, whose test set is its first 12 recordings."""
     monkeypatch.setattr("spikeviz.artifacts.cards.user_checkpoints", lambda: tmp_path / "checkpoints")
     few = lambda name, split="test", limit=None: open_data(name, split, limit or SAMPLES)  # noqa: E731
-    monkeypatch.setattr(pruning, "ROUNDS", 2)
-    for module in (sys.modules["spikeviz.evaluation.accuracy"], pruning):
+    monkeypatch.setattr(publish, "ROUNDS", 2)
+    for module in (import_module("spikeviz.evaluation.accuracy"), publish):
         monkeypatch.setattr(module, "open_data", few)
         monkeypatch.setattr(module, "COUNTED", 4)
     x, _ = open_data("fashion-dvs", "test", 8)
@@ -36,7 +36,7 @@ def shelf(tmp_path, monkeypatch):
 
 
 def test_a_pruned_checkpoint_is_what_its_card_says(shelf):
-    card = pruning.publish_pruned(NAME, 0.5, shelf / "checkpoints", "cpu", progress=False)
+    card = publish.publish_pruned(NAME, 0.5, shelf / "checkpoints", "cpu", progress=False)
     assert card.name == "masked-pruned" and card in sv.list_checkpoints()
     small, masked = sv.load("masked-pruned", "cpu"), sv.load(NAME, "cpu")
     assert card.measured["parameters"] == sum(p.numel() for p in small.parameters())
@@ -49,16 +49,16 @@ def test_a_pruned_checkpoint_is_what_its_card_says(shelf):
 
 
 def test_another_threshold_is_another_checkpoint(shelf):
-    card = pruning.publish_pruned(NAME, 0.25, shelf / "checkpoints", "cpu", progress=False)
+    card = publish.publish_pruned(NAME, 0.25, shelf / "checkpoints", "cpu", progress=False)
     assert card.name == "masked-pruned-0.25" and card.command == "spikeviz prune masked --threshold 0.25"
     assert find_card("masked-pruned-0.25")[0].measured["threshold"] == 0.25
 
 
 def test_what_cannot_be_pruned_is_refused(shelf):
     with pytest.raises(ValueError, match="number from 0 to 1"):
-        pruning.publish_pruned(NAME, 1.5, shelf, "cpu", progress=False)
+        publish.publish_pruned(NAME, 1.5, shelf, "cpu", progress=False)
     with pytest.raises(ValueError, match="no channel masks"):
-        pruning.publish_pruned("spikformer-fashion", 0.5, shelf, "cpu", progress=False)
+        publish.publish_pruned("spikformer-fashion", 0.5, shelf, "cpu", progress=False)
 
 
 def test_throughput_runs_in_turns():

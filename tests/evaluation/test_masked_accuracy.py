@@ -4,7 +4,7 @@ from statistics import stdev
 
 import pytest
 import torch
-from test_mst import make
+from support.networks import make_mst
 
 import spikeviz as sv
 from spikeviz.evaluation.masked_accuracy import MaskedAccuracy, masked_accuracy
@@ -13,7 +13,7 @@ from spikeviz.interventions import MaskSpikes
 
 
 def test_each_seed_is_a_run_of_its_own():
-    model, x = sv.to_spiking(make(), 4), torch.rand(10, 1, 16, 16)
+    model, x = sv.to_spiking(make_mst(), 4), torch.rand(10, 1, 16, 16)
     y = sv.simulate(model, x, keep="").output.argmax(-1)
     rule = (MaskSpikes(0.9),)
     found = [step for step in masked_accuracy(model, x, y, rule, seeds=(0, 5), batch=4) if step]
@@ -33,14 +33,14 @@ def test_each_seed_is_a_run_of_its_own():
 
 
 def test_without_masks_all_seeds_agree():
-    model, x = make(), torch.rand(6, 1, 16, 16)
+    model, x = make_mst(), torch.rand(6, 1, 16, 16)
     y = sv.simulate(model, x, keep="").output.argmax(-1)
     *_, last = masked_accuracy(model, x, y, (MaskSpikes(0.0),), seeds=range(3))
     assert last == MaskedAccuracy((1.0, 1.0, 1.0), last.power, 6) and last.deviation == 0
 
 
 def test_bad_input():
-    model, x = make(), torch.rand(2, 1, 16, 16)
+    model, x = make_mst(), torch.rand(2, 1, 16, 16)
     with pytest.raises(ValueError, match="0 seeds, 2 samples and 2 labels"):
         next(masked_accuracy(model, x, torch.zeros(2), (), seeds=()))
     with pytest.raises(ValueError, match="2 samples and 3 labels"):
