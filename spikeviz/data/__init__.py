@@ -1,18 +1,36 @@
-"""Data: the catalogue, its readers, and pictures that users bring."""
+"""Data: the catalogue, its readers, downloads, and what a person brings.
 
-from spikeviz.data.catalog import CATALOG, DataSource, download_data, find_data, list_data, load_data
-from spikeviz.data.image_decode import Picture, PictureError, read_image
-from spikeviz.data.images import shipped_indices
+Names are loaded when they are first used: a page that needs one file of this room does not load the others.
+"""
 
-__all__ = [
-    "CATALOG",
-    "DataSource",
-    "Picture",
-    "PictureError",
-    "download_data",
-    "find_data",
-    "list_data",
-    "load_data",
-    "read_image",
-    "shipped_indices",
-]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "CATALOG": "spikeviz.data.catalog",
+    "DataSource": "spikeviz.data.catalog",
+    "find_data": "spikeviz.data.catalog",
+    "list_data": "spikeviz.data.catalog",
+    "load_data": "spikeviz.data.catalog",
+    "EventRecording": "spikeviz.data.events",
+    "Picture": "spikeviz.data.image_decode",
+    "PictureError": "spikeviz.data.image_decode",
+    "read_image": "spikeviz.data.image_decode",
+    "read_events": "spikeviz.data.event_io.reader",
+    "shipped_indices": "spikeviz.data.images",
+}
+__all__ = [*_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'spikeviz.data' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

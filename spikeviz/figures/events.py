@@ -30,6 +30,12 @@ def picture(frames: Num[np.ndarray, "T 2 H W"]) -> Float[np.ndarray, "3 H W"]:
     return np.moveaxis(lit(counts, brightest(counts)), -1, 0)
 
 
+def input_picture(pixels: Num[np.ndarray, "C H W"] | Num[np.ndarray, "T 2 H W"]) -> Float[np.ndarray, "C H W"]:
+    """An input of a network to look at, in [0, 1]: an image as it is, event frames as one picture."""
+    values = np.asarray(pixels)
+    return picture(values) if values.ndim == 4 else values
+
+
 def brightest(counts: Num[np.ndarray, "*any"]) -> float:
     """The count that is drawn at full brightness."""
     seen = counts[counts > 0]

@@ -67,6 +67,7 @@ def _alike(found: dict[str, np.ndarray]) -> str:
 def _score_cam(lab: Lab) -> None:
     from spikeviz.data.catalog import find_data
     from spikeviz.figures.chart import Maps
+    from spikeviz.figures.events import input_picture
     from spikeviz.figures.render_html import map_tiles, photograph, rate_bar, strip, tile
 
     run = lab.now
@@ -78,7 +79,7 @@ def _score_cam(lab: Lab) -> None:
     )
     says = find_data(run.card.data).classes[best]
     exhibit = Maps(f"ScoreCAM · {lab.layer}", values[None], ("QCFS network",), "share of the largest weight")
-    tiles = [tile(photograph(run.shown.picture), "input", run.shown.title, run.shown.title)]
+    tiles = [tile(photograph(input_picture(run.shown.pixels)), "input", run.shown.title, run.shown.title)]
     tiles += map_tiles(exhibit, [f"for {says}"])
     lab.figure(
         exhibit,

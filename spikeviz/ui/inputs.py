@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from spikeviz.artifacts.cards import CheckpointCard
+from spikeviz.data.ingest import MAX_MB, RECORDINGS, TYPES, Input, read_upload
 from spikeviz.ui import runs
 from spikeviz.ui.experiment import (
     ALL,
@@ -25,7 +26,6 @@ from spikeviz.ui.experiment import (
     taken,
     whole,
 )
-from spikeviz.ui.uploads import MAX_MB, RECORDINGS, TYPES, Input, read_upload
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -232,7 +232,7 @@ def add_upload(content: bytes, name: str, card: CheckpointCard, turn: bool) -> N
     Raises:
         PictureError, RecordingError: if it cannot be used.
     """
-    bring(read_upload(content, name, card, turn))
+    bring(read_upload(content, name, card.data, card.name, turn))
 
 
 def bring(shown: Input) -> None:

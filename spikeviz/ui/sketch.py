@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from spikeviz.data.ingest import read_upload
 from spikeviz.ui import inputs
 from spikeviz.ui.experiment import plain
 from spikeviz.ui.live import part
-from spikeviz.ui.uploads import read_upload
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
@@ -44,7 +44,8 @@ def take(sent: str, card: CheckpointCard) -> None:
     """Make a drawing the session's input; what is none is one sentence, and the input stays as it was."""
     try:
         content = base64.b64decode(sent.removeprefix(START), validate=True)
-        inputs.bring(replace(read_upload(content, "drawing.png", card, turn=False), title="your drawing", wide=None))
+        drawing = read_upload(content, "drawing.png", card.data, card.name, turn=False)
+        inputs.bring(replace(drawing, title="your drawing", wide=None))
     except binascii.Error:
         st.session_state["upload_error"] = "The drawing did not arrive whole: draw it again."
     except ValueError as error:

@@ -1,7 +1,6 @@
 """What a person brings, as an input: a picture, a recording, the wrong one of the two, too much of it."""
 
 import io
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,15 +8,20 @@ import torch
 from PIL import Image
 
 import spikeviz as sv
+from spikeviz.data import ingest
 from spikeviz.data.catalog import as_batch, open_data
+from spikeviz.data.event_io.reader import ENDINGS
 from spikeviz.data.event_sets import recording, simulated
 from spikeviz.data.events import RecordingError, by_number
-from spikeviz.ui import uploads
-from spikeviz.ui.controls import dynamics, masks
-from spikeviz.ui.uploads import read_upload
+from spikeviz.data.ingest import read_upload
+from spikeviz.figures.events import input_picture
 
-IMAGES = SimpleNamespace(name="spikformer-fashion", data="fashion")
-EVENTS = SimpleNamespace(name="sdmformer-fashion-dvs", data="fashion-dvs")
+IMAGES = ("fashion", "spikformer-fashion")
+EVENTS = ("fashion-dvs", "sdmformer-fashion-dvs")
+
+
+def test_types_are_those_that_are_read():
+    assert {f".{ending}" for ending in ingest.RECORDINGS} == set(ENDINGS)
 
 
 def npy(n: int = 500, side: int = 128) -> bytes:
@@ -37,33 +41,35 @@ def png(shade: int = 230) -> bytes:
 
 
 def test_a_recording_is_moved_onto_the_grid_and_counted():
-    shown = read_upload(npy(), "mine.npy", EVENTS, True)
+    shown = read_upload(npy(), "mine.npy", *EVENTS, True)
     assert shown.pixels.shape == (8, 2, 34, 34) and shown.pixels.sum() == 500 and shown.batch.shape == (8, 1, 2, 34, 34)
     assert (shown.events.height, shown.events.width) == (128, 128) and shown.label is None
     assert any("onto 34 x 34" in note for note in shown.notes) and shown.notes[-1] == "8 frames of equal time"
-    assert shown.picture.shape == (3, 34, 34) and 0 < shown.picture.max() <= 1
+    picture = input_picture(shown.pixels)
+    assert picture.shape == (3, 34, 34) and 0 < picture.max() <= 1
 
 
 def test_a_picture_becomes_simulated_events():
-    shown = read_upload(png(), "mine.png", EVENTS, True)
+    shown = read_upload(png(), "mine.png", *EVENTS, True)
     assert shown.pixels.shape == (8, 2, 34, 34) and shown.pixels.sum() == len(shown.events) > 100
     assert "simulated" in shown.title and any("no camera" in note for note in shown.notes)
-    dark = read_upload(png(25), "mine.png", EVENTS, True)  # turned, a light ground is a dark one
+    dark = read_upload(png(25), "mine.png", *EVENTS, True)  # turned, a light ground is a dark one
     assert abs(len(dark.events) - len(shown.events)) < 0.05 * len(shown.events)
 
 
 def test_the_wrong_one_of_the_two_is_a_sentence():
     with pytest.raises(RecordingError, match=r"^mine.npy is a recording of events, and spikformer-fashion sees images"):
-        read_upload(npy(), "mine.npy", IMAGES, True)
-    assert read_upload(png(), "mine.png", IMAGES, True).pixels.shape == (1, 28, 28)
+        read_upload(npy(), "mine.npy", *IMAGES, True)
+    shown = read_upload(png(), "mine.png", *IMAGES, True)
+    assert shown.pixels.shape == (1, 28, 28) and np.array_equal(input_picture(shown.pixels), shown.pixels)
 
 
 def test_what_is_too_much_or_nothing(monkeypatch):
     with pytest.raises(RecordingError, match="holds no events"):
-        read_upload(npy(0), "mine.npy", EVENTS, True)
-    monkeypatch.setattr(uploads, "MAX_EVENTS", 100)
+        read_upload(npy(0), "mine.npy", *EVENTS, True)
+    monkeypatch.setattr(ingest, "MAX_EVENTS", 100)
     with pytest.raises(RecordingError, match="500 events, more than the 100"):
-        read_upload(npy(), "mine.npy", EVENTS, True)
+        read_upload(npy(), "mine.npy", *EVENTS, True)
 
 
 def test_samples_become_tensors_where_they_are_looked_at():
@@ -88,18 +94,6 @@ def test_the_recording_behind_a_sample():
     with pytest.raises(ValueError, match="fashion holds no events"):
         recording("fashion", "test", 0)
     assert len(simulated(np.zeros((1, 28, 28), np.float32))) < 200  # a black picture sends noise alone
-
-
-def test_sliders_of_a_network_for_events():
-    sdm, spikformer = sv.build("sdmformer-fashion-dvs").eval(), sv.build("spikformer-fashion-dvs").eval()
-    t = next(setting for setting in dynamics(sdm) if setting.name == "T")
-    assert t.bounds.slider == (1, 8)
-    t = next(setting for setting in dynamics(sv.build("e-spikeformer-fashion-dvs-d4").eval()) if setting.name == "T")
-    assert t.bounds.slider == (1, 4)
-    t = next(setting for setting in dynamics(sv.to_spiking(sv.build("mst-fashion"), 16)) if setting.name == "T")
-    assert t.bounds.slider == (1, 64) and t.trained == 16
-    assert [(s.name, s.label, s.trained) for s in masks(sdm)] == [("threshold", "Threshold", 0.5), ("T", "T", 8)]
-    assert [s.name for s in masks(spikformer)] == ["T"]
 
 
 def test_events_in_a_model_for_images_and_the_reverse():

@@ -1,14 +1,14 @@
-"""What a person brings, as an input of a network: a picture, or a recording of an event camera."""
+"""What a person brings, as an input of a network: a picture, or a recording of an event camera.
+
+Light to import: a page knows the limits and file types before numpy and torch are loaded.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spikeviz.artifacts.cards import CheckpointCard
-
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
     from spikeviz.data.catalog import DataSource
@@ -45,33 +45,30 @@ class Input:
 
         return as_batch(self.pixels[None])
 
-    @property
-    def picture(self) -> np.ndarray:
-        """To look at, `[C, H, W]` in [0, 1]: the image, or all events in one picture."""
-        from spikeviz.figures.events import picture
 
-        values = self.pixels.numpy()
-        return picture(values) if values.ndim == 4 else values
+def read_upload(content: bytes, name: str, data: str, network: str, turn: bool) -> Input:
+    """A picture or a recording as a network takes it that was trained on the data set `data`.
 
-
-def read_upload(content: bytes, name: str, card: CheckpointCard, turn: bool) -> Input:
-    """A picture or a recording as the network of a card takes it. `name` is the file's, for its ending; `turn` turns a
-    light ground dark.
+    Args:
+        name: of the file, for its ending.
+        network: its name, for messages.
+        turn: invert a picture on a light ground, where the network sees grey.
 
     Raises:
         PictureError, RecordingError: if it cannot be used.
+        ValueError: if no data set is called `data`.
     """
     from spikeviz.data.catalog import find_data
     from spikeviz.data.events import RecordingError
 
-    data, recorded = find_data(card.data), name.rpartition(".")[2].lower() in RECORDINGS
-    if data.kind == "events":
-        return _of_recording(content, name, data) if recorded else _of_simulation(content, data, turn)
+    source, recorded = find_data(data), name.rpartition(".")[2].lower() in RECORDINGS
+    if source.kind == "events":
+        return _of_recording(content, name, source) if recorded else _of_simulation(content, source, turn)
     if recorded:
         raise RecordingError(
-            f"{name[:60]} is a recording of events, and {card.name} sees images: choose a network for events."
+            f"{name[:60]} is a recording of events, and {network} sees images: choose a network for events."
         )
-    picture = _decoded(content, data.channels, data.size, turn)
+    picture = _decoded(content, source.channels, source.size, turn)
     return Input(picture.pixels, "your picture", None, picture.notes, wide=picture.wide)
 
 
