@@ -79,7 +79,7 @@ def _score_cam(lab: Lab) -> None:
     )
     says = find_data(run.card.data).classes[best]
     exhibit = Maps(f"ScoreCAM · {lab.layer}", values[None], ("QCFS network",), "share of the largest weight")
-    tiles = [tile(photograph(input_picture(run.shown.pixels)), "input", run.shown.title, run.shown.title)]
+    tiles = [tile(photograph(input_picture(run.shown.pixels.numpy())), "input", run.shown.title, run.shown.title)]
     tiles += map_tiles(exhibit, [f"for {says}"])
     lab.figure(
         exhibit,

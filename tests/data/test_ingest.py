@@ -45,7 +45,7 @@ def test_a_recording_is_moved_onto_the_grid_and_counted():
     assert shown.pixels.shape == (8, 2, 34, 34) and shown.pixels.sum() == 500 and shown.batch.shape == (8, 1, 2, 34, 34)
     assert (shown.events.height, shown.events.width) == (128, 128) and shown.label is None
     assert any("onto 34 x 34" in note for note in shown.notes) and shown.notes[-1] == "8 frames of equal time"
-    picture = input_picture(shown.pixels)
+    picture = input_picture(shown.pixels.numpy())
     assert picture.shape == (3, 34, 34) and 0 < picture.max() <= 1
 
 
@@ -61,7 +61,7 @@ def test_the_wrong_one_of_the_two_is_a_sentence():
     with pytest.raises(RecordingError, match=r"^mine.npy is a recording of events, and spikformer-fashion sees images"):
         read_upload(npy(), "mine.npy", *IMAGES, True)
     shown = read_upload(png(), "mine.png", *IMAGES, True)
-    assert shown.pixels.shape == (1, 28, 28) and np.array_equal(input_picture(shown.pixels), shown.pixels)
+    assert shown.pixels.shape == (1, 28, 28) and np.array_equal(input_picture(shown.pixels.numpy()), shown.pixels)
 
 
 def test_what_is_too_much_or_nothing(monkeypatch):
