@@ -1,6 +1,6 @@
-"""A film: all spikes of some layers for one input, one bit a neuron and step.
+"""Packed spikes: all spikes of some layers for one input, one bit a neuron and step.
 
-It is what the viewer in the browser is fed with, and what ships as a recording; numpy is all it needs.
+They feed the viewer in the browser, and ship so that a page opens before torch is loaded; numpy is all they need.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from spikeviz.artifacts.cards import find_card
+
 if TYPE_CHECKING:
     from spikeviz.recording import Recording
 
 
 @dataclass(frozen=True, eq=False)
-class Reel:
+class LayerSpikes:
     """The spikes of one layer: `shape` is [S, C, H, W], S binary steps (T x D); `bits` is packed, first bit lowest."""
 
     shape: tuple[int, int, int, int]
     bits: bytes
 
     @classmethod
-    def of(cls, spikes: Bool[np.ndarray, "S C H W"]) -> Reel:
+    def of(cls, spikes: Bool[np.ndarray, "S C H W"]) -> LayerSpikes:
         return cls(tuple(spikes.shape), np.packbits(spikes, axis=None, bitorder="little").tobytes())
 
     @property
@@ -47,20 +49,20 @@ class Reel:
 
 
 @dataclass(frozen=True, eq=False)
-class Film:
-    """Reels by layer in forward order, the input `[C, H, W]` in [0, 1], and what else a page says of the run.
+class PackedSpikes:
+    """Spikes by layer in forward order, the input `[C, H, W]` in [0, 1], and what else a page says of the run.
 
-    `facts` holds plain JSON values: of a shipped recording also the command that made it and the weights' sha256.
+    `facts` holds plain JSON values: of shipped ones also the command that made it and the weights' sha256.
     """
 
-    reels: Mapping[str, Reel]
+    layers: Mapping[str, LayerSpikes]
     pixels: Float[np.ndarray, "C H W"]
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:
         """The largest number of binary steps of a layer."""
-        return max(reel.shape[0] for reel in self.reels.values())
+        return max(layer.shape[0] for layer in self.layers.values())
 
     @property
     def depth(self) -> int:
@@ -74,40 +76,69 @@ class Film:
 
     def write(self, path: Path) -> None:
         """As one compressed `.npz` without pickles; the pixels as 8-bit levels."""
-        header = {"facts": dict(self.facts), "shapes": {name: reel.shape for name, reel in self.reels.items()}}
+        header = {"facts": dict(self.facts), "shapes": {name: layer.shape for name, layer in self.layers.items()}}
         np.savez_compressed(
             path,
             header=np.frombuffer(json.dumps(header).encode(), np.uint8),
             pixels=(self.pixels * 255).round().astype(np.uint8),
-            **{f"bits {name}": np.frombuffer(reel.bits, np.uint8) for name, reel in self.reels.items()},
+            **{f"bits {name}": np.frombuffer(layer.bits, np.uint8) for name, layer in self.layers.items()},
         )
 
     @classmethod
-    def read(cls, path: Path) -> Film:
+    def read(cls, path: Path) -> PackedSpikes:
         """What `write` wrote.
 
         Raises:
-            ValueError: if the file is no film.
+            ValueError: if the file is none.
         """
         try:
             with np.load(path, allow_pickle=False) as file:
                 header = json.loads(file["header"].tobytes())
-                reels = {
-                    name: Reel(tuple(shape), file[f"bits {name}"].tobytes()) for name, shape in header["shapes"].items()
+                layers = {
+                    name: LayerSpikes(tuple(shape), file[f"bits {name}"].tobytes())
+                    for name, shape in header["shapes"].items()
                 }
-                return cls(reels, file["pixels"].astype(np.float32) / 255, header["facts"])
+                return cls(layers, file["pixels"].astype(np.float32) / 255, header["facts"])
         except (KeyError, OSError, ValueError) as error:
-            raise ValueError(f"{path.name} is not a recording ({error}); `spikeviz export` writes one.") from None
+            raise ValueError(
+                f"{path.name} holds no packed spikes ({error}); `spikeviz publish NAME --with recording` writes some."
+            ) from None
 
 
-def film(recording: Recording, layers: Sequence[str], pixels: Float[np.ndarray, "C H W"], **facts: Any) -> Film:
-    """The first sample of a recording that kept the spikes of `layers`; `pixels` is its picture in [0, 1]."""
+def pack_layers(recording: Recording, layers: Sequence[str]) -> dict[str, LayerSpikes]:
+    """The spikes of the first sample of a recording that kept those of `layers`."""
     from spikeviz.metrics.firing import binary_steps
 
-    reels = {layer: Reel.of(binary_steps(recording[f"{layer}.spike"]).numpy()) for layer in layers}
+    return {layer: LayerSpikes.of(binary_steps(recording[f"{layer}.spike"]).numpy()) for layer in layers}
+
+
+def pack(
+    recording: Recording,
+    layers: Mapping[str, LayerSpikes],
+    pixels: Float[np.ndarray, "C H W"],
+    **facts: Any,
+) -> PackedSpikes:
+    """What `pack_layers` made of a recording, with its input `pixels` in [0, 1], its logits and its time."""
     run = {
         "milliseconds": recording.milliseconds,
         "device": recording.device,
-        "steps": len(recording[f"{layers[0]}.spike"].values),
+        "steps": len(recording[f"{next(iter(layers))}.spike"].values),
     }
-    return Film(reels, pixels, run | {"logits": recording.output[0].tolist()} | facts)
+    return PackedSpikes(layers, pixels, run | {"logits": recording.output[0].tolist()} | facts)
+
+
+def packed_file(weights: Path) -> Path:
+    """Where the packed spikes of a checkpoint lie: beside the folder of its weights."""
+    return weights.parent.parent / "recordings" / f"{weights.stem}.npz"
+
+
+def find_packed(name: str) -> PackedSpikes | None:
+    """What ships of a checkpoint as it is now, as trained on test sample 0; None if there is none, or of another.
+
+    Raises:
+        ValueError: for an unknown checkpoint, or a damaged file.
+    """
+    card, weights = find_card(name)
+    path = packed_file(weights)
+    found = PackedSpikes.read(path) if path.exists() else None
+    return found if found and found.facts.get("sha256") == card.sha256 else None

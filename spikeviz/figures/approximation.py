@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from spikeviz.figures.chart import Bars, Chart, Line
-from spikeviz.figures.operations import table
+from spikeviz.figures.tables import table
 from spikeviz.figures.theme import ACCENT, QUIET, SECOND, SPIKE
 from spikeviz.metrics import approximation as sfa
 from spikeviz.nn.integers import Rounding

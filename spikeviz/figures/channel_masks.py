@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from spikeviz.evaluation.throughput import Throughput
 from spikeviz.figures.chart import Bars, Chart, Line, Maps, Rule
-from spikeviz.figures.operations import energy, table
+from spikeviz.figures.tables import energy, table
 from spikeviz.figures.theme import ACCENT, QUIET, SECOND
 from spikeviz.metrics.channel_masks import site
 

@@ -231,7 +231,7 @@ class Maps:
         return {"maps": self.maps, "titles": np.array(self.titles, dtype=str)}
 
 
-Exhibit = Chart | Maps | Frames | Cloud | Pictures
+FigureValue = Chart | Maps | Frames | Cloud | Pictures
 
 
 def _set(value: object, **fields: object) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from spikeviz.figures.chart import Bars, Chart, Line, Rule
-from spikeviz.figures.operations import table
+from spikeviz.figures.tables import table
 from spikeviz.figures.theme import ACCENT, SECOND
 
 MEANINGS = {"what-if": ("these weights, another D", ACCENT), "trained": ("trained at that D", SECOND)}

@@ -56,17 +56,6 @@ def strip(tiles: Sequence[str], columns: int, smallest: int = 96, largest: int =
     return f'<div style="display:grid;grid-template-columns:{grid};gap:8px 10px;{width}">{"".join(tiles)}</div>'
 
 
-def rate_tiles(
-    maps: Float[np.ndarray, "n H W"],
-    titles: Sequence[str],
-    notes: Sequence[str],
-    what: str,
-    mark: tuple[int, int] | None = None,
-) -> list[str]:
-    """Maps of firing rates 0 to 1."""
-    return map_tiles(Maps(what, maps, titles, ""), notes, mark)
-
-
 def map_tiles(maps: Maps, notes: Sequence[str], mark: tuple[int, int] | None = None) -> list[str]:
     """Maps of either quantity, a note below each."""
     _, height, width = maps.maps.shape

@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spikeviz.figures.chart import Bars, Chart, Exhibit, Line, Maps, Rule, Ticks
+from spikeviz.figures.chart import Bars, Chart, FigureValue, Line, Maps, Rule, Ticks
 from spikeviz.figures.events import Cloud, Frames
 from spikeviz.figures.pictures import Pictures
 from spikeviz.figures.theme import ACCENT, QUIET, SPIKE, TICKS, difference_colours, rate_colours
@@ -57,13 +57,13 @@ def _our_style() -> Iterator[None]:
         yield
 
 
-def drawing(exhibit: Exhibit) -> Figure:
+def drawing(exhibit: FigureValue) -> Figure:
     """The figure on white, `WIDTH` inches wide. Changing it changes nothing else."""
     with _our_style():
         return _figure(exhibit)
 
 
-def export(exhibit: Exhibit, kind: str) -> bytes:
+def export(exhibit: FigureValue, kind: str) -> bytes:
     """A file: the picture as png (`DPI`), svg or pdf, the numbers as csv (one row a point) or npz (without pickles).
 
     Safe in several threads, and the same exhibit gives the same bytes.
@@ -84,7 +84,7 @@ def export(exhibit: Exhibit, kind: str) -> bytes:
     return stream.getvalue()
 
 
-def _figure(exhibit: Exhibit) -> Figure:
+def _figure(exhibit: FigureValue) -> Figure:
     if isinstance(exhibit, Frames | Cloud | Pictures):
         return exhibit.on_paper(WIDTH)
     return _maps(exhibit) if isinstance(exhibit, Maps) else _chart(exhibit)

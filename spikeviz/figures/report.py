@@ -11,7 +11,7 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from spikeviz.figures.chart import Exhibit
+from spikeviz.figures.chart import FigureValue
 from spikeviz.figures.render_matplotlib import export
 
 ROWS = 500  # of a table in a report; the whole of it is in the CSV
@@ -22,7 +22,7 @@ def report(
     title: str,
     sentence: str,
     facts: Mapping[str, str],
-    figures: Sequence[tuple[Exhibit, str]],
+    figures: Sequence[tuple[FigureValue, str]],
     python: str,
     notes: Sequence[str] = (),
 ) -> str:
@@ -46,7 +46,7 @@ def report(
     )
 
 
-def _entry(exhibit: Exhibit, caption: str, number: int) -> dict[str, Any]:
+def _entry(exhibit: FigureValue, caption: str, number: int) -> dict[str, Any]:
     table = exhibit.table()
     shown = table.head(ROWS)
     return {

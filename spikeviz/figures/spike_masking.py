@@ -11,8 +11,8 @@ import pandas as pd
 from jaxtyping import Float
 
 from spikeviz.figures.chart import Bars, Chart, Line, Maps, Rule
-from spikeviz.figures.operations import table
 from spikeviz.figures.prediction import ROW, TRACK
+from spikeviz.figures.tables import table
 from spikeviz.figures.theme import ACCENT, QUIET, SECOND, SPIKE
 
 # Okabe and Ito: the network without fine-tuning, then its students.

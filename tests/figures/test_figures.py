@@ -19,13 +19,10 @@ from PIL import Image
 
 from spikeviz.figures import render_html as tiles
 from spikeviz.figures.chart import Bars, Chart, Line, Maps, Rule, Ticks
-from spikeviz.figures.curves import layer_bars, nsfr_curve
-from spikeviz.figures.membrane import membrane
-from spikeviz.figures.operations import operations_chart, operations_table
-from spikeviz.figures.raster import raster
 from spikeviz.figures.render_matplotlib import FORMATS, drawing, export
 from spikeviz.figures.render_plotly import plotly_figure
 from spikeviz.figures.report import ROWS, inline_svg, report
+from spikeviz.figures.spikes import layer_bars, membrane, nsfr_curve, operations_chart, operations_table, raster
 from spikeviz.figures.theme import (
     ACCENT,
     PURPLE_ORANGE,

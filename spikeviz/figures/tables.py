@@ -1,40 +1,15 @@
-"""Operations and energy by layer: as a chart, and as a table with bars."""
+"""Tables as HTML, and numbers as they are written in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
 
-import pandas as pd
-
-from spikeviz.figures.chart import Bars, Chart
 from spikeviz.figures.theme import ACCENT
 
 CELL = "padding:1px 8px 1px 0;text-align:right;white-space:nowrap;border:0"
 NAME = "padding:1px 8px 1px 0;text-align:left;border:0;overflow-wrap:anywhere"
 TABLE = "width:100%;border-collapse:collapse;font-size:0.8rem;font-variant-numeric:tabular-nums;line-height:1.35"
-
-
-def operations_chart(operations: pd.DataFrame, *, title: str = "Estimated energy by layer") -> Chart:
-    """Picojoule of every weighted product, the first at the top; the whole table leaves as its numbers."""
-    bars = Bars(operations["layer"], operations["picojoule"])
-    height = 60 + 17 * len(operations)
-    return Chart(title, "estimated energy (pJ)", "", [bars], height=height, numbers=operations)
-
-
-def operations_table(operations: pd.DataFrame) -> str:
-    """One row for each weighted product and a last one with the sums; a bar is its energy against the largest."""
-    most = max(float(operations["picojoule"].max()), 1e-12)
-    numbers = ["MACs", "SOPs", "picojoule"]
-    total = operations[numbers].sum()
-    rows = [_row(row["layer"], *row[numbers]) for _, row in operations.iterrows()]
-    bars = [row["picojoule"] / most for _, row in operations.iterrows()]
-    heads = ("layer", "MACs", "SOPs", "energy")
-    return table("Operations and energy by layer", heads, rows, bars, _row("all", *total))
-
-
-def _row(layer: str, macs: float, sops: float, picojoule: float) -> tuple[str, ...]:
-    return str(layer), count(macs), count(sops), energy(picojoule)
 
 
 def table(

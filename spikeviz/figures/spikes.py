@@ -1,0 +1,116 @@
+"""Charts of spikes: rates by step and layer, a raster, a membrane, operations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Num
+
+from spikeviz.figures.chart import Bars, Chart, Line, Rule, Ticks
+from spikeviz.figures.tables import count, energy, table
+from spikeviz.figures.theme import QUIET
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from spikeviz.metrics import Raster
+
+
+def nsfr_curve(
+    values: Float[np.ndarray, "T"],
+    held: Float[np.ndarray, "S"] | None = None,
+    names: tuple[str, str] = ("B", "A"),
+    *,
+    title: str = "Network spike firing rate",
+    x: str = "time step t",
+) -> Chart:
+    """Share of neurons that fire at each step; `held` is an earlier curve to compare with, `names` says which is which.
+
+    The axis ends at 0.3 or above the highest point: curves of different inputs can be compared by eye.
+    """
+    curves = [Line(np.arange(1, len(values) + 1), values, "" if held is None else names[0])]
+    if held is not None:
+        curves.append(Line(np.arange(1, len(held) + 1), held, names[1], QUIET, dash=True))
+    highest = max(float(np.max(curve.y, initial=0)) for curve in curves)
+    steps = max(len(curve.y) for curve in curves)
+    return Chart(title, x, "NSFR", curves, steps=steps, y_range=(0, max(0.3, highest * 1.15)))
+
+
+def layer_bars(
+    layers: Sequence[str], values: Sequence[float], x: str, chosen: str | None = None, *, title: str = ""
+) -> Chart:
+    """One bar for each layer, the first layer at the top; `chosen` stands out."""
+    return Chart(title or f"{x} by layer", x, "", [Bars(layers, values, chosen)], height=60 + 17 * len(layers))
+
+
+def raster(spikes: Raster, names: Sequence[str], *, title: str = "Raster") -> Chart:
+    """The spikes of the neurons `names`; a neuron that never fires keeps its empty row."""
+    import pandas as pd
+
+    rows, steps = spikes.rows.cpu().numpy(), spikes.steps.cpu().numpy() + 1
+    fired = [names[row] for row in rows]
+    neurons = spikes.neurons.cpu().numpy()[rows]  # flat indices into one sample of the layer
+    return Chart(
+        title,
+        "time step t",
+        f"{len(names)} of {spikes.total:,} neurons",
+        [Ticks(steps, rows, fired)],
+        steps=spikes.length,
+        y_range=(len(names) - 0.5, -0.5),
+        y_labels=False,
+        numbers=pd.DataFrame({"time step t": steps, "neuron": neurons, "name": fired}),
+    )
+
+
+def membrane(
+    potential: Float[np.ndarray, "T"],
+    spikes: Num[np.ndarray, "T"],
+    threshold: float,
+    *,
+    title: str = "Membrane potential of one neuron",
+) -> Chart:
+    """The potential of a neuron at t = 1 ... T; it fires where it reaches the threshold."""
+    import pandas as pd
+
+    steps, fired = np.arange(1, len(potential) + 1), np.asarray(spikes) > 0
+    low, high = min(0.0, float(np.min(potential))), max(threshold, float(np.max(potential)))
+    room = 0.2 * (high - low)  # above the curve, for the spikes
+    return Chart(
+        title,
+        "time step t",
+        "membrane H[t]",
+        [
+            Line(steps, potential, marks=fired),
+            Ticks(steps[fired], np.full(int(fired.sum()), high + 0.6 * room), size=12),
+        ],
+        rules=[Rule(threshold, f"threshold {threshold:.2f}")],
+        steps=len(potential),
+        y_range=(low - 0.1 * room, high + room),
+        numbers=pd.DataFrame(
+            {"time step t": steps, "membrane H[t]": potential, "spikes": np.asarray(spikes) * 1, "threshold": threshold}
+        ),
+    )
+
+
+def operations_chart(operations: pd.DataFrame, *, title: str = "Estimated energy by layer") -> Chart:
+    """Picojoule of every weighted product, the first at the top; the whole table leaves as its numbers."""
+    bars = Bars(operations["layer"], operations["picojoule"])
+    height = 60 + 17 * len(operations)
+    return Chart(title, "estimated energy (pJ)", "", [bars], height=height, numbers=operations)
+
+
+def operations_table(operations: pd.DataFrame) -> str:
+    """One row for each weighted product and a last one with the sums; a bar is its energy against the largest."""
+    most = max(float(operations["picojoule"].max()), 1e-12)
+    numbers = ["MACs", "SOPs", "picojoule"]
+    total = operations[numbers].sum()
+    rows = [_row(row["layer"], *row[numbers]) for _, row in operations.iterrows()]
+    bars = [row["picojoule"] / most for _, row in operations.iterrows()]
+    heads = ("layer", "MACs", "SOPs", "energy")
+    return table("Operations and energy by layer", heads, rows, bars, _row("all", *total))
+
+
+def _row(layer: str, macs: float, sops: float, picojoule: float) -> tuple[str, ...]:
+    return str(layer), count(macs), count(sops), energy(picojoule)

@@ -1,0 +1,60 @@
+"""A figure with its title, its exports, what to notice and where it comes from."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from spikeviz.ui.kit.glossary import help_for
+from spikeviz.views.view import Figure
+
+FORMATS = {
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "pdf": "application/pdf",
+    "csv": "text/csv",
+    "npz": "application/octet-stream",
+}
+
+
+def figure(shown: Figure, page: str, files: bool = True) -> None:
+    """Title, chart and words; `files=False` leaves the exports out, of a figure that still grows."""
+    title(shown, page, files)
+    if shown.html is not None:
+        st.html(shown.html())
+    else:
+        from spikeviz.figures.render_plotly import plotly_figure
+        from spikeviz.figures.theme import CONFIG
+
+        key = f"{page} {shown.title}"[:99]
+        st.plotly_chart(plotly_figure(shown.chart), config=CONFIG, key=key, alt=shown.alt)
+    caption(shown)
+
+
+def title(shown: Figure, page: str, files: bool = True) -> None:
+    """The title of a figure, a word explained, and the figure as a file."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{shown.title}**", help=help_for(shown.term))
+        if files:
+            _downloads(shown, f"{page}-{shown.name}")
+
+
+def caption(shown: Figure) -> None:
+    """What to notice, and the source."""
+    text = shown.notice + (f" *{shown.source}*" if shown.source else "")
+    if text:
+        st.caption(text)
+
+
+def _downloads(shown: Figure, name: str) -> None:
+    """As PNG, SVG and PDF, its numbers as CSV and NPZ; each is made when it is asked for."""
+    with st.popover("Export", key=f"{name}_export"):
+        for kind, mime in FORMATS.items():
+            st.download_button(
+                kind.upper(),
+                data=lambda kind=kind: shown.export(kind),
+                file_name=f"{name}.{kind}",
+                mime=mime,
+                on_click="ignore",
+                key=f"{name}_{kind}",
+                width="stretch",
+            )

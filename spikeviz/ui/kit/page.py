@@ -1,0 +1,273 @@
+"""Draws a page: heading, controls, status line, main picture, tabs, terms; and every item that a view yields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+from streamlit.errors import StreamlitPageNotFoundError
+
+from spikeviz.ui import components
+from spikeviz.ui.components import live_slider
+from spikeviz.ui.kit import compare, inputs, presets, session, settings, share, url
+from spikeviz.ui.kit.bind import bind
+from spikeviz.ui.kit.figure import caption, figure, title
+from spikeviz.ui.kit.glossary import help_for, terms
+from spikeviz.ui.kit.job_panel import panel, progress_of
+from spikeviz.ui.server.router import take_over
+from spikeviz.views import address
+from spikeviz.views.address import Parameter
+from spikeviz.views.page import Page
+from spikeviz.views.runs import warm_up
+from spikeviz.views.scene import Scene, open_scene
+from spikeviz.views.settings import as_trained, moved
+from spikeviz.views.view import (
+    Component,
+    Download,
+    Figure,
+    Item,
+    Link,
+    Markup,
+    Metrics,
+    Note,
+    Option,
+    Row,
+    Study,
+    drive,
+)
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+
+def show(page: Page) -> None:
+    """A page of the app, from its value. The heading is drawn before anything heavy is imported."""
+    if take_over():
+        st.rerun()
+    url.arrive(page.key)
+    st.title(page.title, anchor=False)
+    source = f" <small>Paper: {page.paper}.</small>" if page.paper else ""
+    st.markdown(page.question + source, unsafe_allow_html=True)
+    (_lab if page.first else _first_look)(page)
+    draw(page.after(None), page.key)
+    warm_up()
+
+
+@st.fragment
+def _lab(page: Page) -> None:
+    """Controls and results: a moved slider runs this part again and nothing else."""
+    controls, messages, status, view = st.container(), st.container(), st.container(), st.container(key="viewer")
+    network = address.checkpoint_parameter(page.networks)
+    with controls:
+        url.read(page.key, [network])
+        tools = inputs.row(page.key)
+        with tools:
+            card = inputs.choose_network(page)
+        opened = inputs.opened(card)
+        url.read(page.key, _parameters(page, url.pending(page.key)))
+        with tools:
+            inputs.choose_input(page.key, card)
+        settings.controls(page, page.settings(opened.model, session.state().experiment), opened.fast, opened.model)
+        if session.plain():
+            _choose_layer(page, opened.layers)
+    scene = _opened(page)
+    session.store(scene.state)
+    parameters = [network, *_parameters(page)]
+    with tools:
+        _tools(scene, parameters)
+    _messages(messages)
+    with status, st.container(horizontal=True, vertical_alignment="center", key=f"{page.key}_status"):
+        _status(scene)
+        _not_retrained(scene)
+        compare.caption(scene)
+        if preset := presets.chosen(page, parameters):
+            st.caption(f"*{preset.source}.* {preset.about}")
+    with view:
+        draw(page.main(scene), page.key)
+    draw(page.tab(_choose_tab(page) if page.tabs else None)(scene), page.key)
+    terms(page.terms)
+    if live_slider.settled():
+        url.write(page.key, parameters)
+
+
+@st.fragment
+def _first_look(page: Page) -> None:
+    """Network and input alone, beside the picture: what other pages set is left as it is."""
+    picture, words = st.columns([2.9, 1], gap="medium")
+    network = address.checkpoint_parameter(page.networks)
+    with words:
+        url.read(page.key, [network])
+        tools = inputs.row(page.key)
+        with tools:
+            card = inputs.choose_network(page)
+        url.read(page.key, _parameters(page, url.pending(page.key)))
+        with tools:
+            inputs.choose_input(page.key, card)
+        scene = _opened(page)
+        session.change(lambda now: now.but(source=scene.state.experiment.source))
+        _messages(st.container())
+        url.write(page.key, [network, *_parameters(page)])
+        draw(page.body(scene), page.key)
+    with picture:
+        _status(scene)
+        draw(page.main(scene), page.key)
+
+
+def _parameters(page: Page, query: Mapping[str, str] | None = None) -> list[Parameter]:
+    """Of the present state, or of what an address adds to it."""
+    return address.parameters(page, session.state(), session.uploads(), query or {})
+
+
+def _opened(page: Page) -> Scene:
+    """The scene of the session's state; what cannot be shown is one sentence, and the run of the page ends."""
+    try:
+        scene, _, notices = open_scene(page, session.state(), session.uploads())
+    except (ValueError, FileNotFoundError) as error:
+        st.error(str(error))
+        st.stop()
+    session.notice(*notices)
+    return scene
+
+
+def _messages(place: DeltaGenerator) -> None:
+    """What the person has to know before the result."""
+    with place:
+        if error := session.refused():
+            st.error(error)
+        for sentence in session.take_notices():
+            st.warning(sentence)
+
+
+def _status(scene: Scene) -> None:
+    """What was computed, how fast and where, on one line."""
+    milliseconds, device, text = scene.status
+    st.text(f"{milliseconds:.0f} ms · {device.partition(':')[0].upper()} · {text}")
+
+
+def _not_retrained(scene: Scene) -> None:
+    """Say what a moved slider is not."""
+    changed = moved(scene.settings, scene.now.experiment)
+    if changed:
+        which = ", ".join(f"{s.name}={s.text(s.trained)}" for s in changed if s.learned)
+        st.caption(f"{f'Trained with {which}. ' if which else ''}Weights unchanged: this is not a retrained model.")
+
+
+def _tools(scene: Scene, parameters: Sequence[Parameter]) -> None:
+    """What can be done with the whole page."""
+    page = scene.page
+    st.button(
+        "As trained",
+        key=f"{page.key}_reset",
+        on_click=lambda: session.change(lambda now: as_trained(scene.settings, now)),
+        disabled=not moved(scene.settings, scene.now.experiment),
+        help="Every slider back to how the network was trained",
+    )
+    compare.button(scene)
+    if page.presets:
+        presets.choose(page)
+    share.share(scene, parameters)
+
+
+def _choose_layer(page: Page, layers: Sequence[str]) -> None:
+    """The layer, where the viewer's own choice does not run."""
+    now = session.look("layer")
+    shown = now if now in layers else page.first(layers)
+    st.selectbox("Layer", layers, **bind(f"{page.key}_layer", shown, partial(session.set_look, "layer")))
+
+
+def _choose_tab(page: Page) -> str:
+    """Which of the page's figures to look at; the others are not computed."""
+    name, first = f"{page.key}_part", next(iter(page.tabs))
+    now = session.look(name, first)
+    st.segmented_control(
+        "Figures",
+        list(page.tabs),
+        format_func=lambda key: page.tabs[key].title,
+        label_visibility="collapsed",
+        # a click on what is chosen already gives none
+        **bind(f"{name} chosen", now, lambda new: session.set_look(name, new or now)),
+    )
+    return now
+
+
+def draw(items: Iterable[Item], page: str, files: bool = True) -> None:
+    """Every item of a view, in its order; `files=False` leaves the exports out."""
+
+    def handle(item: Item) -> Any:
+        if isinstance(item, Option):
+            return _option(item, page)
+        if isinstance(item, Row):
+            for column, part in zip(st.columns(list(item.widths), gap=item.gap), item.columns, strict=True):
+                with column:
+                    drive(part, handle)
+        elif isinstance(item, Study):
+            job = panel(item, lambda study, job: draw(study.figures(job.latest, progress_of(job)), page, job.over))
+            if job is None or job.latest is None:
+                drive(item.idle(), handle)
+        else:
+            _item(item, page, files)
+        return None
+
+    drive(items, handle)
+
+
+def _item(item: Item, page: str, files: bool) -> None:
+    if isinstance(item, Figure):
+        figure(item, page, files)
+    elif isinstance(item, Component):
+        title(item.figure, page, files)
+        components.show(item.name, item.data, f"{page}_{item.name}")
+        with st.container(key=f"{item.name}_still"):
+            st.html(item.still())
+        caption(item.figure)
+    elif isinstance(item, Note):
+        _note(item)
+    elif isinstance(item, Markup):
+        st.html(item.html)
+    elif isinstance(item, Metrics):
+        for column, (label, value, help) in zip(st.columns(len(item.numbers)), item.numbers, strict=True):
+            column.metric(label, value, help=help)
+    elif isinstance(item, Download):
+        key = f"{page}_{item.file}"
+        st.download_button(item.label, item.make, item.file, item.mime, key=key, on_click="ignore", help=item.help)
+    elif isinstance(item, Link):
+        with suppress(StreamlitPageNotFoundError):  # a page that runs without the app
+            st.page_link(f"pages/{item.page}.py", label=item.label)
+    else:
+        raise TypeError(f"{type(item).__name__} is no item of a view.")
+
+
+def _note(note: Note) -> None:
+    if note.level in ("caption", "text"):
+        shown = st.caption if note.level == "caption" else st.markdown
+        shown(note.text, unsafe_allow_html=True, help=help_for(note.term))
+    else:
+        {"info": st.info, "warning": st.warning, "error": st.error}[note.level](note.text)
+
+
+def _option(option: Option, page: str) -> Any:
+    """The widget of a choice; its answer is in the state before the page runs again."""
+    now = option.answer(session.state().looks)
+
+    def take(new: Any) -> None:
+        if new is None:  # a click on the button that is chosen already
+            return
+        if not option.choices:
+            new = type(option.step)(min(max(new, option.low), option.high))
+        session.set_look(option.name, option.store(new) if option.store else new)
+
+    how = bind(f"{page} {option.name} {option.label}", now, take) | {"help": option.help or None}
+    if option.form == "slider":
+        st.slider(option.label, option.low, option.high, step=option.step, **how)
+    elif option.form == "number":
+        how |= {"width": option.width or "stretch"}
+        st.number_input(option.label, option.low, option.high, step=option.step, **how)
+    elif option.form == "buttons":
+        st.segmented_control(option.label, list(option.choices), format_func=option.titles, **how)
+    else:
+        how |= {"width": option.width or "stretch"}
+        st.selectbox(option.label, list(option.choices), format_func=option.titles, **how)
+    return now

@@ -1,0 +1,157 @@
+"""Settings as controls: sliders in a row, beside them what does not slide, and the seed where something is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from spikeviz.ui.components import live_slider
+from spikeviz.ui.kit import session
+from spikeviz.ui.kit.bind import bind
+from spikeviz.views.experiment import Experiment
+from spikeviz.views.page import Page
+from spikeviz.views.settings import MOST_SEEDS, Setting
+
+CHOICES = 2.6  # width of what does not slide, beside one slider
+MOST_PILLS = 8
+MOST_RULES = 8
+
+
+def controls(page: Page, settings: Sequence[Setting], fast: bool, model: Any) -> None:
+    """Every setting of a page; those of a further intervention of one kind in a row of their own.
+
+    `fast` answers while a slider is dragged, otherwise when it is let go.
+    """
+    for number in sorted({setting.number for setting in settings}):
+        _row(page, [s for s in settings if s.number == number], fast, model, number)
+
+
+def _row(page: Page, settings: Sequence[Setting], fast: bool, model: Any, number: int) -> None:
+    sliding, others = ([s for s in settings if (s.form == "slider") is slides] for slides in (True, False))
+    random = any(setting.random for setting in settings) and not number
+    columns = st.columns([1.0] * len(sliding) + [CHOICES] * bool(others or random), gap="medium")
+    for column, setting in zip(columns, sliding, strict=False):
+        with column:
+            _slider(f"{page.key}_{setting.name}", setting, fast and not session.plain())
+    if others or random:
+        with columns[-1], st.container(horizontal=True, gap="small", key=f"{page.key}_choices{number or ''}"):
+            for setting in others:
+                _choice(f"{page.key}_{setting.name}", setting)
+            if random:
+                _choose_seed(f"{page.key}_seed")
+            if page.another is not None:
+                _another(page, settings, model, number)
+
+
+def _another(page: Page, settings: Sequence[Setting], model: Any, number: int) -> None:
+    """A further intervention of the page's repeating kind, or one less."""
+    rule = page.another(model)
+    kind = type(rule)
+    idle = next(s.untouched for s in settings if s.kind is kind)
+    count = len(session.state().experiment.of_kind(kind))
+
+    def add() -> None:
+        def added(now: Experiment) -> Experiment:
+            now = now if now.of_kind(kind) else now.set(idle)
+            return now.set(rule, len(now.of_kind(kind)))
+
+        session.change(added)
+
+    if number:
+        st.button(
+            "Remove",
+            key=f"{page.key}_remove{number}",
+            on_click=lambda: session.change(lambda now: now.drop(kind, number)),
+            help=f"Leave this one out ({kind.title}, no. {number + 1})",
+        )
+    else:
+        st.button(
+            "Add another",
+            key=f"{page.key}_add",
+            on_click=add,
+            disabled=count >= MOST_RULES,
+            help=f"A second {kind.title.lower()}, with its own settings; applied after this one",
+        )
+
+
+def _choose_seed(name: str) -> None:
+    st.number_input(
+        "Seed",
+        0,
+        MOST_SEEDS,
+        step=1,
+        width=80,
+        help="Of what is drawn at random",
+        **bind(name, session.state().experiment.seed, lambda seed: session.change(lambda now: now.but(seed=seed))),
+    )
+
+
+def _slider(key: str, setting: Setting, fast: bool) -> None:
+    bounds, number = setting.bounds, int if setting.bounds.whole else float
+    low, high = (number(end) for end in bounds.slider)
+    value, step = number(setting.value(session.state().experiment)), number(bounds.step)
+    start = f"{'Trained with' if setting.learned else 'It starts at'} {setting.text(setting.trained)}."
+    help = f"{bounds.help} {start} {setting.kind.source}."
+
+    def take(new: Any) -> None:  # limits are kept by the browser alone: once more here
+        within = min(max(number(round(new, 6)), low), high)
+        session.change(lambda now: setting.put(now, within))
+
+    if fast:
+        decimals = 0 if bounds.whole else 2
+        live_slider.slider(
+            setting.label, low, high, step, value, decimals=decimals, help=help, key=f"{key}_live", take=take
+        )
+        return
+    form = "%d" if bounds.whole else "%.2f"
+    st.slider(setting.label, low, high, step=step, format=form, help=help, **bind(key, value, take))
+
+
+def _choice(key: str, setting: Setting) -> None:
+    """Pills, of which one stays chosen; of many options a field for numbers and ranges, `0-3.7`."""
+    value, help = setting.value(session.state().experiment), setting.help
+    if setting.form == "pills" and len(setting.options) <= MOST_PILLS:
+        st.pills(
+            setting.label,
+            setting.options,
+            selection_mode="multi",
+            help=help,
+            **bind(key, list(value), partial(_take_pills, setting)),
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", width="content"):
+        st.text_input(
+            f"{setting.label}, 0-{setting.last}",
+            width=158,
+            placeholder=setting.placeholder,
+            help=f"Numbers and ranges, such as 0-3.7. {help}",
+            **bind(key, setting.text(value), partial(_take_text, setting)),
+        )
+        if setting.placeholder:
+            st.button(
+                setting.placeholder.capitalize(),
+                key=f"{key}_random",
+                on_click=lambda: session.change(lambda now: setting.put(now, setting.trained)),
+                disabled=value == setting.trained,
+                help="Undo the choice by hand",
+            )
+
+
+def _take_pills(setting: Setting, new: Sequence[Any]) -> None:
+    _take(setting, lambda now: setting.put(now, tuple(option for option in setting.options if option in new)), "")
+
+
+def _take_text(setting: Setting, new: str) -> None:
+    text = new.replace(" ", "")
+    why = f"{new[:40]!r} does not work here: "
+    _take(setting, lambda now: setting.read(now, text) if text else setting.put(now, setting.trained), why)
+
+
+def _take(setting: Setting, changed: Any, why: str) -> None:
+    try:
+        session.change(changed)
+    except ValueError as error:
+        session.notice(f"{why}{error}")

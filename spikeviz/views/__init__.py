@@ -1,0 +1,1 @@
+"""What pages show, as values: nothing here draws, and nothing needs a browser."""

@@ -1,0 +1,170 @@
+"""The figures of a page without a browser: for the command line, a report, a notebook."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from spikeviz.views import address
+from spikeviz.views.address import State, all_checkpoints
+from spikeviz.views.experiment import Experiment
+from spikeviz.views.page import Page, Preset
+from spikeviz.views.pages import find_page
+from spikeviz.views.scene import Scene, open_scene
+from spikeviz.views.view import Component, Figure, Item, Option, Progress, Row, Study, drive
+
+if TYPE_CHECKING:
+    from spikeviz.data.ingest import Input
+
+
+class Figures(Sequence[Figure]):
+    """The figures of a page, with a display of their own in a notebook."""
+
+    def __init__(self, figures: Iterable[Figure]):
+        self._figures = tuple(figures)
+
+    def __getitem__(self, which: Any) -> Any:
+        found = self._figures[which]
+        return Figures(found) if isinstance(which, slice) else found
+
+    def __len__(self) -> int:
+        return len(self._figures)
+
+    def _repr_html_(self) -> str:
+        return "".join(figure._repr_html_() for figure in self)
+
+    def __repr__(self) -> str:
+        return "Figures(" + "; ".join(figure.title for figure in self) + ")"
+
+
+def figures_of(items: Iterable[Item], looks: Mapping[str, Any], studies: bool = False) -> Iterator[Figure]:
+    """Every figure of a view, in its order.
+
+    Args:
+        items: of a view.
+        looks: answers of its options, by name; the others get their default.
+        studies: whether work over data is done as well; without it there is what a view has before.
+    """
+    found: list[Figure] = []
+
+    def handle(item: Item) -> Any:
+        if isinstance(item, Figure):
+            found.append(item)
+        elif isinstance(item, Component):
+            found.extend((item.figure, *item.others))
+        elif isinstance(item, Option):
+            return item.answer(looks)
+        elif isinstance(item, Row):
+            for column in item.columns:
+                drive(column, handle)
+        elif isinstance(item, Study):
+            drive(_studied(item) if studies else item.idle(), handle)
+        return None
+
+    drive(items, handle)
+    yield from found
+
+
+def _studied(study: Study) -> Iterable[Item]:
+    """What a study has found in the end."""
+    start, value, done = time.monotonic(), None, 0
+    for done, value in study.work():  # noqa: B007
+        pass
+    if value is None:
+        return ()
+    return study.figures(value, Progress(done, study.total, time.monotonic() - start, True))
+
+
+def page_figures(scene: Scene, tab: str | None = None, studies: bool = False) -> list[Figure]:
+    """The figures of a scene: its main picture, and those of a tab, by default the one that the state names.
+
+    Raises:
+        ValueError: for a tab there is none of.
+    """
+    page, looks = scene.page, scene.state.looks
+    tab = tab or (scene.look(f"{page.key}_part") if page.tabs else None)
+    views = [page.main, page.tab(tab)]
+    return [figure for view in views for figure in figures_of(view(scene), looks, studies)]
+
+
+def scene_at(page: Page, query: Mapping[str, str]) -> tuple[Scene, list[str]]:
+    """The scene that an address names, and a sentence for each part of it that does not work.
+
+    Raises:
+        ValueError, FileNotFoundError: with a sentence, if nothing can be shown.
+    """
+    state = State(Experiment(page.networks.default()))
+    state, notices = address.read([address.checkpoint_parameter(page.networks)], state, query)
+    state, more = address.read(address.parameters(page, state, {}, query), state, query)
+    scene, _, most = open_scene(page, state, {})
+    return scene, [*notices, *more, *most]
+
+
+def query_of(page: Page, preset: str | Preset | None = None, url: str = "") -> dict[str, str]:
+    """The address of a preset, or of a URL; both: the preset, and what the URL says beside it.
+
+    Raises:
+        ValueError: for a preset there is none of.
+    """
+    found = page.preset(preset) if isinstance(preset, str) else preset
+    return {**(found.address if found else {}), **address.as_query(f"?{url.rpartition('?')[2]}")}
+
+
+def view(
+    page: str,
+    checkpoint: str | None = None,
+    input: int | Input = 0,
+    interventions: Sequence[Any] = (),
+    seed: int = 0,
+    tab: str | None = None,
+    studies: bool = False,
+    **options: Any,
+) -> Figures:
+    """The figures of a page, as the app shows them, without the app.
+
+    Args:
+        page: name of a file of `pages/`: "spike_maps", "random_masks", ...
+        checkpoint: that is shown; the page's first network by default.
+        input: number of a test sample, or an input made by `spikeviz.data.ingest`.
+        interventions: that the page has controls for, in the order in which they are applied.
+        seed: of random edits.
+        tab: key of one of the page's tabs; its first by default.
+        studies: whether work over data is done as well, which takes as long as in the app.
+        options: what is looked at, by name: `layer="blocks.0.attn.q"`, `neuron=(3, 2, 2)`, or what a view asks for.
+
+    Raises:
+        ValueError: with a sentence, for a page, network, input, intervention, tab or option there is none of.
+        FileNotFoundError: where the data set of the network is not here.
+    """
+    found = find_page(page)
+    names = found.networks.names()
+    name = checkpoint or found.networks.default()
+    if name not in names:
+        why = f"{name} {found.networks.lacks}; " if name in all_checkpoints() else ""
+        raise ValueError(f"{page} does not show {name!r}: {why}there are {', '.join(names)}.")
+    source, uploads = (f"test/{input}", {}) if isinstance(input, int) else ("upload/input", {"upload/input": input})
+    if isinstance(input, int) and not 0 <= input < names[name].samples:
+        raise ValueError(f"{name} has test samples 0 to {names[name].samples - 1}, there is no {input}.")
+    interventions = tuple(interventions) if isinstance(interventions, Sequence) else (interventions,)
+    wanted = Experiment(name, source, seed, interventions)
+    state = State(wanted, looks=_looks(found, options))
+    scene, state, notices = open_scene(found, state, uploads)
+    missing = [i for i in interventions if i not in scene.now.experiment.interventions]
+    if missing:
+        raise ValueError(f"{page} has no control for {', '.join(map(str, missing))}: simulate({name!r}, ...) takes it.")
+    if notices:
+        raise ValueError(" ".join(notices))
+    if "layer" in options and state.look("layer") != options["layer"]:
+        raise ValueError(f"{name} has no layer {options['layer']!r}; there are {', '.join(scene.now.layers)}.")
+    return Figures(page_figures(scene, tab, studies))
+
+
+def _looks(page: Page, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as the state keeps them: a neuron belongs to a layer."""
+    looks = dict(options)
+    if "neuron" in looks:
+        if "layer" not in looks:
+            raise ValueError("a neuron belongs to a layer: give layer=... with neuron=(channel, row, column).")
+        looks[f"neuron {looks['layer']}"] = tuple(looks.pop("neuron"))
+    return looks

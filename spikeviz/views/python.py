@@ -1,0 +1,119 @@
+"""A view as Python: lines that give its numbers with the library alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spikeviz.views.scene import Scene
+
+if TYPE_CHECKING:
+    from spikeviz.views.runs import Run
+
+
+def python(scene: Scene) -> str:
+    """Lines that give the numbers of a scene; an input that was brought is read from `input.npy`."""
+    lines = ["import spikeviz as sv", ""]
+    if any(run.experiment.index is None for _, run in scene.runs):
+        lines = ["import numpy as np", "import torch", "", *lines]
+    loaded = ""
+    for name, run in scene.runs:
+        lines += _simulation(run, "recording" if name == "B" else "compared", run.experiment.checkpoint != loaded)
+        loaded = run.experiment.checkpoint
+    lines += [
+        *_answer(scene.now),
+        "nsfr = sv.metrics.nsfr(recording)",
+        "rates = sv.metrics.firing_rates(recording)",
+        "operations = sv.metrics.operations(model, recording)",
+        f'maps = sv.metrics.spike_maps(recording["{scene.layer}.spike"])  # [T, H, W]; mean over t: maps.mean(0)',
+    ]
+    if scene.compared:
+        lines += [f'compared_maps = sv.metrics.spike_maps(compared["{scene.layer}.spike"])  # A']
+    lines += [f'trace = sv.metrics.membrane_trace(recording, "{scene.layer}", {scene.neuron})  # channel, row, column']
+    return "\n".join([*lines, *_integers(scene.now), *_masks(scene.now), *_figures(scene)]) + "\n"
+
+
+def _simulation(run: Run, name: str, load: bool) -> list[str]:
+    from spikeviz.nn.qcfs import ConvertedIF
+
+    now = run.experiment
+    loaded = f'sv.load("{now.checkpoint}")'
+    if any(isinstance(module, ConvertedIF) for module in run.model.modules()):
+        loaded = f"sv.to_spiking({loaded}, {run.model.time_steps})"
+    lines = [f"model = {loaded}"] if load else []
+    if now.index is None:
+        lines += ['x = torch.from_numpy(np.load("input.npy"))[None]  # the input of this session: see Share']
+    else:
+        lines += [f'x, y = sv.load_data("{run.card.data}", "test")', f"x = x[{now.index}:{now.index + 1}]"]
+    if run.shown.pixels.ndim == 4:
+        lines += ["x = x.transpose(0, 1)  # event frames: [T, B, 2, H, W]"]
+    return [*lines, f"{name} = sv.simulate(model, x, ({_tuple(now.interventions)}), seed={now.seed})", ""]
+
+
+def _tuple(interventions: tuple) -> str:
+    return "".join(f"sv.interventions.{i}, " for i in interventions).rstrip()
+
+
+def _answer(run: Run) -> list[str]:
+    """What the network answers: classes, or a picture."""
+    if run.card.classifies:
+        return ["confidence = recording.output[0].softmax(0)"]
+    return [
+        'made, mask = recording.output, recording["mask"].values  # mask: True = visible',
+        *(["errors = sv.metrics.reconstruction_errors(x, recording)  # over hidden pixels"] if _hides(run) else []),
+        'tokens = recording["decoder.embed.input"].values[recording["patches"].values.flatten(1)]  # visible ones',
+        *(["rank = sv.metrics.effective_rank(tokens)"] if bool(run.recording["patches"].values.any()) else []),
+    ]
+
+
+def _hides(run: Run) -> bool:
+    """Whether there are hidden pixels to be wrong about, and a reconstruction that owes nothing to the original."""
+    own = run.model.config.target != "patches"
+    return own and not bool(run.recording["patches"].values.all())
+
+
+def _integers(run: Run) -> list[str]:
+    from spikeviz.metrics.approximation import integer_layers
+
+    if not run.card.classifies or not integer_layers(run.model):
+        return []
+    setting = f"({_tuple(run.experiment.interventions)}), seed={run.experiment.seed}"
+    return [
+        "errors = sv.metrics.approximation_error(model, sv.simulate(model, x, " + setting + "))",
+        f"equality = sv.metrics.spike_driven_equality(model, x, {setting})  # integers against spikes",
+    ]
+
+
+def _masks(run: Run) -> list[str]:
+    from spikeviz.interventions import MaskChannels
+
+    if not MaskChannels.possible(run.model):
+        return []
+    (rule,) = run.experiment.of_kind(MaskChannels) or (MaskChannels(),)
+    own = f"(model, {rule.threshold:g})"
+    return [
+        f"masked = sv.metrics.mask_rates{own}",
+        f"left = sv.metrics.parameters_left{own}",
+        f"smaller = sv.prune_channels{own}",
+    ]
+
+
+def _figures(scene: Scene) -> list[str]:
+    """The page's own figures, of a scene that `sv.view` can make: one test sample, nothing compared with."""
+    now = scene.now.experiment
+    if now.index is None:
+        return []
+    page, tab = scene.page, scene.look(f"{scene.page.key}_part")
+    chosen = f', tab="{tab}"' if tab and tab in page.tabs else ""
+    about = f'"{now.checkpoint}", {now.index}, ({_tuple(now.interventions)}), {now.seed}{chosen}'
+    return ["", f'figures = sv.view("{page.file}", {about}, layer="{scene.layer}")  # as the page shows them']
+
+
+def array(run: Run) -> bytes:
+    """The input as `.npy`: an image `[C, H, W]`, or event frames `[T, 2, H, W]`."""
+    import io
+
+    import numpy as np
+
+    stream = io.BytesIO()
+    np.save(stream, run.shown.pixels.numpy(), allow_pickle=False)
+    return stream.getvalue()

@@ -1,0 +1,82 @@
+"""Spike maps: what a layer fires, step by step, and what that does to the prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from spikeviz.views import spikes
+from spikeviz.views.page import Page, Preset
+from spikeviz.views.scene import Scene
+from spikeviz.views.settings import dynamics
+from spikeviz.views.view import Item, Row
+
+NETWORK = {"checkpoint": "spikformer-fashion"}  # which the presets speak of
+
+
+def body(scene: Scene) -> Iterator[Item]:
+    """Curves and raster at the left; one neuron, a survey and the costs at the right."""
+    yield Row(_curves(scene), _neuron(scene))
+
+
+def _curves(scene: Scene) -> Iterator[Item]:
+    yield from spikes.nsfr(scene)
+    yield from spikes.raster(scene)
+    yield from spikes.rates(scene)
+
+
+def _neuron(scene: Scene) -> Iterator[Item]:
+    yield from spikes.neuron(scene)
+    yield from spikes.survey(scene)
+    yield from spikes.operations(scene)
+
+
+PAGE = Page(
+    key="maps",
+    file="spike_maps",
+    title="Spike maps",
+    question="Every picture is a forward pass made now: change when neurons fire, see where they fire and what is "
+    "recognised.",
+    paper="E-SpikeFormer, Fig. 8",
+    main=spikes.spike_viewer,
+    body=body,
+    settings=dynamics,
+    presets=(
+        Preset(
+            "fig8",
+            "Spike maps by step (Fig. 8)",
+            "E-SpikeFormer, Fig. 8",
+            "Same quantity: the mean over channels at each step and over all steps. Another network, other pictures: a "
+            "Spikformer on small images.",
+            {**NETWORK, "maps_T": "4", "maps_layer": "blocks.0.attn.proj"},
+        ),
+        Preset(
+            "fig9",
+            "Firing rate by step (Fig. 9)",
+            "E-SpikeFormer, Fig. 9, vanilla curve",
+            "Same quantity: NSFR of binary neurons at each step. Run it over the test images below; the paper's "
+            "network is larger.",
+            {**NETWORK, "maps_T": "4"},
+        ),
+        Preset(
+            "one-step",
+            "One step against four",
+            "Spikformer V2, sec. 5.2.1",
+            "A is the network as trained, B the same weights at T = 1. The paper fine-tunes for another T; nothing is "
+            "retrained here.",
+            {**NETWORK, "maps_T": "1", "maps_A": "T:4", "maps_side": "diff"},
+        ),
+    ),
+    terms=(
+        "spike",
+        "spike map",
+        "NSFR",
+        "firing rate",
+        "membrane",
+        "LIF",
+        "tau",
+        "T",
+        "SOP",
+        "MAC",
+        "confidence",
+    ),
+)

@@ -1,0 +1,330 @@
+"""Views of spikes that several pages share: the viewer, curves, raster, one neuron, operations, a survey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spikeviz.views import runs
+from spikeviz.views.view import Component, Figure, Item, Markup, Note, Option, Progress, Row, Study
+from spikeviz.views.viewer_data import Side, ViewerData
+
+if TYPE_CHECKING:
+    from spikeviz.artifacts.packed_spikes import PackedSpikes
+    from spikeviz.evaluation import Survey
+    from spikeviz.figures.chart import Maps
+    from spikeviz.views.runs import Run
+    from spikeviz.views.scene import Scene
+
+RASTER_NEURONS = 48
+SURVEY_IMAGES = 1024
+FIG_8 = "E-SpikeFormer, sec. 5.3 and Fig. 8"
+
+
+def prediction(packed: PackedSpikes, name: str = "") -> Iterator[Item]:
+    """What the input is taken for, and how sure the network is of each class; `name` is A or B where there are two."""
+    from spikeviz.figures.prediction import prediction_bars
+
+    classes, label, notes = packed.facts["classes"], packed.facts["label"], packed.facts.get("notes", ())
+    logits = np.asarray(packed.facts["logits"])
+    confidence = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    best = int(confidence.argmax())
+    truth = "" if label is None else f" · it is: {classes[label]}"
+    yield Note(f"{name and name + ': '}**{classes[best]}** {confidence[best]:.0%}{truth}", "text")
+    yield Markup(prediction_bars(confidence, classes, label))
+    yield Note("Confidence: softmax of the logits, mean over t.")
+    if notes:
+        title = packed.facts["title"]
+        yield Note(f"{title[0].upper()}{title[1:]}: {', '.join(notes)}.")
+
+
+def spike_viewer(scene: Scene) -> Iterator[Item]:
+    """The maps of a layer, of one setting or two, beside the prediction."""
+    sides = [Side(name, run.status_text, run.packed) for name, run in scene.runs]
+    maps = _maps(scene, sides)
+    _, channels, height, width = sides[-1].packed.layers[scene.layer].shape
+    notice = f"{channels} channels of {height} x {width} neurons. {_notice(sides[-1].packed)}"
+    figures = [Figure(chart, notice, FIG_8, term="spike map") for chart in maps]
+    chosen = next(
+        (f for f in figures if f.title.endswith(f", {scene.look('side')}")), figures[min(1, len(figures) - 1)]
+    )
+    yield Row(
+        [
+            Component(
+                "spike_viewer",
+                ViewerData(sides, scene.layer, scene.neuron),
+                chosen,
+                partial(_still, scene, maps),
+                [figure for figure in figures if figure is not chosen],
+            )
+        ],
+        _predictions(scene, sides),
+        widths=(2.9, 1),
+        gap="medium",
+    )
+
+
+def _predictions(scene: Scene, sides: Sequence[Side]) -> Iterator[Item]:
+    for side in sides:
+        yield from prediction(side.packed, side.name if scene.compared else "")
+
+
+def _notice(packed: PackedSpikes) -> str:
+    return "What to notice: " + (
+        "a neuron that counts C fires at d = 1 .. C. The map only darkens with d; what remains at the last d is "
+        "saturated."
+        if packed.depth > 1
+        else "a place that is bright at every t fires whatever the step; one that comes and goes is where time adds "
+        "something."
+    )
+
+
+def _maps(scene: Scene, sides: Sequence[Side]) -> list[Maps]:
+    """Spike maps of the layer, of each side that has it, and of their difference where their shapes agree."""
+    from spikeviz.figures.chart import Maps
+
+    layer, channels = scene.layer, sides[-1].packed.layers[scene.layer].shape[1]
+    label = f"share of the {channels} channels that fire"
+    found = []
+    for side in sides:
+        if layer in side.packed.layers:
+            maps = side.packed.layers[layer].maps
+            name = f"{layer}{f', {side.name}' if scene.compared else ''}"
+            times = [*(side.packed.when(step) for step in range(1, len(maps) + 1)), "mean over t"]
+            found.append(Maps(f"Spike maps · {name}", np.concatenate([maps, maps.mean(0)[None]]), times, label))
+    if len(found) == 2 and found[0].maps.shape[1:] == found[1].maps.shape[1:]:
+        both = min(len(chart.maps) for chart in found) - 1  # the steps that both have, and their means
+        change = [np.concatenate([chart.maps[:both], chart.maps[-1:]]) for chart in found]
+        alike = found[0].titles[:both] == found[1].titles[:both]
+        steps = found[1].titles[:both] if alike else [f"step {step}" for step in range(1, both + 1)]
+        title = f"Spike maps · {layer}, A−B"
+        found.append(Maps(title, change[0] - change[1], [*steps, "mean over t"], label, "difference"))
+    return found
+
+
+def _still(scene: Scene, maps: Sequence[Maps]) -> str:
+    """The same maps as pictures, a row for each side; beside A and B their own input, beside A−B that of B."""
+    from spikeviz.figures.render_html import photograph, scale_bar, strip, tile
+
+    rows, inputs = [], {f", {name}": run for name, run in scene.runs}
+    for chart in maps:
+        run = inputs.get(chart.title[-3:], scene.now)
+        tiles = [tile(photograph(run.picture), "input", run.shown.title, run.shown.title)]
+        for title, values, pixels in zip(chart.titles, chart.maps, chart.pixels(), strict=True):
+            note = f"mean {values.mean():.2f} max {values.max():.2f}"
+            alt = f"{chart.title}, {title}: {values.shape[0]} by {values.shape[1]} neurons, {note}"
+            tiles.append(tile(pixels, title, note, alt))
+        rows.append(strip(tiles, len(tiles) if len(tiles) < 7 else -(-len(tiles) // 2)))
+        rows.append(scale_bar(chart.label, chart.quantity))
+    return "".join(rows)
+
+
+def nsfr(scene: Scene) -> Iterator[Item]:
+    """NSFR at each step, of both settings."""
+    from spikeviz.figures.spikes import nsfr_curve
+
+    values = scene.now.numbers.nsfr.numpy()
+    integers = len(values) > len(scene.now.recording.logits_per_step)
+    why = (
+        "An integer fires its spikes first, so within a time step the curve cannot rise."
+        if integers
+        else "Every membrane starts at 0, so the first step differs from the rest."
+    )
+    yield Figure(
+        nsfr_curve(
+            values,
+            scene.compared and scene.compared.numbers.nsfr.numpy(),
+            x="binary step (t, d)" if integers else "time step t",
+        ),
+        f"This image, mean {values.mean():.3f}: the share of all neurons of the network that fire at a step. {why} The "
+        "paper's curves are means over a test set.",
+        "E-SpikeFormer, sec. 5.3",
+        "Network spike firing rate against the time step: " + ", ".join(f"{v:.3f}" for v in values),
+        "NSFR",
+    )
+
+
+def rates(scene: Scene) -> Iterator[Item]:
+    """Firing rate of every layer, mean over time."""
+    from spikeviz.figures.spikes import layer_bars
+
+    table = scene.now.numbers.rates.groupby("layer", sort=False)["rate"].mean()
+    table = table.rename(lambda name: name.removesuffix(".spike"))
+    title = "Firing rate by layer"
+    yield Figure(
+        layer_bars(list(table.index), table.tolist(), "firing rate, mean over t", scene.layer, title=title),
+        f"Spikes per neuron and step; the chosen layer, {table[scene.layer]:.3f}, is marked. A layer near 0 is silent.",
+        alt="Firing rate of each layer, mean over time: " + ", ".join(f"{n} {r:.3f}" for n, r in table.items()),
+        term="firing rate",
+    )
+
+
+def operations(scene: Scene) -> Iterator[Item]:
+    """Operations and energy of every weighted product."""
+    from spikeviz.figures.spikes import operations_chart, operations_table
+    from spikeviz.metrics import ENERGY
+
+    table = scene.now.numbers.operations
+    yield Figure(
+        operations_chart(table, title="Operations and energy by layer"),
+        f"This image. A spike costs one addition (SOP) for each output it reaches, a real number a multiply-accumulate "
+        f"(MAC). Energy: {ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP, estimated from operation counts; no "
+        "hardware was measured.",
+        ENERGY.source,
+        term="SOP",
+        html=partial(operations_table, table),
+    )
+
+
+def raster(scene: Scene) -> Iterator[Item]:
+    """Spikes of some neurons of the layer."""
+    from spikeviz.figures.spikes import raster as chart
+    from spikeviz.metrics import raster as spikes
+
+    track = scene.now.recording[f"{scene.layer}.spike"]
+    shown = spikes(track, limit=RASTER_NEURONS)
+    _, _, _, height, width = track.values.shape
+    places = [divmod(n, height * width) for n in shown.neurons.tolist()]
+    names = [f"channel {c}, row {r // width}, column {r % width}" for c, r in places]
+    yield Figure(
+        chart(shown, names, title=f"Raster · {scene.layer}"),
+        f"Each row is one of {len(names)} neurons spread evenly over the layer; a tick is a spike. Rows full of ticks "
+        "fire regardless of the input.",
+        alt=f"Raster of {len(names)} neurons of {scene.layer}: {len(shown.rows)} spikes in {shown.length} steps",
+        term="spike",
+    )
+
+
+def neuron(scene: Scene) -> Iterator[Item]:
+    """One neuron: where it is, its membrane, its spikes, its equation with the numbers of the moment."""
+    from spikeviz.figures.spikes import membrane
+    from spikeviz.metrics import membrane_trace
+
+    trace = membrane_trace(scene.now.recording, scene.layer, scene.neuron)
+    potential, fired = trace.potential.float().numpy(), trace.spikes.numpy()
+    channel, row, column = scene.neuron
+    track = scene.now.recording[f"{scene.layer}.spike"]
+    fires = (
+        f"It fires {', '.join(f'{c:.0f}' for c in fired)} of up to D = {track.levels} spikes: the potential, shown "
+        "before its reset, rounded; a first one from the dashed threshold on."
+        if track.levels > 1
+        else f"It fires at {int((fired > 0).sum())} of {len(fired)} steps: whenever the potential, shown before its "
+        "reset, reaches the dashed threshold."
+    )
+    title = f"Membrane · {scene.layer} {channel}.{row}.{column}"
+    yield Figure(
+        membrane(potential, fired, trace.threshold, title=title),
+        f"{fires} Click another one in the viewer. The numbers: channel, row, column.",
+        "Spikformer V2, sec. 3",
+        f"Membrane potential of neuron {scene.neuron}: " + ", ".join(f"{v:.2f}" for v in potential),
+        "membrane",
+    )
+    yield from formula(scene.now, trace.threshold)
+    shape = track.values[:, 0].shape
+    yield Row(
+        *(
+            [neuron_option(scene, axis, f"{label}, 0 to {shape[axis + 1] - 1}", shape[axis + 1])]
+            for axis, label in enumerate(("Channel", "Row", "Column"))
+        ),
+        gap="small",
+    )
+
+
+def formula(run: Run, threshold: float | None) -> Iterator[Item]:
+    """What a leaky neuron computes, with the numbers of the moment."""
+    from spikeviz.interventions import TimeConstant
+    from spikeviz.views.settings import dynamics
+
+    settings = dynamics(run.model, run.experiment)
+    tau = next((s.value(run.experiment) for s in settings if s.kind is TimeConstant), None)
+    if tau is not None and threshold is not None:
+        yield Note(
+            rf"$H_t = V_{{t-1}} + \frac{{1}}{{{tau:.2f}}}\,(X_t - V_{{t-1}})$, a spike where "
+            rf"$H_t \geq {threshold:.2f}$, "
+            r"then $V_t = 0$, else $V_t = H_t$",
+            "text",
+        )
+
+
+def neuron_option(scene: Scene, axis: int, label: str, size: int, help: str = "", layer: str = "") -> Option:
+    """One of channel, row and column (axis 0 to 2) of the neuron as a number: the keyboard's way."""
+    layer, place = layer or scene.layer, scene.neuron
+
+    def store(index: int) -> tuple[int, ...]:
+        return (*place[:axis], int(index), *place[axis + 1 :])
+
+    return Option(
+        f"neuron {layer}", label, place[axis], high=size - 1, form="number", store=store, width=132, help=help
+    )
+
+
+def survey(scene: Scene) -> Iterator[Item]:
+    """NSFR and accuracy over many test samples: what one sample cannot say."""
+    from spikeviz.evaluation import survey as over
+
+    run = scene.now
+    batch, y = runs.some(run.card.data, SURVEY_IMAGES)
+
+    def work() -> Iterator[tuple[int, Survey]]:
+        for so_far in over(run.model, batch(), y, run.experiment.interventions, run.experiment.seed):
+            yield so_far.images, so_far
+
+    seconds = len(y) * run.network.milliseconds / 1000
+    yield Study(
+        f"survey {(run.card.sha256, run.experiment.but(source=''), len(y))!r}",
+        f"Over {len(y):,} {run.samples}",
+        len(y),
+        work,
+        partial(_surveyed, run),
+        f"Run over {len(y):,} {run.samples.removeprefix('test ')}",
+        f"NSFR and accuracy of this setting over the first {len(y):,} {run.samples}, about {seconds:.0f} s.",
+    )
+
+
+def _surveyed(run: Run, found: Survey, progress: Progress) -> Iterator[Item]:
+    from spikeviz.figures.spikes import nsfr_curve
+
+    values = found.nsfr.numpy()
+    yield Figure(
+        nsfr_curve(values, title=f"NSFR over {found.images:,} {run.samples}"),
+        f"The first {found.images:,} {run.samples} of {run.card.data}, {run.status_text}: accuracy "
+        f"{found.accuracy:.3f} ± {found.error:.3f} (standard error), NSFR {values.mean():.3f}, "
+        f"{progress.seconds:.0f} s.",
+        alt="NSFR over many samples: " + ", ".join(f"{v:.3f}" for v in values),
+    )
+
+
+def layer_option(layers: Sequence[str], layer: str, label: str = "Masked layer", help: str = "") -> Option:
+    """Another layer; the viewer moves to it as well."""
+    return Option("layer", label, layer, layers, width=264, help=help)
+
+
+def tower(packed: PackedSpikes) -> Iterator[Item]:
+    """All neurons of some layers, from the stem to the last block."""
+    from spikeviz.figures.render_html import channel_mosaic, photograph, rate_bar, strip, tile
+    from spikeviz.figures.spikes import layer_bars
+
+    layers = list(packed.layers)
+    chosen = [n for n in layers if n.startswith("stem")] + [n for n in layers if n.endswith("mlp.hidden")]
+    places = np.linspace(0, len(chosen) - 1, min(7, len(chosen))).round().astype(int)  # the first and the last of them
+    title = packed.facts["title"]
+    tiles = [tile(photograph(packed.pixels), "input", title, f"Input: {title}")]
+    for layer in (chosen[place] for place in places):
+        spikes = packed.layers[layer].spikes
+        rate, shape = float(spikes.mean()), " x ".join(str(n) for n in spikes.shape[1:])
+        alt = f"Spikes of {layer}: {shape} neurons, {rate:.0%} of them at a step"
+        tiles.append(tile(channel_mosaic(spikes.mean(0)), layer, f"{shape}, rate {rate:.2f}", alt))
+    fired = sum(layer.count for layer in packed.layers.values())
+    neurons = sum(int(np.prod(layer.shape[1:])) for layer in packed.layers.values())
+    rates = [layer.count / max(int(np.prod(layer.shape)), 1) for layer in packed.layers.values()]
+    heading = f"{fired:,} spikes of {neurons:,} neurons in {packed.steps} steps"
+    yield Figure(
+        layer_bars(layers, rates, "firing rate, mean over t", title=heading),
+        "What to notice: a square holds the channels of a layer, a pixel is a neuron. The picture goes from outlines "
+        "to a code with no visible structure.",
+        "Spikformer V2, sec. 3.2",
+        html=lambda: strip(tiles, 4, 104, 330) + rate_bar(f"share of the {packed.steps} steps at which a neuron fires"),
+    )
