@@ -1,88 +1,170 @@
-"""Folders of event data sets, laid out as tonic leaves them, in the folders of `SPIKEVIZ_DATA`."""
+"""Folders of recorded data sets in `SPIKEVIZ_DATA`, laid out as tonic leaves them: what they hold, and its events.
+
+tonic (Lenz et al., GPL-3.0) is loaded when a set is opened. Its data sets know the files and the class of each, so all
+four are listed by it; it is never asked to download here, and a part of a set is a set. The order is ours: tonic takes
+the files of a folder as the disk has them. Who reads the events:
+
+    nmnist        tonic, bit for bit what `event_io` reads
+    dvs-gesture   tonic, the same
+    cifar10-dvs   `event_io`: tonic unpacks AEDAT 4 in this process, which damaged bytes can end
+    ncaltech101   `event_io`: tonic moves every recording into the sensor's corner, here each stays where it was seen
+
+Other layouts are recordings that a person brings, such as DVS128 Gesture as `.bs2` or `.aedat`: `event_io` reads those.
+"""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from spikeviz.data.images import CIFAR10_CLASSES
+from spikeviz.data.event_io.decoded import Decoded
+from spikeviz.data.event_io.reader import checked_recording, read_events
+from spikeviz.data.events import EventRecording, RecordingError
 from spikeviz.paths import data_folders
 
+Entry = tuple[Path, int, int]  # a file, its class, and its place in tonic's list
 
-def list_nmnist(split: str) -> list[tuple[Path, int]]:
-    """(path, digit) of N-MNIST's `train` or `test`, by digit, then by name: `NMNIST/Train/<digit>/*.bin`.
 
-    Its sensor is 34 x 34. Raises ValueError for another split, FileNotFoundError where no recording is found.
+class Layout(NamedTuple):
+    """A set as tonic keeps it: `<folder>/<part of the split>/<...>/<file>`, where `folder` is its class in tonic.
+
+    `size`: height and width of the sensor. Without parts of its own for train and test a set has no official split;
+    as in the papers, the first 90 % of each class, rounded up, are `train` and the rest `test`.
     """
-    root = _folder("NMNIST", _part(split, "Train", "Test"))
-    return _found([(path, digit) for digit in range(10) for path in _files(root / str(digit), ".bin")], root)
+
+    folder: str
+    size: tuple[int, int]
+    train: str
+    test: str
+    read_by_tonic: bool
 
 
-def list_dvs_gesture(split: str) -> list[tuple[Path, int]]:
-    """(path, class 0 ... 10) of DVS128 Gesture's `train` or `test`, by user and light, then by class.
+LAYOUTS = {
+    "nmnist": Layout("NMNIST", (34, 34), "Train", "Test", True),
+    "dvs-gesture": Layout("DVSGesture", (128, 128), "ibmGestureTrain", "ibmGestureTest", True),
+    "cifar10-dvs": Layout("CIFAR10DVS", (128, 128), "", "", False),
+    "ncaltech101": Layout("NCALTECH101", (180, 240), "Caltech101", "Caltech101", False),
+}
 
-    Layout: `DVSGesture/ibmGestureTrain/user<number>_<light>/<class>.npy`, arrays [n, 4] of x, y, p and milliseconds:
-    `read_events(path, path.name, size=(128, 128), columns="xypt", tick=1000)`. Raises as `list_nmnist`.
+
+@dataclass(frozen=True, eq=False)
+class EventFolder:
+    """One split of a recorded set: recording `i` is in `files[i]` and of class `labels[i]`.
+
+    Ordered by folder, then by class, then by name: N-MNIST by digit, DVS128 Gesture by user and light.
     """
-    root = _folder("DVSGesture", _part(split, "ibmGestureTrain", "ibmGestureTest"))
-    users = sorted(user for user in root.glob("user*") if user.is_dir())
-    numbered = [(path, int(path.stem)) for user in users for path in _files(user, ".npy") if path.stem.isdecimal()]
-    return _found(sorted(numbered, key=lambda pair: (pair[0].parent.name, pair[1])), root)
+
+    files: tuple[Path, ...]
+    labels: tuple[int, ...]
+    _read: Callable[[int], EventRecording] = field(repr=False)
+
+    def __len__(self) -> int:
+        """The number of recordings."""
+        return len(self.files)
+
+    def recording(self, index: int) -> EventRecording:
+        """The events of one file. Raises RecordingError, with the file's name, where it is damaged."""
+        try:
+            return self._read(index)
+        except RecordingError as error:
+            raise RecordingError(f"{self.files[index]} cannot be read: {error}") from None
 
 
-def list_cifar10_dvs(split: str) -> list[tuple[Path, int]]:
-    """(path, class) of CIFAR10-DVS, by class in the order of CIFAR10_CLASSES, then by name.
+def find_folder(name: str, split: str) -> Path | None:
+    """The folder of a set, which holds that of the split, in `SPIKEVIZ_DATA` or in a folder there called as the set.
 
-    Layout: `CIFAR10DVS/<class>/*.aedat4`; the sensor is 128 x 128. There is no official split; as in the papers, the
-    first 90 % of each class, by name as text, are `train` and the rest `test`. Raises as `list_nmnist`.
+    "Called as the set": tonic's name in small letters, as in `nmnist/NMNIST/Train`.
     """
-    _part(split, "", "")
-    root = _folder("CIFAR10DVS", "")
-    return _found(_ninety(split, [_files(root / name, ".aedat4") for name in CIFAR10_CLASSES]), root)
+    layout = LAYOUTS[name]
+    part = layout.train if split == "train" else layout.test
+    for folder in data_folders():
+        for root in (folder / layout.folder, folder / layout.folder.lower() / layout.folder):
+            if (root / part).is_dir():
+                return root
+    return None
 
 
-def list_ncaltech101(split: str) -> list[tuple[Path, int]]:
-    """(path, class) of N-Caltech101, by class, then by name: `NCALTECH101/Caltech101/<class>/*.bin` of ATIS.
+def open_folder(name: str, split: str) -> EventFolder:
+    """The recordings of `train` or `test` of a set of LAYOUTS, as many as the folder holds.
 
-    A class is its folder's place among all folders, sorted by name as text: `ncaltech101_classes()`. There is no
-    official split; the first 90 % of each class are `train`, the rest `test`. Recordings differ in size, at most
-    240 x 180. Raises as `list_nmnist`.
+    Classes are numbered as tonic does; N-Caltech101's, which tonic leaves as names, by their order as text.
+
+    Raises:
+        ValueError: for another split, or files that are not the set's.
+        FileNotFoundError: where no recording is found.
     """
-    _part(split, "", "")
-    root = _folder("NCALTECH101", "Caltech101")
-    return _found(_ninety(split, [_files(root / name, ".bin") for name in ncaltech101_classes()]), root)
-
-
-def ncaltech101_classes() -> tuple[str, ...]:
-    """The names of N-Caltech101's classes, 101 in a whole copy. Raises FileNotFoundError where the set is not found."""
-    return tuple(sorted(path.name for path in _folder("NCALTECH101", "Caltech101").iterdir() if path.is_dir()))
-
-
-def _part(split: str, train: str, test: str) -> str:
+    layout = LAYOUTS[name]
     if split not in ("train", "test"):
         raise ValueError(f"there is no split {split!r}; there are train, test")
-    return train if split == "train" else test
+    root = find_folder(name, split)
+    if root is None:
+        raise FileNotFoundError(
+            f"{layout.folder} does not ship: put the folder that holds {layout.folder} into SPIKEVIZ_DATA"
+        )
+    part = root / (layout.train if split == "train" else layout.test)
+    dataset = _tonic_set(layout, root, split)
+    listed = zip(map(Path, dataset.data), dataset.targets, range(len(dataset.data)), strict=True)
+    # tonic walks into all folders; those of the classes lie in that of the split
+    found = [(path, target, place) for path, target, place in listed if path.parent.parent == part]
+    numbers = _numbers([target for _, target, _ in found])
+    entries = [(path, numbers[target], place) for path, target, place in found]
+    entries.sort(key=lambda entry: (entry[0].parent.name, entry[1], entry[0].name))
+    if layout.train == layout.test:
+        entries = _ninety(split, entries)
+    if not entries:
+        raise FileNotFoundError(f"{part} holds no recordings of this split: fetch the data set again")
+    files, labels, places = zip(*entries, strict=True)
+
+    def by_tonic(index: int) -> EventRecording:
+        try:
+            events, _ = dataset[places[index]]
+        except OSError:
+            raise
+        except Exception:  # what it raises on damaged bytes cannot be listed
+            raise RecordingError("The recording is damaged: fetch the data set again.") from None
+        return checked_recording(Decoded(*(events[column] for column in "txyp"), layout.size), [])
+
+    def by_us(index: int) -> EventRecording:
+        return read_events(files[index], files[index].name, size=layout.size)
+
+    return EventFolder(files, labels, by_tonic if layout.read_by_tonic else by_us)
 
 
-def _folder(name: str, part: str) -> Path:
-    """`<name>/<part>` in a folder of `SPIKEVIZ_DATA`, or inside a folder there that has the name in small letters."""
-    for folder in data_folders():
-        for root in (folder / name / part, folder / name.lower() / name / part):
-            if root.is_dir():
-                return root
-    raise FileNotFoundError(f"{name} does not ship: put the folder that holds {name} into SPIKEVIZ_DATA")
+def _tonic_set(layout: Layout, root: Path, split: str) -> Any:
+    """tonic's data set of a folder, however many recordings it holds.
+
+    tonic takes a folder without the archive it came in, or with fewer files than the whole set, for none, and downloads
+    it; this one does neither.
+    """
+    import tonic.datasets  # a second to import with torch; only here and in `download`
+
+    def refuse(_: Any) -> None:
+        raise FileNotFoundError(f"{root} is not complete, and reading it downloads nothing")
+
+    known = getattr(tonic.datasets, layout.folder)
+    # tonic derives the folder from the name of the class
+    whole = type(layout.folder, (known,), {"_check_exists": lambda _: True, "download": refuse})
+    train = {} if layout.train == layout.test else {"train": split == "train"}
+    try:
+        return whole(str(root.parent), **train)
+    except (ValueError, KeyError, IndexError) as error:
+        raise ValueError(f"{root} holds files that are not of {layout.folder} ({error}): fetch it again") from error
 
 
-def _files(folder: Path, ending: str) -> list[Path]:
-    return sorted((path for path in folder.glob(f"*{ending}") if path.is_file()), key=lambda path: path.name)
+def _numbers(targets: list[Any]) -> dict[Any, int]:
+    """The number of each class: itself, or of a name its place in their order."""
+    names = sorted({target for target in targets if isinstance(target, str)})
+    return {target: names.index(target) if isinstance(target, str) else int(target) for target in set(targets)}
 
 
-def _ninety(split: str, classes: list[list[Path]]) -> list[tuple[Path, int]]:
+def _ninety(split: str, entries: list[Entry]) -> list[Entry]:
     """The first 90 % of each class, rounded up, or the rest."""
-    cuts = [math.ceil(len(paths) * 9 / 10) for paths in classes]
-    halves = [paths[:cut] if split == "train" else paths[cut:] for paths, cut in zip(classes, cuts, strict=True)]
-    return [(path, label) for label, paths in enumerate(halves) for path in paths]
-
-
-def _found(pairs: list[tuple[Path, int]], root: Path) -> list[tuple[Path, int]]:
-    if not pairs:
-        raise FileNotFoundError(f"{root} holds no recordings of this split: fetch the data set again")
-    return pairs
+    classes: dict[int, list[Entry]] = {}
+    for entry in entries:
+        classes.setdefault(entry[1], []).append(entry)
+    cuts = {label: math.ceil(len(of_class) * 9 / 10) for label, of_class in classes.items()}
+    halves = [of[: cuts[label]] if split == "train" else of[cuts[label] :] for label, of in classes.items()]
+    return [entry for half in halves for entry in half]

@@ -10,15 +10,12 @@ import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Integer
 
-from spikeviz.data import event_folders as folders
 from spikeviz.data.event_camera import DEFAULT, events_of, frames_of
-from spikeviz.data.event_io.reader import read_events
+from spikeviz.data.event_folders import LAYOUTS, open_folder
 from spikeviz.data.events import EventRecording, by_number
 from spikeviz.data.images import Pixels, read_fashion
 from spikeviz.paths import cache_folder
@@ -29,23 +26,6 @@ SIMULATED = {"train": "train-10k", "test": "test"}  # splits of Fashion-MNIST: w
 SEEDS = {"train": 1, "test": 0}  # of the simulated noise
 VERSION = 1  # of what is counted: another one leaves old caches unread
 Frames = Integer[np.ndarray, "n T 2 H W"]
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A recorded set: its recordings, the sensor's height and width, and how its files are read."""
-
-    listed: Callable[[str], list[tuple[Path, int]]]
-    size: tuple[int, int]
-    reading: tuple[tuple[str, object], ...] = ()
-
-
-RECORDED = {
-    "nmnist": Recorded(folders.list_nmnist, (34, 34)),
-    "dvs-gesture": Recorded(folders.list_dvs_gesture, (128, 128), (("columns", "xypt"), ("tick", 1000))),
-    "cifar10-dvs": Recorded(folders.list_cifar10_dvs, (128, 128)),
-    "ncaltech101": Recorded(folders.list_ncaltech101, (180, 240)),
-}
 
 
 def read_fashion_dvs(split: str, limit: int | None, steps: int) -> Pixels:
@@ -70,16 +50,14 @@ def read_recorded(name: str, split: str, limit: int | None, steps: int) -> Pixel
         ValueError: for a split there is none of, or a recording that is damaged.
         FileNotFoundError: where the set is not in `SPIKEVIZ_DATA`.
     """
-    source = RECORDED[name]
-    pairs = source.listed(split)
-    stamp = [(path.name, path.stat().st_size) for path, _ in pairs]
+    folder = open_folder(name, split)
+    stamp = [(path.name, path.stat().st_size) for path in folder.files]
 
     def count(number: int | None) -> Frames:
-        size = dict(source.reading) | {"size": source.size}
-        return np.stack([by_number(read_events(p, p.name, **size), steps) for p, _ in pairs[:number]])
+        return np.stack([by_number(folder.recording(i), steps) for i in range(len(folder))[:number]])
 
     frames = _kept(f"{name} {split} {steps} {stamp}", count, limit)
-    return Pixels(frames, np.array([label for _, label in pairs[: len(frames)]], dtype=np.uint8))
+    return Pixels(frames, np.array(folder.labels[: len(frames)], dtype=np.uint8))
 
 
 def recording(name: str, split: str, index: int) -> EventRecording:
@@ -94,13 +72,11 @@ def recording(name: str, split: str, index: int) -> EventRecording:
         _check_index(name, index, len(images))
         image = images[index : index + 1, 0].astype(np.float32) / 255
         return simulated(image, SEEDS[split], index)
-    if name not in RECORDED:
-        raise ValueError(f"{name} holds no events; {SIMULATION}, {', '.join(RECORDED)} do")
-    source = RECORDED[name]
-    pairs = source.listed(split)
-    _check_index(name, index, len(pairs))
-    path = pairs[index][0]
-    return read_events(path, path.name, **dict(source.reading) | {"size": source.size})
+    if name not in LAYOUTS:
+        raise ValueError(f"{name} holds no events; {SIMULATION}, {', '.join(LAYOUTS)} do")
+    folder = open_folder(name, split)
+    _check_index(name, index, len(folder))
+    return folder.recording(index)
 
 
 def simulated(images: Float32[np.ndarray, "1 H W"], seed: int = 0, index: int = 0) -> EventRecording:

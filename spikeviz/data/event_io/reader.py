@@ -63,8 +63,16 @@ def read_events(
         raise
     except Exception:  # what decoders raise on hostile bytes cannot be listed, and none of it may reach the page
         raise RecordingError("The recording is damaged: export it again from the program that recorded it.") from None
+    return checked_recording(decoded._replace(size=size or decoded.size), notes)
+
+
+def checked_recording(decoded: Decoded, notes: list[str]) -> EventRecording:
+    """Events that a decoder answered, once they are what a camera may have sent; a sensor that is not known is guessed.
+
+    Raises RecordingError for what no recording does.
+    """
     _check(decoded)
-    height, width = size or decoded.size or _guessed_size(decoded, notes)
+    height, width = decoded.size or _guessed_size(decoded, notes)
     try:
         return EventRecording(decoded.t, decoded.x, decoded.y, decoded.p, height, width, tuple(notes))
     except ValueError as error:
