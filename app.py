@@ -3,7 +3,7 @@
 import streamlit as st
 
 from spikeviz import __version__
-from spikeviz.ui.cards import STYLE
+from spikeviz.ui.server.style import STYLE
 
 st.set_page_config(page_title="spikeviz", page_icon="⚡", layout="wide", initial_sidebar_state=210)
 st.html(STYLE)

@@ -52,7 +52,7 @@ def figures_of(items: Iterable[Item], looks: Mapping[str, Any], studies: bool = 
         if isinstance(item, Figure):
             found.append(item)
         elif isinstance(item, Component):
-            found.extend((item.figure, *item.others))
+            found.extend(figure for figure in (item.figure, *item.others) if figure is not None)
         elif isinstance(item, Option):
             return item.answer(looks)
         elif isinstance(item, Row):

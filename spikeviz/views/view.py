@@ -142,15 +142,15 @@ class Component:
     Attributes:
         name: of a folder in `spikeviz/ui/components`.
         data: what that component's `show` takes.
-        figure: stands above and below it: title, exports, caption.
-        still: makes the same as still pictures, as HTML: until it has drawn, and where it cannot.
+        figure: stands above and below it: title, exports, caption; None of one that shows no figure, such as a pad.
+        still: makes the same as still pictures, as HTML: until it has drawn, and where it cannot; None for none.
         others: figures that it can show as well, for the report and the command line.
     """
 
     name: str
     data: Any
-    figure: Figure
-    still: Callable[[], str]
+    figure: Figure | None
+    still: Callable[[], str] | None = None
     others: Sequence[Figure] = ()
 
 

@@ -22,7 +22,7 @@ def installed():
         files = [str(f) for f in importlib.metadata.files("spikeviz") or ()]
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("spikeviz is not installed; the tests run from the checkout")
-    if not any(f.startswith("spikeviz/_house/") for f in files):
+    if not any(f.startswith("spikeviz/_app_root/") for f in files):
         pytest.skip("spikeviz is installed in editable mode: there is no wheel to look into")
     return files
 
@@ -33,10 +33,10 @@ def outside(tmp_path):
 
 
 def test_the_wheel_holds_the_app_and_the_assets(installed):
-    house = {f.removeprefix("spikeviz/_house/") for f in installed if f.startswith("spikeviz/_house/")}
+    root = {f.removeprefix("spikeviz/_app_root/") for f in installed if f.startswith("spikeviz/_app_root/")}
     pages = {f"pages/{p.name}" for p in (ROOT / "pages").glob("*.py")}
     shipped = {str(p.relative_to(ROOT)) for p in (ROOT / "assets" / "checkpoints").glob("*") if p.is_file()}
-    assert {"app.py", ".streamlit/config.toml", "assets/data/LICENSE-fashion-mnist"} | pages | shipped <= house
+    assert {"app.py", ".streamlit/config.toml", "assets/data/LICENSE-fashion-mnist"} | pages | shipped <= root
     assert any(f.endswith("licenses/LICENSE") for f in installed)
 
 

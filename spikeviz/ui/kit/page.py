@@ -218,11 +218,14 @@ def _item(item: Item, page: str, files: bool) -> None:
     if isinstance(item, Figure):
         figure(item, page, files)
     elif isinstance(item, Component):
-        title(item.figure, page, files)
+        if item.figure is not None:
+            title(item.figure, page, files)
         components.show(item.name, item.data, f"{page}_{item.name}")
-        with st.container(key=f"{item.name}_still"):
-            st.html(item.still())
-        caption(item.figure)
+        if item.still is not None:
+            with st.container(key=f"{item.name}_still"):
+                st.html(item.still())
+        if item.figure is not None:
+            caption(item.figure)
     elif isinstance(item, Note):
         _note(item)
     elif isinstance(item, Markup):

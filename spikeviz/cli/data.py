@@ -1,0 +1,47 @@
+"""List data sets, or download one.
+
+What ships needs no download. Another set is fetched by torchvision or tonic, which check its sums, into a folder that
+SPIKEVIZ_DATA then names.
+
+Examples:
+  spikeviz data list
+  spikeviz data get cifar10 --folder ~/data
+  export SPIKEVIZ_DATA=~/data
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from spikeviz.cli import Result
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=("list", "get"), help="list every set, or get one")
+    command.add_argument("name", nargs="?", help="of the set to get")
+    command.add_argument("--folder", type=Path, help="where it goes (default: the first folder of SPIKEVIZ_DATA)")
+
+
+def run(options: argparse.Namespace) -> Result:
+    from spikeviz.data.download import describe_data
+
+    if options.action == "list":
+        rows = describe_data()
+        wide = max(len(row["name"]) for row in rows)
+        lines = [f"{row['name']:{wide}}  {row['where']:12}  {row['title']}" for row in rows]
+        return Result(rows, "\n".join(lines))
+    if not options.name:
+        raise ValueError("name the data set to get; `spikeviz data list` has them all.")
+    return _get(options.name, options.folder)
+
+
+def _get(name: str, folder: Path | None) -> Result:
+    from spikeviz.data.download import get_data
+    from spikeviz.paths import data_folders
+
+    folders = data_folders()
+    folder = folder or (folders[0] if folders else Path.home() / "spikeviz-data")
+    path = get_data(name, folder)
+    told = "" if path in folders else f" Set SPIKEVIZ_DATA={path} so that spikeviz finds it."
+    return Result({"name": name, "folder": str(path)}, f"{name} is in {path}.{told}")

@@ -1,0 +1,86 @@
+"""Make a checkpoint of a finished run, or what ships beside a checkpoint.
+
+Of a run: its weights, measured as they are written, and their card; of an autoencoder also the replay of its training.
+Of a checkpoint, or of the one just made, `--with` names what is computed and written beside it: curves (accuracy
+against thresholds, ratios, T), recording (its spikes on test sample 0, so that the start page opens at once).
+
+Examples:
+  spikeviz publish runs/smoke
+  spikeviz publish mst-fashion --with curves
+  spikeviz publish runs/spikformer-fashion --with recording --out assets/checkpoints
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spikeviz.cli import Result, add_device
+from spikeviz.cli.evaluate import error_text
+
+if TYPE_CHECKING:
+    from spikeviz.artifacts.cards import CheckpointCard
+
+BESIDE = ("curves", "recording")
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("source", help="folder of a finished run, or name of a checkpoint")
+    command.add_argument("--with", dest="beside", default="", help=f"{', '.join(BESIDE)}: what goes beside it")
+    command.add_argument("--out", type=Path, help="of a run: where weights and card go (default: your checkpoints)")
+    add_device(command)
+
+
+def run(options: argparse.Namespace) -> Result:
+    from spikeviz.artifacts.cards import card_files, find_card
+    from spikeviz.paths import user_checkpoints
+    from spikeviz.runtime import reuse_memory
+    from spikeviz.train.publish import publish
+
+    reuse_memory()
+    wanted = [word.strip() for word in options.beside.split(",") if word.strip()]
+    if unknown := [word for word in wanted if word not in BESIDE]:
+        raise ValueError(f"--with takes {', '.join(BESIDE)}, not {', '.join(unknown)}.")
+    folder = Path(options.source)
+    if options.source not in card_files() and folder.is_dir():
+        out = options.out or user_checkpoints()
+        card = publish(folder, out, device=options.device)
+        text, written = [_measured(card)], [str(out / f"{card.name}.safetensors")]
+        if wanted and card.name not in card_files():
+            raise ValueError(f"{out} is no folder of checkpoints that spikeviz looks into: publish without --with.")
+    else:
+        card, _ = find_card(options.source)
+        if not wanted:
+            raise ValueError(
+                f"{card.name} is published already; --with {','.join(BESIDE)} computes what goes beside it."
+            )
+        text, written = [], []
+    for what in wanted:
+        path = _curves(card.name, options.device) if what == "curves" else _recording(card.name)
+        written.append(str(path))
+        text.append(f"{path}: the {what} of {card.name}")
+    data = {"name": card.name, "accuracy": card.accuracy, "samples": card.samples, "files": written}
+    return Result(data, "\n".join(text))
+
+
+def _measured(card: CheckpointCard) -> str:
+    found = f"{card.accuracy:.4f}" if card.classifies else error_text(card.measured["reconstruction"])
+    return f"{card.name}: {found} on {card.samples:,} test samples of {card.data}, {card.device}"
+
+
+def _curves(name: str, device: str) -> Path:
+    from spikeviz.evaluation.curves import write_curve
+
+    return write_curve(name, device)
+
+
+def _recording(name: str) -> Path:
+    from spikeviz.artifacts.cards import find_card
+    from spikeviz.artifacts.packed_spikes import packed_file
+    from spikeviz.views.overview.recording import record
+
+    path = packed_file(find_card(name)[1])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record(name, f"spikeviz publish {name} --with recording").write(path)
+    return path
