@@ -237,7 +237,7 @@ class SpikeDriven(Tuned):
 
     @classmethod
     def possible(cls, model: nn.Module) -> bool:
-        return bool(find_probes(model, lambda p: p.counts and p.kind == "feature"))
+        return bool(find_probes(model, lambda p: p.counts and p.role == "operand"))
 
     def tuned(self, trained: Any) -> Any:
         return True

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from spikeviz.recording import Track
 
 Kind = Literal["spike", "membrane", "scores", "mask", "feature"]
+Role = Literal["", "operand"]
 _ACTIVE: ContextVar[Tape | None] = ContextVar("spikeviz_tape", default=None)
+M = TypeVar("M", bound=nn.Module)
 
 
 class Probe(nn.Module):
@@ -31,15 +33,21 @@ class Probe(nn.Module):
         axes: the letters of its axes (`spikeviz.axes`).
         counts: True where the values are whole numbers by construction (spikes and sums of spikes), so that the tape
             may keep them as uint8. A static image is real even if every pixel of it happens to be 0 or 1.
+        site: what it is within its block: "q", "k", "v", "scores", "MLP hidden", or "convolution" where a network
+            without attention sends spikes into one; "" of everything else.
+        role: "operand" of what a weighted product reads, else "".
 
-    `name` is the module path (`blocks.1.attn.q.spike`), set once by `name_probes`.
+    `name` is the module path (`blocks.1.attn.q.spike`), `block` the number of its block, from 0, or None outside of
+    blocks; `name_probes` sets both, once.
     """
 
-    def __init__(self, kind: Kind, axes: Sequence[str], counts: bool | None = None):
+    def __init__(self, kind: Kind, axes: Sequence[str], counts: bool | None = None, *, site: str = "", role: Role = ""):
         super().__init__()
         self.kind, self.axes = kind, tuple(axes)
         self.counts = kind == "spike" if counts is None else counts
+        self.site, self.role = site, role
         self.name = ""
+        self.block: int | None = None
 
     def forward(self, x: Tensor, scale: float = 1.0, threshold: float | None = None, levels: int = 1) -> Tensor:
         """The tensor itself, or what the active tape makes of it.
@@ -151,11 +159,28 @@ def tuned(**settings: Any) -> dict[str, Any]:
     return settings
 
 
-def name_probes(model: nn.Module) -> nn.Module:
-    """Give every probe of `model` its module path; called once, when a model is built."""
+class Blocks(nn.ModuleList):
+    """The blocks of a network in forward order, whatever its attribute is called: probes in one know its number."""
+
+
+def tagged(module: M, site: str) -> M:
+    """`module`, whose own probes (not those of its parts) get this site."""
+    for part in module.children():
+        if isinstance(part, Probe):
+            part.site = site
+    return module
+
+
+def name_probes(model: M) -> M:
+    """Give every probe of `model` its module path and the number of its block; called once, when a model is built."""
     for name, module in model.named_modules():
         if isinstance(module, Probe):
             module.name = name
+        elif isinstance(module, Blocks):
+            for number, block in enumerate(module):
+                for part in block.modules():
+                    if isinstance(part, Probe):
+                        part.block = number
     return model
 
 

@@ -7,11 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from spikeviz.nn.channel_masks import TRAINED, find_masks
+from spikeviz.nn.channel_masks import TRAINED, ChannelMask, find_masks
 from spikeviz.recording import Track
 
-SITES = {"mask_qk": "Q/K", "mask_v": "V", "mask": "MLP"}  # what a mask is called, by the last part of its path
-LAYERS = {"mask_qk": ("q", "k"), "mask_v": ("v",), "mask": ("hidden",)}  # the neurons in front of it, beside it
+SITES = {"mask_qk": "Q/K", "mask_v": "V", "mask": "MLP"}  # of the masks of our blocks, by the last part of their path
 REST = "everything else"
 
 
@@ -50,15 +49,22 @@ def mask_values(model: nn.Module) -> pd.DataFrame:
 
 
 def site(mask: str) -> str:
-    """A mask in words: `blocks.0.attn.mask_qk` is `blocks.0 Q/K`."""
+    """A mask of a stored history in words, where there is no network to ask: `blocks.0.attn.mask_qk` is `blocks.0 Q/K`.
+
+    `mask_sites` says the same of a network.
+    """
     block, _, last = mask.rpartition(".")
     return f"{block.rpartition('.')[0]} {SITES[last]}"
 
 
+def mask_sites(model: nn.Module) -> dict[str, str]:
+    """Every mask of a network in words, by module path in forward order: its block, and the site it masks."""
+    return {name: f"{name.rpartition('.')[0].rpartition('.')[0]} {mask.site}" for name, mask in _masks(model).items()}
+
+
 def masked_layers(model: nn.Module) -> dict[str, str]:
     """The layers whose spikes pass a mask, and that mask: `blocks.0.attn.q`: `blocks.0.attn.mask_qk`."""
-    pairs = [(*name.rpartition(".")[::2], name) for name in _masks(model)]
-    return {f"{place}.{layer}": name for place, last, name in pairs for layer in LAYERS[last]}
+    return {_beside(name, layer): name for name, mask in _masks(model).items() for layer in mask.made_by}
 
 
 def parameters_left(model: nn.Module, threshold: float = TRAINED) -> pd.DataFrame:
@@ -75,23 +81,27 @@ def parameters_left(model: nn.Module, threshold: float = TRAINED) -> pd.DataFram
         ValueError: if the model has no masks, or the threshold is outside [0, 1].
     """
     rates = mask_rates(model, threshold)
-    whole = sum(value.numel() for name, value in model.named_parameters() if ".mask" not in name)
+    masks = _masks(model)
+    whole = sum(p.numel() for p in model.parameters()) - sum(mask.value.numel() for mask in masks.values())
     rows = []
     for layer, channels, masked in rates[["layer", "channels", "masked"]].itertuples(index=False):
-        each = _channel_parameters(model, layer)
+        each = _channel_parameters(model, layer, masks[layer])
         rows.append((layer, channels, channels - masked, each * channels, each * max(channels - masked, 1)))
     rest = whole - sum(row[3] for row in rows)
     rows.append((REST, 0, 0, rest, rest))
     return pd.DataFrame(rows, columns=["layer", "channels", "kept", "parameters", "left"])
 
 
-def _channel_parameters(model: nn.Module, mask: str) -> int:
+def _channel_parameters(model: nn.Module, name: str, mask: ChannelMask) -> int:
     """Parameters of one channel of a mask: its share of the layers that make it, and a column of the one that reads."""
-    place, _, last = mask.rpartition(".")
-    block, reader = model.get_submodule(place), {"mask_v": "proj", "mask": "out"}.get(last)
-    made = (block.get_submodule(layer) for layer in LAYERS[last])
+    made = (model.get_submodule(_beside(name, layer)) for layer in mask.made_by)
     each = sum(sum(p.numel() for p in layer.parameters()) // layer.conv.out_channels for layer in made)
-    return each + (block.get_submodule(reader).conv.out_channels if reader else 0)
+    return each + (model.get_submodule(_beside(name, mask.read_by)).conv.out_channels if mask.read_by else 0)
+
+
+def _beside(name: str, layer: str) -> str:
+    """The module path of a layer in the module that holds the mask `name`."""
+    return f"{name.rpartition('.')[0]}.{layer}"
 
 
 def channel_rates(track: Track) -> Float[Tensor, "B C"]:
@@ -114,7 +124,7 @@ def explained(rates: Float[Tensor, "N C"], classes: Int[Tensor, "N"]) -> Float[T
     return torch.where(total > 0, between / total.clamp_min(1e-12), torch.zeros_like(mean)).clamp(0, 1)
 
 
-def _masks(model: nn.Module) -> dict:
+def _masks(model: nn.Module) -> dict[str, ChannelMask]:
     found = find_masks(model)
     if not found:
         raise ValueError(

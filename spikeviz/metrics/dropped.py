@@ -43,13 +43,13 @@ def dropped(recording: Recording, places: Sequence[Place]) -> pd.DataFrame:
 
     Returns:
         place (its name), site, block, sent (spikes its neurons fired), kept (spikes that flowed on), a mean over the
-        batch; one row a place, in their order.
+        batch; one row for each place that has neurons, in their order.
 
     Raises:
         KeyError: if the recording kept no spikes of a place.
     """
     batch, rows = recording.output.shape[0], []
-    for place in places:
+    for place in (place for place in places if place.spike):
         counts = (sent(recording, place.name), recording[passed(place.name)].values)
         rows.append((place.name, place.site, place.block, *(int(c.count_nonzero()) / batch for c in counts)))
     return pd.DataFrame(rows, columns=["place", "site", "block", "sent", "kept"])

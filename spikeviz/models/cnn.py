@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool2d
 from spikeviz.nn.layers import Conv, Head, Intake, Norm, Population, SpikingConv, over_maps
 from spikeviz.nn.neurons import Neuron
 from spikeviz.nn.qcfs import QCFS, ConvertedIF
-from spikeviz.probe import tuned
+from spikeviz.probe import Probe, tuned
 
 Maps = Float[Tensor, "T B C H W"]
 VGG16 = (1, 1, "pool", 2, 2, "pool", 4, 4, 4, "pool", 8, 8, 8, "pool", 8, 8, 8)  # widths, in units of the first
@@ -111,6 +111,9 @@ class CNN(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.pools = () if residual else _before_pools()
         self.head = Head(inputs, config.num_classes)
+        spikes = [part for part in self.modules() if isinstance(part, Probe) and part.kind == "spike"]
+        for number, probe in enumerate(spikes[:-1]):  # each goes into a convolution, the last into the classifier
+            probe.site, probe.block = "convolution", number
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "T B K"]:
         if x.ndim != 4:

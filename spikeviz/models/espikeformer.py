@@ -16,7 +16,7 @@ from spikeviz.nn.integers import IntegerIF, Rounding
 from spikeviz.nn.layers import Conv, FiringConv, Head, Intake, Population, RepConv
 from spikeviz.nn.neurons import LIF, Neuron
 from spikeviz.nn.stems import ConvStem, SepConv
-from spikeviz.probe import tuned
+from spikeviz.probe import Blocks, tagged, tuned
 
 Maps = Float[Tensor, "T B C H W"]
 STAGES = 3  # of convolutions
@@ -109,7 +109,7 @@ class MLP(nn.Module):
         super().__init__()
         wide = config.mlp_ratio * dim
         self.input = FiringConv(config.make_neuron(), Conv(dim, wide, 1, bias=True))
-        self.hidden = FiringConv(config.make_neuron(), Conv(wide, dim, 1, bias=True))
+        self.hidden = tagged(FiringConv(config.make_neuron(), Conv(wide, dim, 1, bias=True)), "MLP hidden")
 
     def forward(self, x: Maps) -> Maps:
         return self.hidden(self.input(x))
@@ -190,12 +190,10 @@ class ESpikeFormer(nn.Module):
             neuron=neuron,
         )
         dims = widths[STAGES:]
-        self.blocks = nn.Sequential(
-            *(
-                Block(dim, config, narrow if number == 0 else None)
-                for narrow, dim, depth in zip((None, *dims), dims, config.depths, strict=False)
-                for number in range(depth)
-            )
+        self.blocks = Blocks(
+            Block(dim, config, narrow if number == 0 else None)
+            for narrow, dim, depth in zip((None, *dims), dims, config.depths, strict=False)
+            for number in range(depth)
         )
         if not classifies:
             return
@@ -211,7 +209,10 @@ class ESpikeFormer(nn.Module):
     def tokens(self, x: Float[Tensor, "*TB C H W"], steps: int) -> Float[Tensor, "T B C h w"]:
         """Currents on the grid of the tokens. `steps`: for how many an image is shown; event frames bring their own."""
         x = self.intake(x)
-        return self.blocks(self.stem(x, steps if x.ndim == 4 else None))
+        x = self.stem(x, steps if x.ndim == 4 else None)
+        for block in self.blocks:
+            x = block(x)
+        return x
 
     def logits(self, x: Float[Tensor, "*TB C H W"]) -> tuple[Float[Tensor, "T B K"], ...]:
         """Of each head."""

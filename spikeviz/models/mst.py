@@ -18,7 +18,7 @@ from spikeviz.nn.layers import Conv, Head, Intake, Norm, Population
 from spikeviz.nn.neurons import Neuron
 from spikeviz.nn.qcfs import QCFS, ConvertedIF
 from spikeviz.nn.windows import SpikingLinear, WindowAttention
-from spikeviz.probe import tuned
+from spikeviz.probe import Blocks, tagged, tuned
 
 Maps = Float[Tensor, "T B C H W"]
 
@@ -133,6 +133,7 @@ class MLP(nn.Module):
             SpikingLinear(config.conv(a, b), config.neuron(), norm)
             for (a, b), norm in zip(((dim, wide), (wide, dim)), norms, strict=True)
         )
+        tagged(self.hidden, "MLP hidden")
 
     def forward(self, x: Maps, scale: float) -> Maps:
         return self.out(self.hidden(x, scale), self.hidden.scale)
@@ -202,7 +203,7 @@ class MST(nn.Module):
         self.reduce = Conv(2 * config.frames, channels, 1, real=True) if config.frames else None
         stem = Conv(channels, config.dim, config.patch, stride=config.patch, padding=0, real=True)
         self.stem = SpikingLinear(stem, config.neuron(), config.normalisation(config.dim))
-        self.blocks = nn.ModuleList(
+        self.blocks = Blocks(
             Block(config, stage, number) for stage, depth in enumerate(config.depths) for number in range(depth)
         )
         self.norm = TokenNorm(config.width(len(config.depths) - 1))

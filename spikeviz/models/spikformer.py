@@ -13,7 +13,7 @@ from spikeviz.nn.channel_masks import ChannelMask, Kept
 from spikeviz.nn.layers import Conv, Head, Intake, SpikingConv
 from spikeviz.nn.neurons import LIF
 from spikeviz.nn.stems import SPS, Residual, joined
-from spikeviz.probe import tuned
+from spikeviz.probe import Blocks, tagged, tuned
 
 Maps = Float[Tensor, "T B C H W"]
 
@@ -77,9 +77,9 @@ class MLP(nn.Module):
     def __init__(self, dim: int, ratio: int, masked: bool = False, kept: tuple[int, ...] | None = None):
         super().__init__()
         wide = ratio * dim if kept is None else len(kept)
-        self.hidden = SpikingConv(Conv(dim, wide, 1, bias=True), LIF())
+        self.hidden = tagged(SpikingConv(Conv(dim, wide, 1, bias=True), LIF()), "MLP hidden")
         self.out = SpikingConv(Conv(wide, dim, 1, bias=True), LIF())
-        self.mask = ChannelMask(wide, 2 * dim) if masked else None
+        self.mask = ChannelMask(wide, 2 * dim, site="MLP", made_by=("hidden",), read_by="out") if masked else None
         if kept is not None:
             self.register_buffer("kept", torch.tensor(kept, dtype=torch.long))
 
@@ -133,7 +133,7 @@ class Spikformer(nn.Module):
         self.intake = Intake(config.in_channels, config.image_size, 2 ** len(pools), config.mean, config.std)
         self.stem = SPS(config.in_channels, config.dim, pools, layout.real, light)
         blocks = kept or (None,) * config.depth
-        self.blocks = nn.ModuleList(Block(config, layout, masked, channels) for channels in blocks)
+        self.blocks = Blocks(Block(config, layout, masked, channels) for channels in blocks)
         self.head = Head(config.dim, config.num_classes)
 
     def forward(self, x: Float[Tensor, "*TB C H W"]) -> Float[Tensor, "T B K"]:

@@ -11,7 +11,7 @@ from spikeviz.models.spikformer import LAYOUTS, Block, SpikformerConfig
 from spikeviz.nn.attention import Attention
 from spikeviz.nn.layers import Head, Intake
 from spikeviz.nn.stems import SCS, Residual
-from spikeviz.probe import tuned
+from spikeviz.probe import Blocks, tuned
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,7 @@ class Encoder(nn.Module):
         real = config.in_channels != 2  # two channels are events, OFF and ON
         self.intake = Intake(config.in_channels, config.image_size, 2**config.stages, config.mean, config.std)
         self.stem = SCS(config.in_channels, config.dim, real, config.residual, config.stages)
-        self.blocks = nn.ModuleList(
-            Block(config.encoder, layout, residual=config.residual) for _ in range(config.depth)
-        )
+        self.blocks = Blocks(Block(config.encoder, layout, residual=config.residual) for _ in range(config.depth))
 
     def tokens(self, x: Float[Tensor, "*TB C H W"], steps: int) -> Float[Tensor, "T B D h w"]:
         """`steps`: for how many an image is shown; event frames bring their own."""

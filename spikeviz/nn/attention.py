@@ -14,7 +14,7 @@ from spikeviz.axes import SCORES
 from spikeviz.nn.channel_masks import ChannelMask, Kept, Spread
 from spikeviz.nn.layers import Conv, FiringConv, Norm, Population, Product, RepConv, SpikingConv
 from spikeviz.nn.neurons import LIF, Neuron
-from spikeviz.probe import Probe
+from spikeviz.probe import Probe, tagged
 
 Order = Literal["(qk)v", "q(kv)"]
 Attention = Literal["ssa", "identity", "relu", "leaky-relu", "softmax"]
@@ -51,7 +51,7 @@ class SpikeAttention(nn.Module):
             self.qk, self.av = Product(left=qk, right=qk), Product(left=False, right=v)
         else:
             self.kv, self.qa = Product(left=qk, right=v), Product(left=qk, right=False)
-        self.scores = Probe("scores", SCORES)
+        self.scores = Probe("scores", SCORES, site="scores")
 
     def weigh(self, scores: Float[Tensor, "T B heads N N"]) -> Float[Tensor, "T B heads N N"]:
         """What the scores become before they meet v."""
@@ -128,12 +128,13 @@ class SSA(SpikeAttention):
             conv = Conv(dim, channels, 1, bias=qkv_bias)
             return SpikingConv(conv, LIF()) if then is None else RealConv(conv, then)
 
-        self.q, self.k = (layer(qk, REAL.get(attention)) for _ in range(2))
-        self.v = layer(v, REAL["identity"] if real_v else None)
+        self.q, self.k = (tagged(layer(qk, REAL.get(attention)), site) for site in ("q", "k"))
+        self.v = tagged(layer(v, REAL["identity"] if real_v else None), "v")
         self.out = Population(LIF(threshold=0.5))
         self.proj = SpikingConv(Conv(v, dim, 1, bias=True), LIF())
         # a channel costs its weights in q and in k; one of v those that make it and those of proj that read it
-        self.mask_qk, self.mask_v = (ChannelMask(dim, 2 * dim) if masked else None for _ in range(2))
+        self.mask_qk = ChannelMask(dim, 2 * dim, site="Q/K", made_by=("q", "k")) if masked else None
+        self.mask_v = ChannelMask(dim, 2 * dim, site="V", made_by=("v",), read_by="proj") if masked else None
         self.spread_qk, self.spread_v = (
             Spread(part, dim, heads) if kept else None for part in (kept or (None,) * 3)[:2]
         )
@@ -182,8 +183,8 @@ class SDSA(SpikeAttention):
             return RepConv(c_in, c_in * 3 // 2, c_out) if rep else Conv(c_in, c_out, 1, bias=False)
 
         self.input = Population(neuron())
-        self.q, self.k = (SpikingConv(weights(dim, dim), neuron()) for _ in range(2))
-        self.v = SpikingConv(weights(dim, v_ratio * dim), neuron())
+        self.q, self.k = (tagged(SpikingConv(weights(dim, dim), neuron()), site) for site in ("q", "k"))
+        self.v = tagged(SpikingConv(weights(dim, v_ratio * dim), neuron()), "v")
         self.out = FiringConv(neuron(), weights(v_ratio * dim, dim))
 
     def forward(self, x: Maps) -> Maps:

@@ -34,12 +34,25 @@ class ChannelMask(nn.Module):
         channels: C.
         cost: weights that one channel costs, all that vanish with it.
         start: of every m.
+        site: what is masked, in words.
+        made_by: the layers whose spikes pass the mask, by their names beside it.
+        read_by: the layer that reads its channels, and loses a column with each; "" where only products do.
     """
 
-    def __init__(self, channels: int, cost: int, start: float = 0.3):
+    def __init__(
+        self,
+        channels: int,
+        cost: int,
+        start: float = 0.3,
+        *,
+        site: str = "",
+        made_by: Sequence[str] = (),
+        read_by: str = "",
+    ):
         super().__init__()
         self.value = nn.Parameter(torch.full((channels,), start))
         self.cost = cost
+        self.site, self.made_by, self.read_by = site, tuple(made_by), read_by
         self.temperature: float | None = None
 
     def forward(self, spikes: Float[Tensor, "T B C H W"]) -> Float[Tensor, "T B C H W"]:

@@ -37,7 +37,7 @@ class Dense(nn.Linear):
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool = True):
         super().__init__(inputs, outputs, bias)
-        self.input = Probe("feature", ("B", "N", "C"), counts=False)
+        self.input = Probe("feature", ("B", "N", "C"), counts=False, role="operand")
 
     def forward(self, x: Tokens) -> Tokens:
         return super().forward(self.input(x))

@@ -53,7 +53,7 @@ class Conv(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, *, real: bool = False, **options):
         super().__init__(in_channels, out_channels, kernel, **{"padding": kernel // 2} | options)
-        self.input = Probe("feature", MAPS, counts=not real)
+        self.input = Probe("feature", MAPS, counts=not real, role="operand")
 
     def forward(self, x: Maps, scale: float = 1.0) -> Maps:
         """`scale` is the value of one spike of `x`."""
@@ -92,7 +92,7 @@ class Head(nn.Linear):
 
     def __init__(self, channels: int, classes: int, *, spikes: bool = False):
         super().__init__(channels, classes)
-        self.input = Probe("feature", VECTOR, counts=spikes)
+        self.input = Probe("feature", VECTOR, counts=spikes, role="operand")
 
     def forward(self, x: Float[Tensor, "T B C"], scale: float = 1.0) -> Float[Tensor, "T B K"]:
         """`scale` is the value of one spike of `x`."""
@@ -112,7 +112,7 @@ class Product(nn.Module):
     def __init__(self, left: bool, right: bool):
         super().__init__()
         axes = ("T", "B", "heads", "rows", "columns")
-        self.left, self.right = Probe("feature", axes, counts=left), Probe("feature", axes, counts=right)
+        self.left, self.right = (Probe("feature", axes, counts=side, role="operand") for side in (left, right))
 
     def forward(self, left: Tensor, right: Tensor, scales: tuple[float, float] = (1.0, 1.0)) -> Tensor:
         """`scales` are the values of one spike of either side."""

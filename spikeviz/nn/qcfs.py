@@ -52,7 +52,7 @@ class QCFS(Neuron):
         return Unit(float(self.threshold.detach() / self.settings()["quanta"]))
 
     def extra_repr(self) -> str:
-        return f"threshold {float(self.threshold.detach()):g}, L {self.quanta}"
+        return f"threshold {_in_words(self.threshold)}, L {self.quanta}"
 
 
 class _Quantise(torch.autograd.Function):
@@ -117,7 +117,11 @@ class ConvertedIF(Neuron):
         return Unit(float(self.threshold.detach()))
 
     def extra_repr(self) -> str:
-        return f"threshold {float(self.threshold.detach()):g}"
+        return f"threshold {_in_words(self.threshold)}"
+
+
+def _in_words(threshold: Tensor) -> str:
+    return "?" if threshold.is_meta else f"{float(threshold.detach()):g}"  # without weights
 
 
 def _spikes(x: Float[Tensor, "T B *neurons"]) -> Float[Tensor, "T B *neurons"]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from spikeviz.axes import SCORES
 from spikeviz.nn.layers import Conv, Population, Product
 from spikeviz.nn.neurons import Neuron
-from spikeviz.probe import Probe
+from spikeviz.probe import Probe, tagged
 
 Maps = Float[Tensor, "T B C H W"]
 UNSEEN = -100.0  # added to the score of two tokens that a shifted window brought together
@@ -39,7 +39,7 @@ class ScoreNeurons(nn.Module):
     def __init__(self, neuron: Neuron):
         super().__init__()
         self.neuron = neuron
-        self.membrane, self.spike = Probe("membrane", SCORES), Probe("spike", SCORES)
+        self.membrane, self.spike = Probe("membrane", SCORES, site="scores"), Probe("spike", SCORES, site="scores")
 
     def forward(self, current: Tensor, scores: Probe) -> Tensor:
         if self.membrane.wanted:
@@ -87,10 +87,10 @@ class WindowAttention(nn.Module):
         def linear() -> SpikingLinear:
             return SpikingLinear(Conv(dim, dim, 1, real=not spiking), neuron())
 
-        self.q, self.k, self.v = linear(), linear(), linear()
+        self.q, self.k, self.v = (tagged(linear(), site) for site in ("q", "k", "v"))
         self.qk, self.av = Product(left=spiking, right=spiking), Product(left=spiking and not softmax, right=spiking)
         self.score = ScoreNeurons(neuron())
-        self.scores = Probe("scores", SCORES, counts=True)
+        self.scores = Probe("scores", SCORES, counts=True, site="scores")
         self.out = Population(neuron())
         self.proj = linear()
         self.bias = nn.Parameter(torch.zeros((2 * self.window - 1) ** 2, heads)) if self.softmax else None

@@ -10,8 +10,9 @@ import numpy as np
 import streamlit as st
 
 from spikeviz.artifacts.as_data import from_data
+from spikeviz.artifacts.checkpoints import skeleton
 from spikeviz.interventions import MaskSpikes
-from spikeviz.metrics.spike_masking import CONVOLUTION, SITES, masking_places
+from spikeviz.metrics.spike_masking import CONVOLUTION, masked_sites, masking_places
 from spikeviz.ui import opening, sites
 from spikeviz.ui.experiment import Networks, remember, shown, taken
 from spikeviz.ui.glossary import help_for
@@ -120,7 +121,7 @@ def about(run: Run) -> str:
 def tuned_under(card: CheckpointCard) -> str:
     """The masks a network was fine-tuned under, in words: `ratio 0.5 at q, k, scores`."""
     (rule,) = (i for i in from_data(card.trained_under) if isinstance(i, MaskSpikes))
-    named = [site for site, end in SITES.items() if any(at.endswith(end) for at in rule.at)]
+    named = [site for site in masked_sites(skeleton(card), (rule,)) if site != CONVOLUTION]
     return f"ratio {rule.ratio:g}" + (f" at {', '.join(named)}" if named else "")
 
 
@@ -153,7 +154,7 @@ def _by_place(lab: Lab) -> None:
 
 
 def _nsfr(lab: Lab) -> None:
-    from spikeviz.figures.curves import nsfr_curve
+    from spikeviz.figures.spikes import nsfr_curve
 
     masked = rule(lab.now).ratio > 0
     now, unmasked = lab.now.numbers.nsfr.numpy(), at_ratio(lab, 0.0).numbers.nsfr.numpy()

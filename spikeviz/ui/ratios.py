@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from spikeviz.artifacts.as_data import from_data
+from spikeviz.artifacts.checkpoints import skeleton
 from spikeviz.artifacts.curves import find_curve
 from spikeviz.data.catalog import find_data
 from spikeviz.interventions import MaskSpikes, TimeSteps
-from spikeviz.metrics.spike_masking import SITES, masking_places
+from spikeviz.metrics.spike_masking import masked_sites, masking_places
 from spikeviz.ui import sites, sweeps
 from spikeviz.ui.random_masks import NETWORKS, TABLE, family, kind, rule, tuned_under, where
 
@@ -100,7 +101,7 @@ def _panel(lab: Lab, group: Sequence[CheckpointCard], curves: dict, site: str) -
 def _tuned_for(card: CheckpointCard, site: str) -> bool:
     """Whether a panel is about a network: one that was fine-tuned under masks of its site, or under none."""
     rules = [i for i in from_data(card.trained_under) if isinstance(i, MaskSpikes)]
-    hidden = any(at.endswith(SITES["MLP hidden"]) for rule in rules for at in rule.at)
+    hidden = "MLP hidden" in masked_sites(skeleton(card), rules)
     return not rules or site == "convolutions" or (site == "MLP") == hidden
 
 

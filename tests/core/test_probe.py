@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from spikeviz.probe import Probe, Tape, find_probes, name_probes, stream, tuned
+from spikeviz.probe import Blocks, Probe, Tape, find_probes, name_probes, stream, tagged, tuned
 from spikeviz.recording import Recording, Track
 
 
@@ -249,3 +249,15 @@ def test_every_place_has_its_own_stream():
 def test_a_stream_is_the_same_in_every_process_and_release():
     # written down once: a figure with a seed must come back tomorrow
     assert stream(7, "blocks.0.attn.q.spike", 1).initial_seed() == 2790661835916749121
+
+
+def test_a_probe_knows_its_block_and_its_site():
+    """By the list of blocks, whatever it is called; a site is that of a module's own probes, not of its parts'."""
+    spike = lambda: Probe("spike", ("T",))  # noqa: E731
+    part = torch.nn.ModuleDict({"spike": spike(), "inside": torch.nn.Sequential(Probe("feature", ("T",)))})
+    model = torch.nn.ModuleDict({"stem": spike(), "layers": Blocks([spike(), part])})
+    tagged(part, "q")
+    probes = find_probes(name_probes(model))
+    assert {name: (probe.block, probe.site) for name, probe in probes.items()} == {
+        "stem": (None, ""), "layers.0": (0, ""), "layers.1.spike": (1, "q"), "layers.1.inside.0": (1, "")
+    }  # fmt: skip

@@ -13,6 +13,8 @@ from spikeviz.artifacts.checkpoints import read_weights, save
 from spikeviz.convert.fill import fill
 from spikeviz.convert.prune import kept_of, pruned
 from spikeviz.metrics import OPERANDS, mask_rates, mask_values, operations
+from spikeviz.metrics.channel_masks import mask_sites, masked_layers
+from spikeviz.metrics.channel_masks import site as in_words
 from spikeviz.nn.channel_masks import ChannelMask, Spread, find_masks
 
 MaskChannels = sv.interventions.MaskChannels
@@ -222,3 +224,15 @@ def test_printed_ratios_need_the_channels_that_facts_say(ratio, share):
 
 def _cost(name, dim):
     return {"mask_qk": 2 * (dim + 2), "mask_v": 2 * dim + 2, "mask": 2 * dim + 3}[name.rsplit(".", 1)[1]]
+
+
+def test_masks_say_what_they_mask(masked):
+    assert set(masked_layers(masked).items()) == {
+        (f"blocks.{block}.{layer}", f"blocks.{block}.{mask}")
+        for block in range(2)
+        for layer, mask in (("attn.q", "attn.mask_qk"), ("attn.k", "attn.mask_qk"), ("attn.v", "attn.mask_v"),
+                            ("mlp.hidden", "mlp.mask"))
+    }  # fmt: skip
+    found = mask_sites(masked)
+    assert list(found.values())[:3] == ["blocks.0 Q/K", "blocks.0 V", "blocks.0 MLP"]
+    assert found == {name: in_words(name) for name in found}  # as a stored history is labelled
