@@ -25,6 +25,7 @@ _HOME = {
     "prune_channels": "spikeviz.convert.prune",
     "Recording": "spikeviz.recording",
     "Track": "spikeviz.recording",
+    "view": "spikeviz.views.host",
 }
 _ROOMS = ("evaluation", "interventions", "metrics")
 __all__ = [*_HOME, *_ROOMS]
