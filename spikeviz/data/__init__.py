@@ -14,6 +14,8 @@ _HOME = {
     "find_data": "spikeviz.data.catalog",
     "list_data": "spikeviz.data.catalog",
     "load_data": "spikeviz.data.catalog",
+    "describe_data": "spikeviz.data.download",
+    "get_data": "spikeviz.data.download",
     "EventRecording": "spikeviz.data.events",
     "Picture": "spikeviz.data.image_decode",
     "PictureError": "spikeviz.data.image_decode",

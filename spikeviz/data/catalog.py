@@ -6,14 +6,24 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float32, Int64, Integer
 
+from spikeviz.data.event_folders import LAYOUTS, count_recordings
 from spikeviz.data.event_sets import read_fashion_dvs, read_recorded
-from spikeviz.data.images import CIFAR10_CLASSES, Pixels, read_cifar10, read_cifar10_jpeg, read_fashion, read_flowers
+from spikeviz.data.images import (
+    CIFAR10_CLASSES,
+    Pixels,
+    find_cifar10,
+    find_fashion,
+    find_jpeg_set,
+    read_cifar10,
+    read_cifar10_jpeg,
+    read_fashion,
+    read_flowers,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +44,9 @@ class DataSource:
     """One data set. `classes[y]` names label y; `size`: native side in pixels; `ships`: a split comes with spikeviz.
 
     `read(split, limit)` answers the first `limit` samples (None = all) as whole numbers that may belong to a cache.
-    `steps`: T of event frames, 0 of images.
+    `count(split)` is how many samples of a split are here, without reading them. `official`: how many its publisher's
+    has, a split each, as far as that is known. `download`: the class of another package that knows where the set can be
+    fetched, `""` where there is none. `steps`: T of event frames, 0 of images.
     """
 
     name: str
@@ -48,6 +60,9 @@ class DataSource:
     note: str
     ships: bool
     read: Callable[[str, int | None], Pixels] = field(repr=False, compare=False)
+    count: Callable[[str], int] = field(repr=False, compare=False)
+    official: tuple[int, ...]
+    download: str = ""
     steps: int = 0
 
     @property
@@ -57,14 +72,32 @@ class DataSource:
 
 
 def _recorded(
-    name: str, title: str, classes: tuple[str, ...], size: int, steps: int, licence: str, note: str
+    name: str, title: str, classes: tuple[str, ...], steps: int, licence: str, note: str, official: tuple[int, ...]
 ) -> DataSource:
-    """A recorded set of events as `steps` frames of equal time; `size` is the longer side of its sensor."""
+    """A recorded set of events as `steps` frames of equal time; its size is the longer side of the sensor."""
+    layout = LAYOUTS[name]
     return DataSource(
-        name, title, classes, 2, size, ("train", "test"), "events", licence,
-        f"{note} {steps} frames of equal time.", False,
-        lambda split, limit: read_recorded(name, split, limit, steps), steps,
-    )  # fmt: skip
+        name=name,
+        title=title,
+        classes=classes,
+        channels=2,
+        size=max(layout.size),
+        splits=("train", "test"),
+        kind="events",
+        licence=licence,
+        note=f"{note} {steps} frames of equal time.",
+        ships=False,
+        read=lambda split, limit: read_recorded(name, split, limit, steps),
+        count=lambda split: count_recordings(name, split),
+        official=official,
+        download=f"tonic.datasets.{layout.folder}",
+        steps=steps,
+    )
+
+
+def _whole(found: Callable[[], object], official: tuple[int, int]) -> Callable[[str], int]:
+    """The count of a set of train and test that is here as a whole, or is not."""
+    return lambda split: official[split == "test"] if found() else 0
 
 
 _TABLE = (
@@ -81,6 +114,9 @@ _TABLE = (
         "train is the official 60,000 where they are found, else train-10k with a warning.",
         ships=True,
         read=read_fashion,
+        count=lambda split: 60_000 if split == "train" and find_fashion() else 10_000,
+        official=(60_000, 10_000, 10_000),
+        download="torchvision.datasets.FashionMNIST",
     ),
     *(
         DataSource(
@@ -96,6 +132,8 @@ _TABLE = (
             f"made; {steps} frames of equal time. train is the 10,000 training images that ship.",
             ships=True,
             read=partial(read_fashion_dvs, steps=steps),
+            count=lambda split: 10_000,
+            official=(10_000, 10_000),
             steps=steps,
         )
         for steps in (8, 4)
@@ -113,6 +151,8 @@ _TABLE = (
         "on the original; the split is the official one, the order is not.",
         ships=False,
         read=read_cifar10_jpeg,
+        count=_whole(partial(find_jpeg_set, "cifar10"), (50_000, 10_000)),
+        official=(50_000, 10_000),
     ),
     DataSource(
         name="cifar10",
@@ -126,6 +166,9 @@ _TABLE = (
         note="The original pictures in the official order.",
         ships=False,
         read=read_cifar10,
+        count=_whole(find_cifar10, (50_000, 10_000)),
+        official=(50_000, 10_000),
+        download="torchvision.datasets.CIFAR10",
     ),
     DataSource(
         name="flowers",
@@ -139,46 +182,47 @@ _TABLE = (
         note="3,473 training and 838 test photos; no official split exists, this one is by a hash of the file name.",
         ships=False,
         read=read_flowers,
+        count=_whole(partial(find_jpeg_set, "flowers128"), (3_473, 838)),
+        official=(3_473, 838),
     ),
     _recorded(
         "nmnist",
         "N-MNIST",
         tuple("0123456789"),
-        34,
         8,
         "CC BY-SA 4.0, Orchard et al. 2015",
         "Digits on a screen in front of a moving ATIS sensor; as many recordings as the folder holds.",
+        (60_000, 10_000),
     ),
     _recorded(
         "dvs-gesture",
         "DVS128 Gesture",
         GESTURES,
-        128,
         16,
         "CC BY 4.0, Amir et al. 2017",
         "Hand gestures; tonic's folders.",
+        (1_077, 264),
     ),
     _recorded(
         "cifar10-dvs",
         "CIFAR10-DVS",
         CIFAR10_CLASSES,
-        128,
         16,
         "as its publisher states (Li et al. 2017)",
         "CIFAR-10 on a moving screen; the first 90 % of each class are the training set, as in the papers.",
+        (9_000, 1_000),
     ),
     _recorded(
         "ncaltech101",
         "N-Caltech101",
         tuple(f"class {n}" for n in range(101)),
-        240,
         16,
         "as its publisher states (Orchard et al. 2015)",
         "No official split: the first 90 % of each class are the training set. Classes by their folders' order.",
+        (),
     ),
 )
 CATALOG: dict[str, DataSource] = {source.name: source for source in _TABLE}
-DOWNLOADS = {"fashion": "FashionMNIST", "cifar10": "CIFAR10"}  # names in torchvision.datasets
 
 
 def list_data() -> list[str]:
@@ -240,25 +284,6 @@ def open_data(name: str, split: str = "test", limit: int | None = None) -> tuple
 def as_batch(samples: Float32[Tensor, "N *sample"]) -> Float32[Tensor, "..."]:
     """Samples of `load_data` as a model takes them: images as they are, event frames `[N, T, 2, H, W]` with T first."""
     return samples.transpose(0, 1) if samples.ndim == 5 else samples
-
-
-def download_data(name: str, folder: str | Path) -> Path:
-    """Fetch a full set through torchvision, which checks its md5 sums; answers the folder to put into SPIKEVIZ_DATA.
-
-    Raises ValueError for a set that torchvision has not, OSError where the download fails.
-    """
-    find_data(name)
-    if name not in DOWNLOADS:
-        raise ValueError(f"{name} cannot be downloaded; these can: {', '.join(DOWNLOADS)}")
-    import torchvision.datasets  # a second to import, and only a download needs it
-
-    folder = Path(folder).expanduser()
-    try:
-        getattr(torchvision.datasets, DOWNLOADS[name])(folder, download=True)
-    except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise OSError(f"{name} could not be downloaded into {folder}: {reason}") from error
-    return folder
 
 
 def _checked(limit: int | None) -> int | None:

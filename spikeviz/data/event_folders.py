@@ -31,22 +31,33 @@ Entry = tuple[Path, int, int]  # a file, its class, and its place in tonic's lis
 class Layout(NamedTuple):
     """A set as tonic keeps it: `<folder>/<part of the split>/<...>/<file>`, where `folder` is its class in tonic.
 
-    `size`: height and width of the sensor. Without parts of its own for train and test a set has no official split;
-    as in the papers, the first 90 % of each class, rounded up, are `train` and the rest `test`.
+    `size`: height and width of the sensor. `ending`: of a recording's name. A set without parts of its own for train
+    and test has no official split; as in the papers, the first 90 % of each class, rounded up, are `train` and the rest
+    `test`.
     """
 
     folder: str
     size: tuple[int, int]
     train: str
     test: str
+    ending: str
     read_by_tonic: bool
+
+    @property
+    def official(self) -> bool:
+        """Whether the set has a train and a test part of its own."""
+        return self.train != self.test
+
+    def part(self, split: str) -> str:
+        """The folder of a split inside that of the set."""
+        return self.train if split == "train" else self.test
 
 
 LAYOUTS = {
-    "nmnist": Layout("NMNIST", (34, 34), "Train", "Test", True),
-    "dvs-gesture": Layout("DVSGesture", (128, 128), "ibmGestureTrain", "ibmGestureTest", True),
-    "cifar10-dvs": Layout("CIFAR10DVS", (128, 128), "", "", False),
-    "ncaltech101": Layout("NCALTECH101", (180, 240), "Caltech101", "Caltech101", False),
+    "nmnist": Layout("NMNIST", (34, 34), "Train", "Test", ".bin", True),
+    "dvs-gesture": Layout("DVSGesture", (128, 128), "ibmGestureTrain", "ibmGestureTest", ".npy", True),
+    "cifar10-dvs": Layout("CIFAR10DVS", (128, 128), "", "", ".aedat4", False),
+    "ncaltech101": Layout("NCALTECH101", (180, 240), "Caltech101", "Caltech101", ".bin", False),
 }
 
 
@@ -79,12 +90,24 @@ def find_folder(name: str, split: str) -> Path | None:
     "Called as the set": tonic's name in small letters, as in `nmnist/NMNIST/Train`.
     """
     layout = LAYOUTS[name]
-    part = layout.train if split == "train" else layout.test
     for folder in data_folders():
         for root in (folder / layout.folder, folder / layout.folder.lower() / layout.folder):
-            if (root / part).is_dir():
+            if (root / layout.part(split)).is_dir():
                 return root
     return None
+
+
+def count_recordings(name: str, split: str) -> int:
+    """How many recordings `open_folder` would find, without loading tonic; 0 where the set is not here."""
+    layout, root = LAYOUTS[name], find_folder(name, split)
+    if root is None:
+        return 0
+    classes = [folder for folder in (root / layout.part(split)).iterdir() if folder.is_dir()]
+    numbers = [sum(file.name.endswith(layout.ending) for file in folder.iterdir()) for folder in classes]
+    if not layout.official:
+        first = [_ninety_percent(number) for number in numbers]
+        numbers = first if split == "train" else [number - cut for number, cut in zip(numbers, first, strict=True)]
+    return sum(numbers)
 
 
 def open_folder(name: str, split: str) -> EventFolder:
@@ -102,9 +125,10 @@ def open_folder(name: str, split: str) -> EventFolder:
     root = find_folder(name, split)
     if root is None:
         raise FileNotFoundError(
-            f"{layout.folder} does not ship: put the folder that holds {layout.folder} into SPIKEVIZ_DATA"
+            f"{layout.folder} does not ship: put the folder that holds {layout.folder} into SPIKEVIZ_DATA, "
+            f"or fetch it with `spikeviz data get {name}`"
         )
-    part = root / (layout.train if split == "train" else layout.test)
+    part = root / layout.part(split)
     dataset = _tonic_set(layout, root, split)
     listed = zip(map(Path, dataset.data), dataset.targets, range(len(dataset.data)), strict=True)
     # tonic walks into all folders; those of the classes lie in that of the split
@@ -112,7 +136,7 @@ def open_folder(name: str, split: str) -> EventFolder:
     numbers = _numbers([target for _, target, _ in found])
     entries = [(path, numbers[target], place) for path, target, place in found]
     entries.sort(key=lambda entry: (entry[0].parent.name, entry[1], entry[0].name))
-    if layout.train == layout.test:
+    if not layout.official:
         entries = _ninety(split, entries)
     if not entries:
         raise FileNotFoundError(f"{part} holds no recordings of this split: fetch the data set again")
@@ -147,7 +171,7 @@ def _tonic_set(layout: Layout, root: Path, split: str) -> Any:
     known = getattr(tonic.datasets, layout.folder)
     # tonic derives the folder from the name of the class
     whole = type(layout.folder, (known,), {"_check_exists": lambda _: True, "download": refuse})
-    train = {} if layout.train == layout.test else {"train": split == "train"}
+    train = {"train": split == "train"} if layout.official else {}
     try:
         return whole(str(root.parent), **train)
     except (ValueError, KeyError, IndexError) as error:
@@ -165,6 +189,9 @@ def _ninety(split: str, entries: list[Entry]) -> list[Entry]:
     classes: dict[int, list[Entry]] = {}
     for entry in entries:
         classes.setdefault(entry[1], []).append(entry)
-    cuts = {label: math.ceil(len(of_class) * 9 / 10) for label, of_class in classes.items()}
-    halves = [of[: cuts[label]] if split == "train" else of[cuts[label] :] for label, of in classes.items()]
-    return [entry for half in halves for entry in half]
+    halves = [(of[: _ninety_percent(len(of))], of[_ninety_percent(len(of)) :]) for of in classes.values()]
+    return [entry for first, rest in halves for entry in (first if split == "train" else rest)]
+
+
+def _ninety_percent(number: int) -> int:
+    return math.ceil(number * 9 / 10)

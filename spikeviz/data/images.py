@@ -42,6 +42,8 @@ FASHION_SHA256 = {
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
 }
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR10_BATCHES = "cifar-10-batches-py"  # a folder
+TRAIN_IMAGES = "train-images-idx3-ubyte"
 MOSAIC_COLUMNS = 100  # 100 x 100 pictures of 28 x 28 make a sheet of 2800 x 2800 pixels
 SHIPPED = {"test": "fashion-test.png", "train-10k": "fashion-train-10k.png"}
 IDX_MAX_BYTES = 256 * 2**20  # five times the largest file; a gzip bomb stops here
@@ -70,17 +72,21 @@ def read_fashion(split: str, limit: int | None = None) -> Pixels:
     if split in SHIPPED:
         shipped = read_shipped(split)
         return Pixels(shipped.pixels[:limit], shipped.labels[:limit])
-    images = "train-images-idx3-ubyte"
-    folder = _find(("", "fashion-mnist", "FashionMNIST/raw"), lambda folder: idx_file(folder, images))
+    folder = find_fashion()
     if folder is None:
         warnings.warn(
             "these are the 10,000 training images of Fashion-MNIST that ship; for all 60,000 put the folder of the "
-            'official idx files into SPIKEVIZ_DATA, or fetch them with spikeviz.data.download_data("fashion", folder)',
+            "official idx files into SPIKEVIZ_DATA, or fetch them with `spikeviz data get fashion`",
             stacklevel=3,
         )
         return read_fashion("train-10k", limit)
-    pixels, labels = _read_official(str(folder), _stamp(idx_file(folder, images)), "train")
+    pixels, labels = _read_official(str(folder), _stamp(idx_file(folder, TRAIN_IMAGES)), "train")
     return Pixels(pixels[:limit], labels[:limit])
+
+
+def find_fashion() -> Path | None:
+    """The folder of the official training files in `SPIKEVIZ_DATA`, as they are or as torchvision keeps them."""
+    return _find(("", "fashion-mnist", "FashionMNIST/raw"), lambda folder: idx_file(folder, TRAIN_IMAGES))
 
 
 def shipped_indices(split: str) -> Int64[np.ndarray, "n"]:
@@ -156,17 +162,21 @@ def _read_official(folder: str, stamp: tuple[int, int], part: str) -> Pixels:
 
 def read_cifar10(split: str, limit: int | None = None) -> Pixels:
     """CIFAR-10 [n, 3, 32, 32] in the official order, from a `cifar-10-batches-py` folder as torchvision keeps it."""
-    batches = "cifar-10-batches-py"
-    root = _find(("", "cifar10", "CIFAR10"), lambda folder: (folder / batches).is_dir())
+    root = find_cifar10()
     if root is None:
         raise FileNotFoundError(
-            f"CIFAR-10 does not ship: put the folder that holds {batches} into SPIKEVIZ_DATA, "
-            'or fetch it with spikeviz.data.download_data("cifar10", folder)'
+            f"CIFAR-10 does not ship: put the folder that holds {CIFAR10_BATCHES} into SPIKEVIZ_DATA, "
+            "or fetch it with `spikeviz data get cifar10`"
         )
     name = "test_batch" if split == "test" else "data_batch_1"
-    path = root / batches / name
+    path = root / CIFAR10_BATCHES / name
     pixels, labels = _read_cifar10(str(root), _stamp(path) if path.is_file() else (0, 0), split)
     return Pixels(pixels[:limit], labels[:limit])
+
+
+def find_cifar10() -> Path | None:
+    """The folder in `SPIKEVIZ_DATA` that holds CIFAR-10's batches, as torchvision keeps them."""
+    return _find(("", "cifar10", "CIFAR10"), lambda folder: (folder / CIFAR10_BATCHES).is_dir())
 
 
 @lru_cache(maxsize=1)
@@ -193,14 +203,19 @@ def read_flowers(split: str, limit: int | None = None) -> Pixels:
 
 
 def _read_jpeg_set(name: str, size: int, split: str, limit: int | None) -> Pixels:
-    file = f"{name}_jpeg.npz"
-    path = _find((file, f"{name}/{file}"), Path.is_file)
+    path = find_jpeg_set(name)
     if path is None:
-        raise FileNotFoundError(f"{file} does not ship: put its folder into SPIKEVIZ_DATA")
+        raise FileNotFoundError(f"{name}_jpeg.npz does not ship: put its folder into SPIKEVIZ_DATA")
     # a power of two, so that neighbouring limits share one decoding
     at_least = None if limit is None else max(256, 1 << (limit - 1).bit_length())
     pixels, labels = _read_jpegs(str(path), _stamp(path), size, split, at_least)
     return Pixels(pixels[:limit], labels[:limit])
+
+
+def find_jpeg_set(name: str) -> Path | None:
+    """`<name>_jpeg.npz` in `SPIKEVIZ_DATA`, or in a folder there of this name."""
+    file = f"{name}_jpeg.npz"
+    return _find((file, f"{name}/{file}"), Path.is_file)
 
 
 @lru_cache(maxsize=2)

@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 
 from spikeviz.data import CATALOG, images, list_data, load_data, shipped_indices
-from spikeviz.data import catalog as catalog_module
 from spikeviz.data.pack import first_of_each_class, write_mosaic
 from spikeviz.paths import assets, data_folders
 
@@ -166,21 +165,6 @@ def test_missing_data_says_what_to_do(name, monkeypatch, tmp_path):
         monkeypatch.setenv("SPIKEVIZ_DATA", folders)
         with pytest.raises(FileNotFoundError, match="into SPIKEVIZ_DATA"):
             load_data(name, "train")
-
-
-def test_download_names_what_it_can_fetch_and_fails_in_one_sentence(monkeypatch, tmp_path):
-    with pytest.raises(ValueError, match="cannot be downloaded; these can: fashion, cifar10"):
-        catalog_module.download_data("flowers", tmp_path)
-    import torchvision.datasets
-
-    def offline(folder, download):
-        raise RuntimeError("Error downloading\n  x")
-
-    monkeypatch.setattr(torchvision.datasets, "CIFAR10", offline)
-    with pytest.raises(OSError, match=r"^cifar10 could not be downloaded into .*: Error downloading x$"):
-        catalog_module.download_data("cifar10", tmp_path)
-    monkeypatch.setattr(torchvision.datasets, "CIFAR10", lambda folder, download: None)
-    assert catalog_module.download_data("cifar10", tmp_path) == tmp_path
 
 
 # --- sets that do not ship ---

@@ -29,6 +29,11 @@ def test_limits_of_what_is_brought_are_known_before_anything_is_loaded():
     assert "spikeviz" in tops and not tops & {"numpy", "torch", "PIL"}
 
 
+def test_the_table_of_data_is_there_before_torch():
+    tops = loaded_by("from spikeviz.data.download import describe_data; assert len(describe_data()) > 5")
+    assert "numpy" in tops and not tops & {"torch", "torchvision", "tonic"}
+
+
 def test_every_public_name_is_there():
     for name in spikeviz.data.__all__:
         assert getattr(spikeviz.data, name) is not None and name in dir(spikeviz.data)
