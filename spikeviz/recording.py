@@ -24,8 +24,7 @@ class Track:
             is `values * scale`.
         threshold: of a membrane, the potential at which the neuron fires; else None.
         levels: D, how many binary steps one step stands for: D of integer spikes (a count C is a spike at d = 1 .. C),
-            1 of all others. A network says it of its own tracks, since a spike worth half a threshold is no half of
-            two steps; where nobody says (None), a scale that is one over a whole number means integers.
+            1 of all others. The scale does not tell: a spike worth half a threshold is no half of two steps.
     """
 
     values: Tensor
@@ -33,13 +32,7 @@ class Track:
     kind: str
     scale: float = 1.0
     threshold: float | None = None
-    levels: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.levels is None:
-            share = 1 / self.scale
-            whole = share >= 1 and abs(share - round(share)) < 1e-6 * share
-            object.__setattr__(self, "levels", round(share) if whole else 1)
+    levels: int = 1
 
     @classmethod
     def of(

@@ -8,7 +8,7 @@ from math import isqrt, prod
 import torch
 from torch import Tensor
 
-from spikeviz.convert.formats import Format, Rules, State, highest, is_scalar, rename
+from spikeviz.convert.formats import Format, Given, Rules, State, highest, is_scalar, rename
 from spikeviz.models.espikeformer import ESpikeFormerConfig
 from spikeviz.models.spike_mae import MAEConfig
 
@@ -18,9 +18,7 @@ DECODER_HEADS = 4  # no tensor either
 
 
 def _configure(large: bool):
-    def configure(
-        state: State, heads: int | None, image_size: int | None, time_steps: int | None
-    ) -> ESpikeFormerConfig:
+    def configure(state: State, given: Given) -> ESpikeFormerConfig:
         downs = ("1_1", "1_2", "2", "3") if large else ("1_1", "1_2", "2", "3", "4")
         convs = [state[f"downsample{name}.encode_conv.weight"] for name in downs]
         stages = ("block3",) if large else ("block3", "block4")
@@ -35,9 +33,9 @@ def _configure(large: bool):
             num_classes=state["head.weight"].shape[0],
             in_channels=convs[0].shape[1],
             image_size=None,
-            time_steps=1 if time_steps is None else time_steps,
+            time_steps=1 if given.time_steps is None else given.time_steps,
             levels=LEVELS,
-            heads=8 if heads is None else heads,
+            heads=8 if given.heads is None else given.heads,
             mlp_ratio=hidden.shape[0] // hidden.shape[1],
         )
 
@@ -91,13 +89,13 @@ def _publish(key: str, config: ESpikeFormerConfig) -> str:
     return rename(key, (*_STEM, (r"^blocks\.(\d+)\.", stage), *_MLP, *inner))
 
 
-def _configure_mae(state: State, heads: int | None, image_size: int | None, time_steps: int | None) -> MAEConfig:
+def _configure_mae(state: State, given: Given) -> MAEConfig:
     """The published autoencoder hides half of the patches, and predicts them normalised each by itself."""
-    encoder = _configure(large=True)(state | {"head.weight": state["norm.weight"][:1]}, heads, None, time_steps)
+    encoder = _configure(large=True)(state | {"head.weight": state["norm.weight"][:1]}, given)
     table = state.get("decoder_pos_embed")
     side = SIDE if table is None else isqrt(table.shape[1]) * prod(encoder.strides)
     return MAEConfig(
-        replace(encoder, image_size=side if image_size is None else image_size),
+        replace(encoder, image_size=side if given.image_size is None else given.image_size),
         decoder_dim=state["decoder_embed.weight"].shape[0],
         decoder_depth=1 + highest(state, r"decoder_blocks\.(\d+)\."),
         decoder_heads=DECODER_HEADS,

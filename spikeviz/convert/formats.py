@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 State = dict[str, Tensor]
 Rules = tuple[tuple[str, Any], ...]  # (pattern, replacement or function of the match)
+
+
+class Given(NamedTuple):
+    """What the caller says of a checkpoint; None leaves it to the tensors and the published default."""
+
+    heads: int | None = None
+    image_size: int | None = None
+    time_steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -19,8 +27,8 @@ class Format:
 
     Attributes:
         family: of the registry.
-        configure: (tensors, heads, image_size, time_steps) -> the family's config. A tensor it needs and does not find
-            is a KeyError with its name.
+        configure: (tensors, what the caller says) -> the family's config. A tensor it needs and does not find is a
+            KeyError with its name.
         publish: (key of our model, config) -> the published key.
         unused: pattern of tensors that the published files hold and never use; dropped with a note.
         derived: buffers that are recomputed: pattern -> (tensor, config) -> whether its shape is right.
@@ -29,7 +37,7 @@ class Format:
     """
 
     family: str
-    configure: Callable[[State, int | None, int | None, int | None], Any]
+    configure: Callable[[State, Given], Any]
     publish: Callable[[str, Any], str]
     unused: str
     derived: Mapping[str, Callable[[Tensor, Any], bool]]

@@ -6,7 +6,7 @@ from math import isqrt
 
 from torch import Tensor
 
-from spikeviz.convert.formats import Format, Rules, State, highest, is_scalar, rename
+from spikeviz.convert.formats import Format, Given, Rules, State, highest, is_scalar, rename
 from spikeviz.models.mst import MSTConfig
 
 LEVELS = 16  # L is no tensor; the published code trains with 16
@@ -14,22 +14,22 @@ SIDE = 224  # of the published networks
 
 
 def _configure(mlp_norm: bool):
-    def configure(state: State, heads: int | None, image_size: int | None, time_steps: int | None) -> MSTConfig:
+    def configure(state: State, given: Given) -> MSTConfig:
         patch = state["patch_embed.proj.weight"]
         stages = range(1 + highest(state, r"layers\.(\d+)\."))
         tables = [state[f"layers.{s}.blocks.0.attn.relative_position_bias_table"] for s in stages]
         hidden = state["layers.0.blocks.0.mlp.fc1.weight"]
-        if heads not in (None, tables[0].shape[1]):
-            raise ValueError(f"this checkpoint has {tables[0].shape[1]} heads in its first stage, not {heads}.")
+        if given.heads not in (None, tables[0].shape[1]):
+            raise ValueError(f"this checkpoint has {tables[0].shape[1]} heads in its first stage, not {given.heads}.")
         return MSTConfig(
             dim=patch.shape[0],
             depths=tuple(1 + highest(state, rf"layers\.{s}\.blocks\.(\d+)\.") for s in stages),
             heads=tuple(table.shape[1] for table in tables),
             num_classes=state["head.weight"].shape[0],
             in_channels=patch.shape[1],
-            image_size=SIDE if image_size is None else image_size,
-            time_steps=1 if time_steps is None else time_steps,
-            spiking=time_steps is not None,
+            image_size=SIDE if given.image_size is None else given.image_size,
+            time_steps=1 if given.time_steps is None else given.time_steps,
+            spiking=given.time_steps is not None,
             patch=patch.shape[-1],
             window=(isqrt(tables[0].shape[0]) + 1) // 2,
             mlp_ratio=hidden.shape[0] // hidden.shape[1],

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from spikeviz.convert.espikeformer import E_SPIKEFORMER
 from spikeviz.convert.fill import fill
-from spikeviz.convert.formats import Format, State
+from spikeviz.convert.formats import Format, Given, State
 from spikeviz.convert.mst import MST
 from spikeviz.convert.spikformer import SPIKFORMER
 from spikeviz.models.registry import assemble
@@ -54,7 +54,7 @@ def from_official(
     form = FORMATS[variant]
     state = _unwrap(state_dict, variant)
     try:
-        config = form.configure(state, heads, image_size, time_steps)
+        config = form.configure(state, Given(heads, image_size, time_steps))
     except KeyError as missing:
         raise ValueError(f"this is no {variant} checkpoint: it has no tensor {missing.args[0]!r}.") from None
     except IndexError:

@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from spikeviz.convert.formats import Format, Rules, State, highest, is_scalar, rename
+from spikeviz.convert.formats import Format, Given, Rules, State, highest, is_scalar, rename
 from spikeviz.models.spikformer import SpikformerConfig
 
 _LINEAR = {"cifar": "linear", "dvs": "conv", "imagenet": "conv"}  # what a layout calls the weights of a token
 
 
 def _configure(layout: str, default_heads: Callable[[int], int | None], steps: int):
-    def configure(state: State, heads: int | None, image_size: int | None, time_steps: int | None) -> SpikformerConfig:
+    def configure(state: State, given: Given) -> SpikformerConfig:
         first, head = state["patch_embed.proj_conv.weight"], state["head.weight"]
         dim = head.shape[-1]
         depth = 1 + highest(state, r"block\.(\d+)\.")
         hidden = state[f"block.0.mlp.fc1_{_LINEAR[layout]}.weight"]
-        heads = default_heads(dim) if heads is None else heads
+        heads = default_heads(dim) if given.heads is None else given.heads
         if heads is None:
             raise ValueError(f"heads cannot be read from the tensors, and none are published for D {dim}: give heads=.")
         return SpikformerConfig(
@@ -29,7 +29,7 @@ def _configure(layout: str, default_heads: Callable[[int], int | None], steps: i
             num_classes=head.shape[0],
             in_channels=first.shape[1],
             image_size=None,
-            time_steps=steps if time_steps is None else time_steps,
+            time_steps=steps if given.time_steps is None else given.time_steps,
             mlp_ratio=hidden.shape[0] // dim,
         )
 

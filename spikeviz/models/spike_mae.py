@@ -20,7 +20,7 @@ from torch.nn.functional import interpolate
 from spikeviz.models.espikeformer import ESpikeFormer, ESpikeFormerConfig
 from spikeviz.models.spikformer_v2 import Encoder, SpikformerV2Config
 from spikeviz.nn.decoder import Decoder, patchify, unpatchify
-from spikeviz.nn.layers import Norm
+from spikeviz.nn.layers import Norm, allow_sparse
 from spikeviz.nn.sparse import spread, visible
 from spikeviz.probe import Probe, tuned
 
@@ -96,8 +96,9 @@ class SpikeMAE(nn.Module):
         super().__init__()
         self.config, self.time_steps = config, config.time_steps
         spikformer = isinstance(config.encoder, SpikformerV2Config)
-        self.encoder = Encoder(config.encoder) if spikformer else ESpikeFormer(config.encoder, classifies=False)
-        self.norm = None if spikformer else Norm(config.dim)
+        encoder = Encoder(config.encoder) if spikformer else ESpikeFormer(config.encoder, classifies=False)
+        self.encoder = allow_sparse(encoder)
+        self.norm = None if spikformer else allow_sparse(Norm(config.dim))
         size = config.patch**2 * config.in_channels
         shape = (config.decoder_dim, config.decoder_depth, config.decoder_heads)
         self.decoder = Decoder(config.dim, size, (config.grid, config.grid), *shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from spikeviz.nn.sparse import active_map, sparse_norm
 from spikeviz.probe import Probe, tuned
 
 Maps = Float[Tensor, "*TB C H W"]
+M = TypeVar("M", bound=nn.Module)
 
 
 def over_maps(layer: Callable[[Tensor], Tensor], x: Maps) -> Maps:
@@ -45,11 +47,14 @@ def on_spikes(product: Callable[[Tensor], Tensor], x: Tensor, scale: float) -> T
 class Conv(nn.Conv2d):
     """A convolution over the last three axes. Its input is a probe (`.input`): operations are counted from it.
 
-    Inside `spikeviz.nn.sparse.visible` it is a sparse one, and `Norm` a sparse normalisation.
+    Where `allow_sparse` says so it is a sparse one inside `spikeviz.nn.sparse.visible`, and `Norm` a sparse
+    normalisation.
 
     Args:
         real: True where the input is real by nature (a static image), False where it is spikes or sums of spikes.
     """
+
+    sparse = False
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, *, real: bool = False, **options):
         super().__init__(in_channels, out_channels, kernel, **{"padding": kernel // 2} | options)
@@ -57,7 +62,7 @@ class Conv(nn.Conv2d):
 
     def forward(self, x: Maps, scale: float = 1.0) -> Maps:
         """`scale` is the value of one spike of `x`."""
-        active = active_map(*x.shape[-2:])
+        active = active_map(*x.shape[-2:]) if self.sparse else None
         y = self._products(self.input(x if active is None else x * active, scale), scale)
         return y if active is None else y * active_map(*y.shape[-2:])
 
@@ -77,9 +82,19 @@ class Conv(nn.Conv2d):
 class Norm(nn.BatchNorm2d):
     """Batch normalisation over every axis but C, time included (Spikformer V2, Fig. 3: BN, since LN does not suit)."""
 
+    sparse = False
+
     def forward(self, x: Maps) -> Maps:
-        active = active_map(*x.shape[-2:])
+        active = active_map(*x.shape[-2:]) if self.sparse else None
         return over_maps(super().forward, x) if active is None else sparse_norm(self, x, active)
+
+
+def allow_sparse(model: M) -> M:
+    """`model`, whose convolutions and normalisations from now on leave out what is hidden (`spikeviz.nn.sparse`)."""
+    for layer in model.modules():
+        if isinstance(layer, Conv | Norm):
+            layer.sparse = True
+    return model
 
 
 class Head(nn.Linear):

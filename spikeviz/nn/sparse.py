@@ -3,7 +3,9 @@
 An ordinary convolution carries what is visible into the hidden places around it, layer by layer, until the mask is gone
 and an autoencoder need not guess any more. Here everything outside the active map is set to zero again after every
 convolution, and batch statistics are taken over the active places alone. The weights are those of the ordinary layers:
-a model runs sparse inside `visible(active)` and as ever outside, and nothing has to be converted back.
+layers of an autoencoder (`spikeviz.nn.layers.allow_sparse`) run sparse inside `visible(active)`, as ever outside, and
+nothing has to be converted back. The map belongs to the context: two threads have two. Layers of other networks do not
+ask for one.
 
     sparse conv    y = active * conv(active * x)
     sparse BN      mean and variance over active places; y = active * (gamma (x - mean) / std + beta)
@@ -24,7 +26,7 @@ _ACTIVE: ContextVar[Tensor | None] = ContextVar("spikeviz_active_map", default=N
 
 @contextmanager
 def visible(active: Bool[Tensor, "B 1 h w"] | None) -> Iterator[None]:
-    """Run convolutions and normalisations sparse, on the places where `active` is True; None runs them as ever.
+    """Run layers that `allow_sparse` names sparse, on the places where `active` is True; None runs them as ever.
 
     The map is on the coarsest grid, that of the tokens; finer feature maps see each of its places as a square.
     """
@@ -55,12 +57,6 @@ def spread(active: Bool[Tensor, "B 1 h w"], height: int, width: int) -> Bool[Ten
     if height % h or width % w:
         raise ValueError(f"an active map of {h} x {w} places does not tile {height} x {width}.")
     return active.repeat_interleave(height // h, -2).repeat_interleave(width // w, -1)
-
-
-def sparse_conv(conv: nn.Module, x: Tensor, active: Bool[Tensor, "B 1 h w"]) -> Tensor:
-    """`active * conv(active * x)`, for any convolution: what is hidden neither says nor hears anything."""
-    y = conv(x * spread(active, *x.shape[-2:]))
-    return y * spread(active, *y.shape[-2:])
 
 
 def sparse_norm(norm: nn.BatchNorm2d, x: Float[Tensor, "*TB C H W"], active: Bool[Tensor, "B 1 H W"]) -> Tensor:

@@ -182,15 +182,6 @@ def test_a_spike_worth_half_a_threshold_is_one_spike():
     assert (track.values.flatten().tolist(), track.scale, track.levels) == ([0, 1], 0.5, 1)
 
 
-@pytest.mark.parametrize(
-    ("scale", "levels"), [(1.0, 1), (0.5, 2), (1 / 3, 3), (1 / 49, 49), (0.3, 1), (0.75, 1), (2.0, 1), (1.5, 1)]
-)
-def test_where_nobody_says_one_over_a_whole_number_means_integers(scale, levels):
-    track = Track(torch.zeros(1, 1, 2, dtype=torch.uint8), ("T", "B", "C"), "spike", scale)
-    assert track.levels == levels
-    assert Track(track.values, track.axes, "spike", scale, levels=6).levels == 6
-
-
 def test_what_is_real_stays_real_even_if_it_is_whole():
     tape = Tape()
     with tape.rolling():

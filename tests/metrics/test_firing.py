@@ -17,8 +17,8 @@ def recording(**tracks):
     return Recording(named, torch.zeros(1, 2), torch.zeros(1, 1, 2), "by hand")
 
 
-def spikes(values, shape, scale=1.0):
-    return Track(torch.tensor(values, dtype=torch.uint8).view(shape), MAPS, "spike", scale)
+def spikes(values, shape, levels=1):
+    return Track(torch.tensor(values, dtype=torch.uint8).view(shape), MAPS, "spike", 1 / levels, levels=levels)
 
 
 # --- NSFR and rates ---
@@ -39,26 +39,26 @@ def test_nsfr_is_the_mean_over_the_batch():
 def test_integers_count_as_their_binary_steps():
     # D = 4, 2 steps, 2 neurons with the counts (3, 1) and then (0, 4): a spike at d = 1 .. C
     # t 0: d 1 both, d 2 and d 3 the first -> 1, 1/2, 1/2, 0;   t 1: the second at every d -> 1/2, 1/2, 1/2, 1/2
-    r = recording(a__spike=spikes([3, 1, 0, 4], (2, 1, 2, 1, 1), scale=1 / 4))
+    r = recording(a__spike=spikes([3, 1, 0, 4], (2, 1, 2, 1, 1), levels=4))
     assert sv.metrics.nsfr(r).tolist() == [1.0, 0.5, 0.5, 0.0, 0.5, 0.5, 0.5, 0.5]
     # the sum over steps is the mean integer of a neuron: (3 + 1 + 0 + 4) / 2
     assert sv.metrics.nsfr(r).sum() == 4.0
 
 
 def test_spikes_that_weigh_less_than_one_are_no_integers():
-    # a binary spike may flow on as its threshold: 0.5 here is not D = 2, because the track says so
+    # a binary spike may flow on as its threshold: 0.5 is D = 2 only where the track says so
     values = torch.tensor([1, 0], dtype=torch.uint8).view(1, 1, 2, 1, 1)
-    one = Track(values, MAPS, "spike", 0.5, levels=1)
+    one = Track(values, MAPS, "spike", 0.5)
     assert sv.metrics.nsfr(recording(a__spike=one)).tolist() == [0.5]
     assert sv.metrics.spike_maps(one).tolist() == [[[0.5]]] and sv.metrics.raster(one).length == 1
-    two = Track(values, MAPS, "spike", 0.5)
+    two = Track(values, MAPS, "spike", 0.5, levels=2)
     assert sv.metrics.nsfr(recording(a__spike=two)).tolist() == [0.5, 0.0]
 
 
 @pytest.mark.parametrize("levels", [2, 3, 8, 255])
 def test_every_integer_counts_at_every_step_it_reaches(levels):
     # each count from 0 to D once: D + 1 - d of the D + 1 neurons reach d
-    track = spikes(list(range(levels + 1)), (1, 1, levels + 1, 1, 1), scale=1 / levels)
+    track = spikes(list(range(levels + 1)), (1, 1, levels + 1, 1, 1), levels=levels)
     expected = [(levels + 1 - d) / (levels + 1) for d in range(1, levels + 1)]
     assert sv.metrics.nsfr(recording(a__spike=track)).tolist() == expected
     assert sv.metrics.raster(track, limit=levels + 1).steps.tolist() == [
@@ -117,7 +117,7 @@ def test_spike_maps_are_means_over_channels():
 
 def test_maps_of_integers_and_their_mean():
     # D 2, one channel, two places with the counts 2 and 1: both at d 1, the first at d 2
-    track = spikes([2, 1], (1, 1, 1, 1, 2), scale=0.5)
+    track = spikes([2, 1], (1, 1, 1, 1, 2), levels=2)
     assert sv.metrics.spike_maps(track).tolist() == [[[1.0, 1.0]], [[1.0, 0.0]]]
     assert sv.metrics.mean_map(track).tolist() == [[1.0, 0.5]]
 
