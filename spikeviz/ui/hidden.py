@@ -11,7 +11,7 @@ import streamlit as st
 from spikeviz.interventions import HidePatches, SpikeLevels, TimeSteps
 from spikeviz.ui.controls import Setting, dynamics
 from spikeviz.ui.experiment import current, keep, notice, shown, taken
-from spikeviz.ui.sites import span, spans
+from spikeviz.views.settings import span, spans
 
 if TYPE_CHECKING:
     from spikeviz.models.spike_mae import SpikeMAE

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -136,7 +136,7 @@ def parameters(page: Page, state: State, uploads: Uploads, query: Mapping[str, s
     model, layers = (opened.model, opened.layers) if opened else (None, ())
     rules = with_rules(page, state.experiment, model, query)
     return [
-        _rules_parameter(page, model, query),
+        *_rules_parameters(page, model, query),
         _input_parameter(card, uploads),
         _seed_parameter(),
         *(_setting_parameter(page, setting) for setting in (page.settings(model, rules) if page.first else ())),
@@ -149,14 +149,13 @@ def parameters(page: Page, state: State, uploads: Uploads, query: Mapping[str, s
 
 def with_rules(page: Page, experiment: Experiment, model: Any, query: Mapping[str, str]) -> Experiment:
     """The experiment with as many interventions of the page's repeating kind as an address has numbers for: with
-    `rsm_ratio2=0.75` there are two. An address of another page changes nothing."""
-    own = [name.removeprefix(f"{page.key}_") for name in query if name.startswith(f"{page.key}_")]
-    if page.another is None or not own:
+    `rsm_ratio2=0.75` there are two, without any number one at most. An empty address changes nothing."""
+    if page.another is None or not query:
         return experiment
     rule = page.another(model)
-    kind, numbers = type(rule), [int(tail) for name in own if (tail := name.strip(ascii_letters + "_")).isdigit()]
-    wanted = min(max(numbers, default=1), MOST_RULES)
-    for number in range(len(experiment.of_kind(kind)) - 1, max(wanted, 1) - 1, -1):
+    kind, numbers = type(rule), _numbers(page, model, query).values()
+    wanted = max((number for number in numbers if number <= MOST_RULES), default=1)
+    for number in range(len(experiment.of_kind(kind)) - 1, wanted - 1, -1):
         experiment = experiment.drop(kind, number)
     for number in range(len(experiment.of_kind(kind)), wanted if wanted > 1 else 0):
         idle = next(s.untouched for s in page.settings(model, experiment) if s.kind is kind)
@@ -164,13 +163,31 @@ def with_rules(page: Page, experiment: Experiment, model: Any, query: Mapping[st
     return experiment
 
 
-def _rules_parameter(page: Page, model: Any, query: Mapping[str, str]) -> Parameter:
-    """Makes room for the further interventions that an address has; it has no text of its own."""
+def _numbers(page: Page, model: Any, query: Mapping[str, str]) -> dict[str, int]:
+    """The parts of an address that set an intervention of the page's repeating kind, and its number, from 1."""
+    kind = type(page.another(model))
+    names = "|".join({s.name for s in page.settings(model, Experiment("")) if s.kind is kind})
+    found = {name: re.fullmatch(rf"{page.key}_(?:{names})([2-9]|[1-9][0-9]{{1,3}})?", name) for name in query}
+    return {name: int(match[1] or 1) for name, match in found.items() if match}
+
+
+def _rules_parameters(page: Page, model: Any, query: Mapping[str, str]) -> list[Parameter]:
+    """Make room for the further interventions that an address has, and take out those that it has not; they have no
+    text of their own. An address that says nothing of them leaves them as they are, unless it is complete."""
+    if page.another is None:
+        return []
 
     def read(state: State, _: str | None) -> State:
         return state.but(experiment=with_rules(page, state.experiment, model, query))
 
-    return Parameter(f"{page.key}_", read, lambda _: None, always=True)
+    def refuse(state: State, text: str | None) -> State:
+        if text is not None:
+            raise ValueError(f"there are at most {MOST_RULES} of them.")
+        return state
+
+    numbers = _numbers(page, model, query)
+    beyond = [Parameter(name, refuse, lambda _: None) for name, number in numbers.items() if number > MOST_RULES]
+    return [Parameter(f"{page.key}_", read, lambda _: None, always=bool(numbers)), *beyond]
 
 
 def _input_parameter(card: CheckpointCard, uploads: Uploads) -> Parameter:

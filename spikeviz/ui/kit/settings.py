@@ -11,13 +11,13 @@ import streamlit as st
 from spikeviz.ui.components import live_slider
 from spikeviz.ui.kit import session
 from spikeviz.ui.kit.bind import bind
+from spikeviz.views.address import MOST_RULES
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.page import Page
 from spikeviz.views.settings import MOST_SEEDS, Setting
 
 CHOICES = 2.6  # width of what does not slide, beside one slider
 MOST_PILLS = 8
-MOST_RULES = 8
 
 
 def controls(page: Page, settings: Sequence[Setting], fast: bool, model: Any) -> None:
@@ -60,20 +60,20 @@ def _another(page: Page, settings: Sequence[Setting], model: Any, number: int) -
 
         session.change(added)
 
-    if number:
+    if number or count > 1:
         st.button(
             "Remove",
             key=f"{page.key}_remove{number}",
             on_click=lambda: session.change(lambda now: now.drop(kind, number)),
-            help=f"Leave this one out ({kind.title}, no. {number + 1})",
+            help=f"Leave this one out ({kind.title}, no. {number + 1} of {count})",
         )
-    else:
+    if not number:
         st.button(
             "Add another",
             key=f"{page.key}_add",
             on_click=add,
             disabled=count >= MOST_RULES,
-            help=f"A second {kind.title.lower()}, with its own settings; applied after this one",
+            help=f"A further {kind.title.lower()} with its own settings, applied after those there are",
         )
 
 

@@ -1,0 +1,108 @@
+"""Where a masked network looks: spike activation maps at several ratios, and ScoreCAM of the QCFS network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spikeviz.views.random_masks.conversion import qcfs_run
+from spikeviz.views.random_masks.settings import at_ratio, first_alone, masks_of, unmasked, where
+from spikeviz.views.view import Figure, Item, Note, Row
+
+if TYPE_CHECKING:
+    from spikeviz.figures.chart import Maps
+    from spikeviz.views.runs import Run
+    from spikeviz.views.scene import Scene
+
+RATIOS = (0.0, 0.5, 0.75)  # of the paper's Fig. 7
+TIMES = 5
+GAMMA = 0.5
+SOURCE = "Masked Spiking Transformer, Fig. 7; Kim & Panda, Sci. Rep. 2021"
+
+
+def maps(scene: Scene) -> Iterator[Item]:
+    """Spike activation maps of the layer that is looked at, a row for each ratio; ScoreCAM beside them."""
+    yield Row(_activations(scene), _score_cam(scene), widths=(2.2, 1))
+
+
+def _activations(scene: Scene) -> Iterator[Item]:
+    from spikeviz.views.random_masks.charts import activation_maps
+
+    ratios = sorted({*RATIOS, masks_of(scene.now)[0].ratio})
+    found = {f"ratio {ratio:.2f}": _sam(scene, at_ratio(scene, ratio)) for ratio in ratios}
+    base = _sam(scene, unmasked(scene))
+    times = np.unique(np.linspace(min(2, len(base)), len(base), TIMES).round().astype(int))
+    most = max(float(base.max()), 1e-12)
+    chart = activation_maps({name: m[times - 1] / most for name, m in found.items()}, times.tolist(), scene.layer)
+    yield Figure(
+        chart,
+        f"This input, {where(scene.now)} masked, seed {scene.now.experiment.seed}, γ = {GAMMA}{first_alone(scene)}. "
+        f"{_alike(base, found)}The weights are the same in every row; the paper's were fine-tuned at each ratio. "
+        "Unlike in the viewer's spike map, a spike counts the more, the sooner the same neuron has fired before; at "
+        "t = 1 the map is empty.",
+        SOURCE,
+        f"Spike activation maps of {scene.layer} at {', '.join(found)}, t = {', '.join(map(str, times))}",
+        "SAM",
+        partial(_tiles, chart, len(times)),
+    )
+
+
+def _tiles(chart: Maps, columns: int) -> str:
+    from spikeviz.figures.render_html import map_tiles, rate_bar, strip
+
+    tiles = map_tiles(chart, [f"mean {values.mean():.3f}" for values in chart.maps])
+    return strip(tiles, columns, 60, 116) + rate_bar(chart.label)
+
+
+def _sam(scene: Scene, run: Run) -> np.ndarray:
+    """`[T, H, W]`."""
+    from spikeviz.metrics import sam
+
+    track = f"{scene.layer}.spike"
+    return run.once(f"spike activation maps {track} {GAMMA}", lambda recording: sam(recording[track], GAMMA).numpy())
+
+
+def _alike(base: np.ndarray, found: Mapping[str, np.ndarray]) -> str:
+    """How alike the maps of all steps are to those without masks, in words."""
+    named = [
+        f"{np.corrcoef(base.ravel(), values.ravel())[0, 1]:.2f} at {name}"
+        for name, values in found.items()
+        if values is not base and base.std() and values.std()
+    ]
+    return f"Correlation with the maps without masks, over all steps: {', '.join(named)}. " if named else ""
+
+
+def _score_cam(scene: Scene) -> Iterator[Item]:
+    from spikeviz.data.catalog import find_data
+    from spikeviz.figures.chart import Maps
+    from spikeviz.metrics import score_cam
+
+    run, layer = scene.now, scene.layer
+    if run.batch.ndim != 4:
+        yield Note("ScoreCAM hides parts of one image; this network takes event frames, of which there is none here.")
+        return
+    qcfs = qcfs_run(scene, run)
+    best = int(qcfs.recording.output[0].argmax())
+    model, batch = qcfs.model, run.batch
+    values = qcfs.once(f"ScoreCAM {layer}", lambda _: score_cam(model, batch, layer, best).float().cpu().numpy())
+    says = find_data(run.card.data).classes[best]
+    chart = Maps(f"ScoreCAM · {layer}", values[None], ("QCFS network",), "share of the largest weight")
+    yield Figure(
+        chart,
+        f"Of the QCFS network, without spikes and masks, for its answer: {says}. Each channel of the layer hides a "
+        "part of the image; the class score that is left weighs it.",
+        "Wang et al., Score-CAM, CVPRW 2020",
+        f"ScoreCAM of {layer} for {says}",
+        "ScoreCAM",
+        partial(_beside_input, run, chart, says),
+    )
+
+
+def _beside_input(run: Run, chart: Maps, says: str) -> str:
+    from spikeviz.figures.render_html import map_tiles, photograph, rate_bar, strip, tile
+
+    tiles = [tile(photograph(run.picture), "input", run.shown.title, run.shown.title)]
+    return strip([*tiles, *map_tiles(chart, [f"for {says}"])], 2, 90, 150) + rate_bar(chart.label)

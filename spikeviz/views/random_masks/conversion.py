@@ -1,0 +1,82 @@
+"""From QCFS to spikes: what conversion costs layer by layer, and accuracy against T."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from spikeviz.views.random_masks.curves import curves_of, in_words, made_by, measured_now, points_of
+from spikeviz.views.random_masks.networks import NETWORKS, family, masks_trained_under, tuned_under
+from spikeviz.views.random_masks.settings import drops, unmasked, where
+from spikeviz.views.view import Figure, Item, Row
+
+if TYPE_CHECKING:
+    from spikeviz.views.runs import Run
+    from spikeviz.views.scene import Scene
+
+STEPS = (1, 2, 4, 8, 16, 32)
+FIG_1 = "after Masked Spiking Transformer, Fig. 1, our setting"
+
+
+def conversion(scene: Scene) -> Iterator[Item]:
+    """Error of every layer at this T, without masks and with them; accuracy against T."""
+    yield Row(_errors(scene), _against_steps(scene))
+
+
+def qcfs_run(scene: Scene, run: Run) -> Run:
+    """The QCFS network behind a run on the same input: its activations, and what goes into them."""
+    from spikeviz.metrics import SPIKES
+
+    return scene.run(run.experiment.but(variant="qcfs", interventions=(), seed=0), (*SPIKES, "*.membrane"))
+
+
+def _errors(scene: Scene) -> Iterator[Item]:
+    from spikeviz.metrics import conversion_error
+    from spikeviz.views.random_masks.charts import conversion_bars
+
+    run, qcfs = scene.now, qcfs_run(scene, scene.now)
+    table = conversion_error(qcfs.recording, unmasked(scene).recording)
+    means = f"mean {100 * table['relative'].mean():.1f} %"
+    if drops(run):
+        table["with masks"] = conversion_error(qcfs.recording, run.recording)["relative"]
+        means += f", with masks at {where(run)} {100 * table['with masks'].mean():.1f} % (in the exported numbers)"
+    worst = table.loc[table["relative"].fillna(0).idxmax()]
+    yield Figure(
+        conversion_bars(table, scene.layer),
+        f"This input, T = {len(run.recording.logits_per_step)}, without masks: what a layer sends, mean over t, "
+        f"against its QCFS activation; {means}. Largest in {worst['layer'].removesuffix('.spike')}, "
+        f"{100 * worst['relative']:.1f} %. With a constant input it would be exact at T = L = "
+        f"{qcfs.model.config.levels}; behind the first layer spikes come and go.",
+        "Masked Spiking Transformer, Eq. 4 and 5; Bu et al., ICLR 2022",
+        "Relative conversion error: " + ", ".join(f"{r.layer} {r.relative:.2f}" for r in table.itertuples()),
+        "ANN-to-SNN conversion",
+    )
+
+
+def _against_steps(scene: Scene) -> Iterator[Item]:
+    from spikeviz.data.catalog import find_data
+    from spikeviz.figures.chart import Rule
+    from spikeviz.interventions import TimeSteps
+    from spikeviz.views.random_masks.charts import accuracy_chart
+
+    run = scene.now
+    group = family(run.card, NETWORKS.names())
+    curves, base = (yield from curves_of(group)), group[0]
+    steps = points_of(group, curves, "steps")
+    own = {name: [point | {"mean": point["accuracy"]} for point in points] for name, points in steps.items()}
+    if own:
+        one = curves[next(iter(own))]
+        students = [card for card in group if card.name in own and masks_trained_under(card)]
+        fine = "".join(f"; {card.name} under {tuned_under(card)}" for card in students)
+        yield Figure(
+            accuracy_chart("Accuracy against T", "T", own, rules=[Rule(base.accuracy, f"QCFS {base.accuracy:.3f}")]),
+            f"Without masks{fine}; dashed: {base.name} as QCFS network, by its card. {made_by(list(own), curves)}: "
+            f"{one['steps'][0]['samples']:,} {run.samples} of {find_data(one['data']).title}, {one['device']}. Markers "
+            "of the paper's figure are other networks on other data.",
+            FIG_1,
+            in_words(own, "T"),
+        )
+    others = tuple(i for i in run.experiment.interventions if not isinstance(i, TimeSteps))
+    points = [(float(t), (*others, TimeSteps(t))) for t in STEPS]
+    what = f"{where(run)} masked" if drops(run) else "without masks"
+    yield from measured_now(scene, "T", points, "Accuracy against T, measured now", FIG_1, what)

@@ -1,0 +1,81 @@
+"""The networks of the page: what the paper calls them, and which belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from spikeviz.views.page import Networks, supports
+from spikeviz.views.siblings import config_of, siblings
+
+if TYPE_CHECKING:
+    from spikeviz.artifacts.cards import CheckpointCard
+    from spikeviz.interventions import MaskSpikes
+    from spikeviz.views.scene import Scene
+
+FORMS = {"resnet18": "ResNet18", "vgg16": "VGG16"}  # as the paper's Table 3 calls them
+
+NETWORKS = Networks(
+    lambda card: card.classifies and supports(card, "MaskSpikes", "QuantisationLevels"),
+    "was not trained with QCFS, and this page is about networks that were",
+    "mst-fashion",
+)
+
+
+def kind(card: CheckpointCard) -> str:
+    """What the paper calls a network of this kind: MST if it has attention scores, a CNN by its form; "" of others."""
+    from spikeviz.artifacts.checkpoints import skeleton
+    from spikeviz.probe import find_probes
+
+    if find_probes(skeleton(card), lambda probe: probe.kind == "scores"):
+        return "MST"
+    return FORMS.get(getattr(config_of(card), "form", ""), "")
+
+
+def masks_trained_under(card: CheckpointCard) -> list[MaskSpikes]:
+    """The random masks under which a network was fine-tuned."""
+    from spikeviz.artifacts.as_data import from_data
+    from spikeviz.interventions import MaskSpikes
+
+    return [i for i in from_data(card.trained_under) if isinstance(i, MaskSpikes)]
+
+
+def tuned_under(card: CheckpointCard) -> str:
+    """The masks a network was fine-tuned under, in words: `ratio 0.5 at q, k, scores`."""
+    from spikeviz.artifacts.checkpoints import skeleton
+    from spikeviz.metrics.spike_masking import CONVOLUTION, masked_sites
+
+    named = []
+    for rule in masks_trained_under(card):
+        sites = [site for site in masked_sites(skeleton(card), (rule,)) if site != CONVOLUTION]
+        named.append(f"ratio {rule.ratio:g}" + (f" at {', '.join(sites)}" if sites else ""))
+    return " and ".join(named)
+
+
+def family(card: CheckpointCard, names: Mapping[str, CheckpointCard]) -> list[CheckpointCard]:
+    """The networks of one model and data set: first the one that was not fine-tuned under masks, then its students."""
+    alike = [other for other in names.values() if (other.model, other.data) == (card.model, card.data)]
+    return sorted(alike, key=lambda other: (bool(masks_trained_under(other)), other.name))
+
+
+def groups(scene: Scene) -> list[list[CheckpointCard]]:
+    """The networks of this data set by model: those of the present model first, each with its students behind it.
+
+    A model without students is left out unless it is the present one: curves are about before and after fine-tuning.
+    """
+    names, now = NETWORKS.names(), scene.now.card
+    alike = [card for card in names.values() if card.data == now.data]
+    models = dict.fromkeys([now.model, *(card.model for card in alike)])
+    found = [family(next(card for card in alike if card.model == model), names) for model in models]
+    return [found[0], *(group for group in found[1:] if len(group) > 1)]
+
+
+def norm(card: CheckpointCard) -> str:
+    """How an MST normalises: `batch` or `layer`; "" of a CNN, which has no choice."""
+    return getattr(config_of(card), "norm", "")
+
+
+def partner(card: CheckpointCard) -> CheckpointCard | None:
+    """The network that differs in its normalisation alone; a student only if its teacher is not here."""
+    others = [other for other in siblings(card, "norm") if norm(other) != norm(card)]
+    return min(others, key=lambda other: (bool(masks_trained_under(other)), other.name), default=None)

@@ -1,0 +1,201 @@
+"""Random spike masking on one input: what is dropped, what that saves, and how sure the network still is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spikeviz.views import spikes
+from spikeviz.views.random_masks.networks import kind, masks_trained_under, tuned_under
+from spikeviz.views.random_masks.settings import drops, masks_of, places_of, unmasked, where
+from spikeviz.views.siblings import config_of
+from spikeviz.views.view import Figure, Item, Note, Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from spikeviz.figures.chart import Maps
+    from spikeviz.views.runs import Run
+    from spikeviz.views.scene import Scene
+
+SEEDS = tuple(range(10))
+SEC = "Masked Spiking Transformer, sec. 3.4"
+
+
+def first(layers: Sequence[str]) -> str:
+    """The first layer whose spikes are masked."""
+    return next((layer for layer in layers if layer.endswith("attn.q")), layers[0])
+
+
+def main(scene: Scene) -> Iterator[Item]:
+    """What the masks let pass, the viewer, and what the network is and is not."""
+    yield formula(scene)
+    yield from spikes.spike_viewer(scene)
+    yield about(scene.now)
+
+
+def spikes_by_place(run: Run) -> pd.DataFrame:
+    """Spikes sent and kept at every place where they can be masked (`spikeviz.metrics.dropped`)."""
+    from spikeviz.metrics.dropped import dropped
+    from spikeviz.metrics.spike_masking import masking_places
+
+    model = run.model
+    return run.once("spikes by place", lambda recording: dropped(recording, masking_places(model)))
+
+
+def passing(run: Run) -> tuple[int, int]:
+    """Spikes that are sent at the masked places, and how many of them pass."""
+    table = spikes_by_place(run)
+    chosen = table[table["place"].isin([place.name for place in places_of(run)])]
+    return int(chosen["sent"].sum()), int(chosen["kept"].sum())
+
+
+def power_of(run: Run) -> float:
+    """Alpha-watts of a run."""
+    from spikeviz.metrics import power
+
+    return run.once("power", power)
+
+
+def formula(scene: Scene) -> Note:
+    """The formula with the numbers of the moment, and power beside the paper's."""
+    from spikeviz.views.random_masks.charts import TABLE_3, watts
+
+    run, (sent, kept) = scene.now, passing(scene.now)
+    spent, whole, named = power_of(run), power_of(unmasked(scene)), kind(run.card)
+    masks = masks_of(run)
+    ratio = f"$s'_t = b_t\\,s_t,\\; P(b_t = 0) = {masks[0].ratio:.2f}$"
+    if len(masks) > 1:
+        ratio = "$s'_t = b_t\\,s_t$ with $P(b_t = 0)$ = the ratio of each mask, one after the other,"
+    share = f"**×{spent / whole:.2f}** of the unmasked run of this input" if whole else "without masks 0 as well"
+    printed = ", ".join(f"×{share:.2f} at {r:.0%}" for name, r, _, share, _ in TABLE_3 if name == named and r)
+    paper = f" <small>The paper's {named} on CIFAR-10, fine-tuned: {printed} (Table 3).</small>" if printed else ""
+    return Note(
+        f"{ratio} lets **{kept:,} of {sent:,}** spikes pass at {where(run)}. Whole network: $P$ = **{watts(spent)}** "
+        f"α-watts, {share}.{paper}",
+        "text",
+        "RSM",
+    )
+
+
+def about(run: Run) -> Note:
+    """Size and data of the network, what it was fine-tuned under, and what in it is no spike."""
+    from spikeviz.data.catalog import find_data
+    from spikeviz.models.registry import find_spec
+
+    card, size = run.card, find_spec(run.card.model).params / 1e6
+    text = (
+        f"{card.name}: demo size, {size:.2f} M parameters, {find_data(card.data).title}; a QCFS network of accuracy "
+        f"{card.accuracy:.3f} ({card.samples:,} {run.samples}), run as spikes."
+    )
+    if masks_trained_under(card):
+        text += f" Fine-tuned under {tuned_under(card)}"
+        trained = card.measured.get("as_trained")
+        text += f"; as QCFS under it {trained['accuracy']:.3f}." if trained else "."
+    if getattr(config_of(card), "softmax", False):
+        text += (
+            " Not everything is spikes: softmax, position bias and residual stream stay real-valued, as in the "
+            "published code; Eq. 6 and 7 of the paper show none of them."
+        )
+    return Note(text)
+
+
+def masks(scene: Scene) -> Iterator[Item]:
+    """Spikes that pass by place, NSFR, the confidence of ten seeds, and what is dropped of a layer."""
+    yield Row(_by_place(scene), _over_time_and_seeds(scene))
+    yield from _dropped(scene)
+
+
+def _over_time_and_seeds(scene: Scene) -> Iterator[Item]:
+    yield _nsfr(scene)
+    yield from _seeds(scene)
+
+
+def _by_place(scene: Scene) -> Iterator[Item]:
+    from spikeviz.views.random_masks.charts import kept_bars
+
+    table, (sent, kept) = spikes_by_place(scene.now), passing(scene.now)
+    share = f": {kept / sent:.1%}" if sent else ""
+    yield Figure(
+        kept_bars(table),
+        f"Places of the paper, masked or not. At the masked ones, {where(scene.now)}, {sent:,} spikes are sent and "
+        f"{kept:,} pass{share}. A mask acts on what later layers send as well.",
+        SEC,
+        "Spikes that pass: " + ", ".join(f"{r.place} {r.kept:,.0f} of {r.sent:,.0f}" for r in table.itertuples()),
+        "RSM",
+    )
+
+
+def _nsfr(scene: Scene) -> Figure:
+    from spikeviz.figures.spikes import nsfr_curve
+
+    dropping = drops(scene.now)
+    now, whole = scene.now.numbers.nsfr.numpy(), unmasked(scene).numbers.nsfr.numpy()
+    return Figure(
+        nsfr_curve(now, whole if dropping else None, ("masked", "unmasked")),
+        f"This input, mean {now.mean():.3f}"
+        + (f"; without masks {whole.mean():.3f}" if dropping else "")
+        + ". A dropped spike is not counted. Every membrane starts at half of its threshold.",
+        alt="NSFR by step: " + ", ".join(f"{v:.3f}" for v in now),
+        term="NSFR",
+    )
+
+
+def _dropped(scene: Scene) -> Iterator[Item]:
+    from spikeviz.metrics.dropped import sent
+    from spikeviz.views.random_masks.charts import dropped_maps
+
+    run = scene.now
+    layers = [p.name.removesuffix(".spike") for p in places_of(run) if p.name.endswith(".spike")]
+    layers = [layer for layer in layers if layer in run.layers]
+    if not layers:
+        yield Note("Only attention scores are masked, which lie on no grid: there is no map of what is dropped.")
+        return
+    layer = scene.layer if scene.layer in layers else layers[0]
+    layer = yield spikes.layer_option(layers, layer, help="The viewer moves to it as well")
+    fired = sent(run.recording, f"{layer}.spike")[:, 0].cpu().numpy()
+    passes = run.recording[f"{layer}.spike"].values[:, 0].cpu().numpy()
+    maps = dropped_maps(fired, passes, layer)
+    yield Figure(
+        maps,
+        f"This input, mean over channels and t: {int(fired.sum()):,} spikes are sent, {int(passes.sum()):,} pass. "
+        "Masking ignores position: every spike has the same chance.",
+        SEC,
+        f"Spikes of {layer}: {int(fired.sum()):,} sent, {int(passes.sum()):,} pass",
+        html=partial(_tiles, maps),
+    )
+
+
+def _tiles(maps: Maps) -> str:
+    from spikeviz.figures.render_html import map_tiles, rate_bar, strip
+
+    notes = [f"mean {values.mean():.3f}" for values in maps.maps]
+    return strip(map_tiles(maps, notes), 3, 96, 150) + rate_bar(maps.label)
+
+
+def _seeds(scene: Scene) -> Iterator[Item]:
+    """Ten seeds of this input as one batch."""
+    from spikeviz.data.catalog import find_data
+    from spikeviz.views.random_masks.charts import seeds_bars, seeds_chart
+
+    run = scene.now
+    if not drops(run):
+        yield Note("Nothing is dropped at ratio 0, so every seed gives the same. Move the ratio.")
+        return
+    ten = scene.run(run.experiment.but(seed=SEEDS), "")
+    shares = ten.once("confidence", lambda recording: recording.output.softmax(-1).cpu().numpy())
+    classes, best = find_data(run.card.data).classes, shares.argmax(1)
+    most = np.bincount(best).argmax()
+    means = ", ".join(f"{name} {share:.2f}" for name, share in zip(classes, shares.mean(0), strict=True))
+    yield Figure(
+        seeds_chart(shares, classes),
+        f"Seeds 0 to {len(shares) - 1} of this input, one batch: {int((best == most).sum())} of {len(shares)} say "
+        f"{classes[most]}. Bar: mean, ± standard deviation; line: from the least to the most.",
+        SEC,
+        f"Mean confidence: {means}",
+        "confidence",
+        lambda: seeds_bars(shares, classes, run.shown.label),
+    )
