@@ -1,0 +1,44 @@
+"""A slider that answers while it is dragged, for what takes a few milliseconds to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from spikeviz.ui.components.register import part, seq, view
+
+MOVING = "moving"  # whether the last thing that happened is a hand on a slider that has not let go yet
+
+
+def slider(
+    label: str,
+    low: float,
+    high: float,
+    step: float,
+    value: float,
+    *,
+    decimals: int,
+    help: str,
+    key: str,
+    take: Callable[[float], None],
+) -> None:
+    """Show `value`, and hand every new one to `take` before the page runs again.
+
+    In the page it is an element of the role `group` with the slider's label, as Streamlit's own slider is.
+    """
+    data = {"label": label, "low": low, "high": high, "step": step, "value": value, "seq": seq(key, "value")}
+    data |= {"decimals": decimals, "help": help}
+    part("live_slider")(key=key, data=data, on_value_change=lambda: _take(key, take))
+
+
+def _take(key: str, take: Callable[[float], None]) -> None:
+    sent = view(key, "value")
+    if isinstance(sent.get("value"), int | float):
+        st.session_state[MOVING] = not sent.get("settled", True)
+        take(sent["value"])
+
+
+def settled() -> bool:
+    """Whether no slider is being dragged: only then the address is written, so that it keeps no trace of the way."""
+    return not st.session_state.pop(MOVING, False)
