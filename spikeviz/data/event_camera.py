@@ -80,7 +80,7 @@ class Camera:
     def __post_init__(self) -> None:
         for name, (low, high) in BOUNDS.items():
             value, whole = getattr(self, name), isinstance(low, int)
-            good = isinstance(value, Integral if whole else Real) and low <= value <= high
+            good = isinstance(value, Integral if whole else Real) and low <= float(value) <= high
             if not good and (name, value) != ("background", None):
                 raise ValueError(f"{name} is a {'whole ' * whole}number between {low:g} and {high:g}, not {value!r}")
 
@@ -95,12 +95,12 @@ class Camera:
         These are the places where rows or columns of picture and sensor line up, for there the slope of interpolated
         light changes, and `renders` - 1 between two of them.
         """
-        kinks = [np.arange(4.0)]
-        for move, ends in enumerate(pairwise(self.shift_at(kinks[0]))):
+        found = [np.arange(4.0)]
+        for move, ends in enumerate(pairwise(self.shift_at(found[0]))):
             for a, b in zip(*ends, strict=True):
                 whole = np.arange(math.ceil(min(a, b)), math.floor(max(a, b)) + 1)
-                kinks.append(move + (whole - a) / (b - a or 1.0))
-        kinks = np.unique(np.concatenate(kinks).round(9))
+                found.append(move + (whole - a) / (b - a or 1.0))
+        kinks = np.unique(np.concatenate(found).round(9))
         return np.interp(np.arange((len(kinks) - 1) * self.renders + 1) / self.renders, np.arange(len(kinks)), kinks)
 
     def shift_at(self, place: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n 2"]:
@@ -164,7 +164,9 @@ def events_of(
         x, y = (pixel - y * np.int32(width)).astype(np.int16), y.astype(np.int16)
         ends = np.cumsum(np.bincount(recording, minlength=stop - start))
         for a, b in zip(np.concatenate([[0], ends[:-1]]), ends, strict=True):
-            recordings.append(SimulatedEvents(*(field[a:b].copy() for field in (t, x, y, p)), height, width))
+            recordings.append(
+                SimulatedEvents(t[a:b].copy(), x[a:b].copy(), y[a:b].copy(), p[a:b].copy(), height, width)
+            )
     return recordings
 
 
@@ -176,7 +178,7 @@ def frames_of(
     An event at t counts in slice floor(t * frames / duration_us). uint8 where the refractory time keeps every count
     below 256, else uint16. ValueError where 65,535 do not suffice, and as in `events_of`.
     """
-    if not isinstance(frames, Integral) or not 1 <= frames <= camera.duration_us:
+    if not isinstance(frames, Integral) or not 1 <= int(frames) <= camera.duration_us:
         raise ValueError(f"frames is a whole number between 1 and {camera.duration_us}, not {frames!r}")
     grey, indices = _checked(images, seed, indices)
     height, width = (side + 2 * camera.margin for side in grey.shape[1:])
@@ -206,7 +208,7 @@ def _checked(images, seed, indices) -> tuple[Float32[np.ndarray, "N H W"], Int64
     indices = np.arange(len(images)) if indices is None else np.asarray(indices)
     if indices.shape != shape[:1] or not np.issubdtype(indices.dtype, np.integer) or (indices < 0).any():
         raise ValueError(f"indices are {len(images)} whole numbers from 0, one a picture")
-    if not isinstance(seed, Integral) or not 0 <= seed < 2**63:
+    if not isinstance(seed, Integral) or not 0 <= int(seed) < 2**63:
         raise ValueError(f"seed is a whole number from 0 and below 2**63, not {seed!r}")
     images = images.astype(np.float32, copy=False)
     if len(shape) == 4:

@@ -149,7 +149,7 @@ def open_folder(name: str, split: str) -> EventFolder:
             raise
         except Exception:  # what it raises on damaged bytes cannot be listed
             raise RecordingError("The recording is damaged: fetch the data set again.") from None
-        return checked_recording(Decoded(*(events[column] for column in "txyp"), layout.size), [])
+        return checked_recording(Decoded(events["t"], events["x"], events["y"], events["p"], layout.size), [])
 
     def by_us(index: int) -> EventRecording:
         return read_events(files[index], files[index].name, size=layout.size)

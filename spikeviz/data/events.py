@@ -9,7 +9,7 @@ frame, so that the frames' sum is the number of events.
 
 import operator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int16, Int64, Integer
@@ -69,10 +69,10 @@ class EventRecording:
         if not ((p == 0) | (p == 1)).all():
             raise ValueError(f"a polarity is 0 (OFF) or 1 (ON), not {p[(p != 0) & (p != 1)][0]}")
 
-        t, notes, order = t.astype(np.int64), tuple(self.notes), slice(None)
+        t, notes = t.astype(np.int64), tuple(self.notes)
         late = int((t < np.maximum.accumulate(t)).sum())
+        order = np.argsort(t, kind="stable") if late else slice(None)
         if late:
-            order = np.argsort(t, kind="stable")
             notes += (f"time stamps were not in order, {late:,} event{'s were' if late > 1 else ' was'} moved",)
         columns = {"t": t, "x": x.astype(np.int16), "y": y.astype(np.int16), "p": p.astype(bool)}
         for name, values in columns.items():
@@ -155,6 +155,14 @@ def by_count(events: EventRecording, count: int) -> Integer[np.ndarray, "T 2 H W
     _check_cells(events, -(-len(events) // count))
     starts = np.arange(0, len(events), count)
     return _counted(events, starts, np.minimum(starts + count, len(events)))
+
+
+@overload
+def resize(recording: EventRecording, size: int) -> EventRecording: ...
+
+
+@overload
+def resize(recording: Integer[np.ndarray, "*frames H W"], size: int) -> Integer[np.ndarray, "*frames size size"]: ...
 
 
 def resize(

@@ -59,9 +59,7 @@ class Picture:
     wide: Float32[Tensor, "C height width"] | None = None
 
 
-def read_image(
-    data: bytes | BinaryIO, *, channels: int, size: int, invert: bool = False, tiles: int = 0
-) -> Picture:  # fmt: skip
+def read_image(data: bytes | BinaryIO, *, channels: int, size: int, invert: bool = False, tiles: int = 0) -> Picture:
     """Decode an untrusted picture to float32 [channels, size, size] in [0, 1].
 
     `data`: its bytes, or an open binary file, which is read from its beginning. `channels`: 1 (grey) or 3 (RGB).
@@ -79,7 +77,7 @@ def read_image(
         pixels = _resized(_centre(image, 1, 1, notes), channels, (size, size), notes)
         rows, columns = _grid(image, tiles)
         shape = columns * size, rows * size
-        wide = _resized(_centre(image, rows, columns, []), channels, shape, []) if tiles else None
+        tiled = _resized(_centre(image, rows, columns, []), channels, shape, []) if tiles else None
     except PictureError:
         raise
     except Image.UnidentifiedImageError:
@@ -89,11 +87,9 @@ def read_image(
     except Exception:  # what decoders raise on hostile bytes cannot be listed, and none of it may reach the page
         raise PictureError("The picture is cut off or damaged: open it in another program and save it again.") from None
     if invert:
-        pixels = 1 - pixels
+        pixels, tiled = 1 - pixels, None if tiled is None else 1 - tiled
         notes.append("inverted, light for dark")
-    if wide is not None:
-        wide = torch.from_numpy(1 - wide if invert else wide)
-    return Picture(torch.from_numpy(pixels), tuple(notes), wide)
+    return Picture(torch.from_numpy(pixels), tuple(notes), None if tiled is None else torch.from_numpy(tiled))
 
 
 def _content(data: bytes | BinaryIO) -> bytes:
@@ -155,7 +151,7 @@ def _centre(image: Image.Image, rows: int, columns: int, notes: list[str]) -> Im
 
 def _resized(
     square: Image.Image, channels: int, size: tuple[int, int], notes: list[str]
-) -> Float32[np.ndarray, "C height width"]:  # fmt: skip
+) -> Float32[np.ndarray, "C height width"]:
     """[0, 1], in the channels asked, `size` = (width, height).
 
     Laying on white and luma are linear: they come after resizing, on few pixels.
@@ -166,7 +162,7 @@ def _resized(
     else:
         mode = "RGBA" if square.has_transparency_data else "L" if grey else "RGB"
         image, full_scale = square.convert(mode), 255
-    transparent = image.mode == "RGBA" and image.getchannel("A").getextrema()[0] < 255
+    transparent = image.mode == "RGBA" and bool((np.asarray(image.getchannel("A")) < 255).any())
     if image.size != size:
         notes.append(f"resized from {image.width} x {image.height} to {size[0]} x {size[1]}")
         image = image.resize(size, Image.Resampling.BILINEAR)  # RGBA is weighted by its alpha

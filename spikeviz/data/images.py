@@ -25,14 +25,15 @@ import numpy as np
 from einops import EinopsError, rearrange
 from jaxtyping import Int64, UInt8
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from spikeviz.paths import assets, data_folders
 
 # What reading a damaged file may raise, besides the ValueErrors written here.
 DAMAGE = (
-    OSError, EOFError, ValueError, KeyError, TypeError, SyntaxError, zlib.error, zipfile.BadZipFile, EinopsError,
-    Image.DecompressionBombError,
-)  # fmt: skip
+    *(OSError, EOFError, ValueError, KeyError, TypeError, SyntaxError),
+    *(zlib.error, zipfile.BadZipFile, EinopsError, Image.DecompressionBombError),
+)
 
 # sha256 of the four official files, unpacked. MNIST's digits lie in files of the same names: names prove nothing.
 FASHION_SHA256 = {
@@ -73,14 +74,15 @@ def read_fashion(split: str, limit: int | None = None) -> Pixels:
         shipped = read_shipped(split)
         return Pixels(shipped.pixels[:limit], shipped.labels[:limit])
     folder = find_fashion()
-    if folder is None:
+    images = folder and idx_file(folder, TRAIN_IMAGES)
+    if folder is None or images is None:
         warnings.warn(
             "these are the 10,000 training images of Fashion-MNIST that ship; for all 60,000 put the folder of the "
             "official idx files into SPIKEVIZ_DATA, or fetch them with `spikeviz data get fashion`",
             stacklevel=3,
         )
         return read_fashion("train-10k", limit)
-    pixels, labels = _read_official(str(folder), _stamp(idx_file(folder, TRAIN_IMAGES)), "train")
+    pixels, labels = _read_official(str(folder), _stamp(images), "train")
     return Pixels(pixels[:limit], labels[:limit])
 
 
@@ -106,7 +108,7 @@ def read_shipped(split: str) -> Shipped:
 
 def read_mosaic(path: Path) -> Shipped:
     """The exact inverse of `pack.write_mosaic`: a sheet of 28 x 28 grey pictures, labels and indices as PNG text."""
-    with Image.open(path, formats=("PNG",)) as sheet:
+    with PngImageFile(path) as sheet:
         sheet.load()
         labels = np.array([int(digit) for digit in sheet.text["Labels"]], dtype=np.uint8)
         indices = np.array(sheet.text["Indices"].split(), dtype=np.int64)

@@ -18,6 +18,7 @@ from spikeviz.data.event_io.decoded import (
     Decoded,
     check_count,
     kept_mask,
+    leading,
     records,
     unwrapped,
 )
@@ -28,7 +29,7 @@ MAX_PACKETS = 10**6
 
 def read_aedat2(content: bytes, notes: list[str]) -> Decoded:
     """Pairs of big-endian (address, us). jAER counts from the lower right corner, here from the upper left one."""
-    header = re.match(rb"(?:#[^\n]*\n)*", content[:MAX_HEADER])[0]
+    header = leading(rb"(?:#[^\n]*\n)*", content)
     if end := re.search(rb"#End Of ASCII Header\r?\n", header, re.IGNORECASE):
         header = header[: end.end()]  # an event may begin with a # too
     check_count((len(content) - len(header)) // 8)
@@ -84,8 +85,8 @@ def read_aedat3(content: bytes, notes: list[str]) -> Decoded:
     t = t.view(np.int32) + (np.repeat(np.array(laps, np.int64), sizes) << 31)
     kept = kept_mask(address & 1 == 1, notes, "events marked as invalid")
     source = re.search(rb"#Source +\d+: *(DVS128|DAVIS128|DAVIS240|DAVIS346|DAVIS640)", header)
-    sizes = {"128": (128, 128), "240": (180, 240), "346": (260, 346), "640": (480, 640)}
-    size = sizes[source[1].decode()[-3:]] if source else None
+    known = {"128": (128, 128), "240": (180, 240), "346": (260, 346), "640": (480, 640)}
+    size = known[source[1].decode()[-3:]] if source else None
     return Decoded(t[kept], (address >> 17)[kept], (address >> 2 & 0x7FFF)[kept], (address >> 1 & 1)[kept], size)
 
 
@@ -146,5 +147,5 @@ def read_aedat4(content: bytes, notes: list[str]) -> Decoded:
         raise RecordingError("The AEDAT 4 file is damaged: export it again from the program that recorded it.")
     if done.returncode:
         notes.append(CUT_OFF.format("packet"))
-    size = tuple(int(side) for side in done.stdout.split()) or None
-    return Decoded(raw["t"], raw["x"], raw["y"], raw["p"], size)
+    height, width = (int(side) for side in done.stdout.split() or (0, 0))
+    return Decoded(raw["t"], raw["x"], raw["y"], raw["p"], (height, width) if done.stdout.strip() else None)

@@ -6,6 +6,7 @@ left out or put right. `reader.read_events` is the door: it chooses the decoder,
 sentence, and checks what comes out.
 """
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,12 @@ class Decoded(NamedTuple):
     y: Shaped[np.ndarray, "n"]
     p: Shaped[np.ndarray, "n"]
     size: tuple[int, int] | None = None
+
+
+def leading(pattern: bytes, content: bytes) -> bytes:
+    """What a pattern matches at the beginning of a file, within the longest header; nothing where it does not match."""
+    found = re.match(pattern, content[:MAX_HEADER])
+    return found[0] if found else b""
 
 
 def check_count(events: int) -> None:

@@ -36,7 +36,7 @@ def read_npz(content: bytes, columns: str, tick: int, notes: list[str]) -> Decod
             with archive.open(files[name]) as file:
                 found[name] = _array(file.read(MAX_BYTES), notes)
     if len(found) == 1:
-        return _from_array(*found.values(), columns, tick, notes)
+        return _from_array(next(iter(found.values())), columns, tick, notes)
     return _from_columns(found, tick, notes)
 
 

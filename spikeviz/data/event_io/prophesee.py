@@ -5,7 +5,7 @@ import re
 import numpy as np
 from jaxtyping import Bool, Int64, UInt16
 
-from spikeviz.data.event_io.decoded import MAX_HEADER, Decoded, check_count, kept_mask, records, unwrapped
+from spikeviz.data.event_io.decoded import Decoded, check_count, kept_mask, leading, records, unwrapped
 from spikeviz.data.events import RecordingError
 
 CHUNK = 2**20  # words of EVT 3.0 decoded at once
@@ -13,7 +13,7 @@ CHUNK = 2**20  # words of EVT 3.0 decoded at once
 
 def read_prophesee(content: bytes, ending: str, notes: list[str]) -> Decoded:
     """A header of lines `% key value`, then events. `% end` ends it where it is there."""
-    header = re.match(rb"(?:% [^\n]*\n)*", content[:MAX_HEADER])[0]
+    header = leading(rb"(?:% [^\n]*\n)*", content)
     if end := re.search(rb"^% end\r?\n", header, re.MULTILINE):
         header = header[: end.end()]
     encoding = re.search(rb"% (?:evt|format EVT) *([\d.]+)", header)
@@ -25,10 +25,10 @@ def read_prophesee(content: bytes, ending: str, notes: list[str]) -> Decoded:
             raise RecordingError("Its header names neither EVT 2.0 nor EVT 3.0: convert the recording to one of them.")
         order = ">" if b"% endianness big" in header else "<"
         decoded = encodings[encoding[1]](content, len(header), order, notes)
-    sides = [re.search(rb"\b%b[ =](\d{1,5})\b" % side, header, re.IGNORECASE) for side in (b"height", b"width")]
+    height, width = (re.search(rb"\b%b[ =](\d{1,5})\b" % side, header, re.IGNORECASE) for side in (b"height", b"width"))
     if geometry := re.search(rb"% geometry (\d{1,5})x(\d{1,5})\b", header):
         return decoded._replace(size=(int(geometry[2]), int(geometry[1])))
-    return decoded._replace(size=(int(sides[0][1]), int(sides[1][1]))) if all(sides) else decoded
+    return decoded._replace(size=(int(height[1]), int(width[1]))) if height and width else decoded
 
 
 def read_dat(content: bytes, header: bytes, notes: list[str]) -> Decoded:
@@ -47,8 +47,8 @@ def read_evt2(content: bytes, start: int, order: str, notes: list[str]) -> Decod
     """Words of 32 bits. Types 0, 1 = OFF, ON with the lower 6 bits of time; type 8 = the upper 28 of what follows."""
     words = records(content, start, f"{order}u4", notes)
     kinds = (words >> 28).astype(np.uint8)
-    check_count(np.count_nonzero(kinds < 2))
     places, highs = np.flatnonzero(kinds < 2), np.flatnonzero(kinds == 8)
+    check_count(len(places))
     latest = np.searchsorted(highs, places) - 1
     kept = kept_mask(latest >= 0, notes, "events before the first time stamp")
     words, high, p = words[places[kept]], words[highs[latest[kept]]], kinds[places[kept]]
@@ -100,7 +100,8 @@ def read_evt3(content: bytes, start: int, order: str, notes: list[str]) -> Decod
         notes.append(f"left out events before the first time stamp: {early:,}")
     if laps:
         notes.append(f"the 24-bit time counter ran over {laps:,} time{'s' if laps > 1 else ''}")
-    return Decoded(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
+    t, x, y, p = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    return Decoded(t, x, y, p)
 
 
 def _pixels(words: UInt16[np.ndarray, "n"]) -> UInt16[np.ndarray, "n"]:
