@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 
 from spikeviz.figures.chart import Bars, Chart, Line, Maps, Rule
 from spikeviz.figures.prediction import ROW, TRACK
 from spikeviz.figures.tables import table
 from spikeviz.figures.theme import ACCENT, QUIET, SECOND, SPIKE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Okabe and Ito: the network without fine-tuning, then its students.
 COLOURS = (ACCENT, SECOND, "#CC79A7", "#E69F00", "#56B4E9")
@@ -36,13 +38,12 @@ def watts(power: float) -> str:
 def kept_bars(places: pd.DataFrame) -> Chart:
     """Spikes that flow on at every place of `dropped`; what was sent leaves with its numbers."""
     bars = Bars([name.removesuffix(".spike") for name in places["place"]], places["kept"])
-    return Chart("Spikes that pass, by place", "spikes of this input", "", [bars], height=60 + 17 * len(places),
-                 numbers=places)  # fmt: skip
+    return Chart(
+        "Spikes that pass, by place", "spikes of this input", "", [bars], height=60 + 17 * len(places), numbers=places
+    )
 
 
-def dropped_maps(
-    sent: Float[np.ndarray, "T C H W"], kept: Float[np.ndarray, "T C H W"], layer: str
-) -> Maps:  # fmt: skip
+def dropped_maps(sent: Float[np.ndarray, "T C H W"], kept: Float[np.ndarray, "T C H W"], layer: str) -> Maps:
     """What the neurons of a layer fire, what passes, and what is dropped: mean over channels and steps."""
     fired, passes = sent.mean((0, 1)), kept.mean((0, 1))
     maps = np.stack([fired, passes, fired - passes])
@@ -51,6 +52,8 @@ def dropped_maps(
 
 def seeds_chart(shares: Float[np.ndarray, "seeds K"], classes: Sequence[str]) -> Chart:
     """Mean confidence of every class over seeds; the confidence of every seed leaves as its numbers."""
+    import pandas as pd
+
     numbers = pd.DataFrame(shares, columns=list(classes)).rename_axis("seed").reset_index()
     title = f"Confidence under {len(shares)} seeds"
     return Chart(title, "mean confidence", "", [Bars(classes, shares.mean(0))], x_range=(0, 1), numbers=numbers)
@@ -91,12 +94,15 @@ def accuracy_chart(
         rules: lines across or upright.
         x_range: of the axis.
     """
+    import pandas as pd
+
     series = [_curve(points, x, name, COLOURS[n % len(COLOURS)]) for n, (name, points) in enumerate(curves.items())]
     series += [_curve(live, x, "measured now", SPIKE)] if live else []
     rows = [{"network": name} | dict(point) for name, points in curves.items() for point in points]
     rows += [{"network": "measured now"} | dict(point) for point in live]
-    return Chart(title, x, "accuracy", series, rules, x_range=x_range, y_range=(0, 1), height=260,
-                 numbers=pd.DataFrame(rows))  # fmt: skip
+    return Chart(
+        title, x, "accuracy", series, rules, x_range=x_range, y_range=(0, 1), height=260, numbers=pd.DataFrame(rows)
+    )
 
 
 def _curve(points: Sequence[Mapping[str, Any]], x: str, name: str, colour: str) -> Line:
@@ -107,33 +113,52 @@ def _curve(points: Sequence[Mapping[str, Any]], x: str, name: str, colour: str) 
 
 def paper_power() -> str:
     """The paper's Table 3 as printed."""
-    rows = [(model, f"{ratio:.0%}", power, f"×{share:.2f}", f"{accuracy:.2f} %")
-            for model, ratio, power, share, accuracy in TABLE_3]  # fmt: skip
+    rows = [
+        (model, f"{ratio:.0%}", power, f"×{share:.2f}", f"{accuracy:.2f} %")
+        for model, ratio, power, share, accuracy in TABLE_3
+    ]
     return table("Power and accuracy, as printed", ("model", "ratio", "P (α-watts)", "", "accuracy"), rows)
 
 
 def power_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Ours: network, ratio, power, share (of the unmasked network's power, None if not known), mean, deviation."""
     lines = [
-        (row["network"], f"{row['ratio']:.0%}", watts(row["power"]), f"×{row['share']:.2f}" if row["share"] else "–",
-         f"{100 * row['mean']:.1f} ± {100 * row['deviation']:.1f} %")
+        (
+            row["network"],
+            f"{row['ratio']:.0%}",
+            watts(row["power"]),
+            f"×{row['share']:.2f}" if row["share"] else "–",
+            f"{100 * row['mean']:.1f} ± {100 * row['deviation']:.1f} %",
+        )
         for row in rows
-    ]  # fmt: skip
+    ]
     return table("Power and accuracy, ours", ("network", "ratio", "P (α-watts)", "", "accuracy"), lines)
 
 
 def power_chart(rows: Sequence[Mapping[str, Any]]) -> Chart:
     """Power of every row of `power_table`."""
+    import pandas as pd
+
     bars = Bars([f"{row['network']}, {row['ratio']:.0%}" for row in rows], [row["power"] / 1e6 for row in rows])
-    return Chart("Power under random masks", "power (million α-watts)", "", [bars], height=70 + 26 * len(rows),
-                 numbers=pd.DataFrame(rows))  # fmt: skip
+    return Chart(
+        "Power under random masks",
+        "power (million α-watts)",
+        "",
+        [bars],
+        height=70 + 26 * len(rows),
+        numbers=pd.DataFrame(rows),
+    )
 
 
 def activation_maps(maps: Mapping[str, Float[np.ndarray, "n H W"]], times: Sequence[int], layer: str) -> Maps:
     """Spike activation maps at some steps, a row for each ratio; 1 is the largest value without masks."""
     titles = [f"{name}, t = {t}" for name in maps for t in times]
-    return Maps(f"Spike activation maps · {layer}", np.concatenate(list(maps.values())), titles,
-                "share of the largest value without masks")  # fmt: skip
+    return Maps(
+        f"Spike activation maps · {layer}",
+        np.concatenate(list(maps.values())),
+        titles,
+        "share of the largest value without masks",
+    )
 
 
 def histogram(values: Mapping[str, Float[np.ndarray, "n"]], title: str, x: str, ends: tuple[float, float]) -> Chart:
@@ -166,5 +191,6 @@ def conversion_bars(errors: pd.DataFrame, chosen: str) -> Chart:
     """Relative error of every layer of `conversion_error`, the first at the top; all columns leave as its numbers."""
     names = [name.removesuffix(".spike") for name in errors["layer"]]
     bars = Bars(names, 100 * errors["relative"].fillna(0.0), chosen)
-    return Chart("Conversion error by layer", "relative error (%)", "", [bars], height=60 + 15 * len(names),
-                 numbers=errors)  # fmt: skip
+    return Chart(
+        "Conversion error by layer", "relative error (%)", "", [bars], height=60 + 15 * len(names), numbers=errors
+    )

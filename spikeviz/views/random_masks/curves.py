@@ -105,11 +105,10 @@ def measured_now(scene: Scene, x: str, points: Points, title: str, source: str, 
     run = scene.now
     batch, y = runs.some(run.card.data, SAMPLES)
     steps = run.model.time_steps
-    seconds = sum(
-        len(y) * len(seeds(own)) * run.network.milliseconds / 1000
-        * next((i.T for i in own if isinstance(i, TimeSteps)), steps) / steps
-        for _, own in points
-    )  # fmt: skip
+    passes = sum(
+        len(seeds(own)) * next((i.T for i in own if isinstance(i, TimeSteps)), steps) / steps for _, own in points
+    )
+    seconds = len(y) * passes * run.network.milliseconds / 1000
 
     def work() -> Iterator[tuple[int, list[dict[str, Any]]]]:
         yield from mask_sweep(run.model, batch(), y, x, points)

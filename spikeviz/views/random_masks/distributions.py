@@ -47,13 +47,23 @@ def _pair(scene: Scene, run: Run) -> Row:
     currents = [current(qcfs, layer), accumulated(spiking, layer)]
     name = f"{NORMS[norm(run.card)]} · {layer}"
     left = _figure(
-        run, f"Post-activation, {name}", "activation, in thresholds", sent, ("QCFS", "spikes, mean over t"), SENT,
-        "What flows on"
-    )  # fmt: skip
+        run,
+        f"Post-activation, {name}",
+        "activation, in thresholds",
+        sent,
+        ("QCFS", "spikes, mean over t"),
+        SENT,
+        "What flows on",
+    )
     right = _figure(
-        run, f"Membrane, {name}", "current, in thresholds", currents, ("QCFS input", "accumulated membrane input / T"),
-        CURRENT, "What goes into the activation, and the accumulated membrane input over T"
-    )  # fmt: skip
+        run,
+        f"Membrane, {name}",
+        "current, in thresholds",
+        currents,
+        ("QCFS input", "accumulated membrane input / T"),
+        CURRENT,
+        "What goes into the activation, and the accumulated membrane input over T",
+    )
     return Row([left], [right])
 
 

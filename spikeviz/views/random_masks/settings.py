@@ -129,15 +129,14 @@ def _mask(places: tuple[Place, ...], number: int) -> list[Setting]:
     start, name, label = _start(places, number), f"{number + 1}" if number else "", f" {number + 1}" if number else ""
     more: dict[str, Any] = {"idle": MaskSpikes(0.0, at=tuple(place.name for place in start)), "number": number}
     more |= {"learned": False, "random": True}
+
+    def some(part: Literal["site", "block"], title: str) -> Where:
+        own = f"{part}s{name}", f"{title}{label}", _parts(start, part)
+        return Where(MaskSpikes, "at", *own, part=part, places=places, **more)
+
     blocks = "Convolutions" if start[0].site == CONVOLUTION else "Blocks"
-    return [
-        Setting(MaskSpikes, "ratio", f"ratio{name}", f"Ratio{label}", 0.0, **more),
-        *(
-            Where(MaskSpikes, "at", f"{part}s{name}", f"{title}{label}", _parts(start, part), part=part, places=places,
-                  **more)
-            for part, title in (("site", "Sites"), ("block", blocks))
-        ),
-    ]  # fmt: skip
+    ratio = Setting(MaskSpikes, "ratio", f"ratio{name}", f"Ratio{label}", 0.0, **more)
+    return [ratio, some("site", "Sites"), some("block", blocks)]
 
 
 def _parts(places: Sequence[Place], part: str) -> tuple[Any, ...]:
