@@ -18,14 +18,12 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from spikeviz.data.catalog import CATALOG, DataSource, find_data
 from spikeviz.data.event_folders import LAYOUTS
-from spikeviz.paths import data_folders
 
 TIMEOUT = 10.0  # seconds that a server may stay silent
 CHUNK = 2**20  # bytes
@@ -40,15 +38,12 @@ class DownloadError(ValueError):
     """A set that could not be fetched: one sentence for the person who asked."""
 
 
-@dataclass(frozen=True)
-class DataRow:
+class DataRow(TypedDict):
     """What is known of a data set without reading it.
 
-    Attributes:
-        size: of one sample: `(C, H, W)` of images, `(T, 2, H, W)` of event frames; `H` and `W` of a sensor are its own.
-        samples: of each split: those that are here, else those of the publisher's; None where that is not known.
-        place: whether it comes with spikeviz, was found in `SPIKEVIZ_DATA`, or has to be fetched.
-        source: what fetches it, such as `tonic.datasets.NMNIST`; a folder of one's own where nothing does.
+    `size`: of one sample, `(C, H, W)` of images, `(T, 2, H, W)` of event frames. `samples`: of each split, those that
+    are here, else the publisher's; None where that is not known. `where`: it comes with spikeviz, was found in
+    `SPIKEVIZ_DATA`, or has to be fetched. `source`: what fetches it, such as `tonic.datasets.NMNIST`.
     """
 
     name: str
@@ -57,7 +52,7 @@ class DataRow:
     splits: tuple[str, ...]
     samples: dict[str, int | None]
     size: tuple[int, ...]
-    place: Literal["ships", "here", "needs data"]
+    where: Literal["ships", "here", "needs data"]
     licence: str
     source: str
 
@@ -72,18 +67,17 @@ def _row(source: DataSource) -> DataRow:
     official = dict(zip(source.splits, source.official, strict=False))
     height, width = LAYOUTS[source.name].size if source.name in LAYOUTS else (source.size, source.size)
     sample = (source.channels, height, width)
-    origin = source.download or ("ships with spikeviz" if source.ships else "a folder of your own")
-    return DataRow(
-        source.name,
-        source.kind,
-        source.title,
-        source.splits,
-        {split: count or official.get(split) for split, count in here.items()},
-        (source.steps, *sample) if source.steps else sample,
-        "ships" if source.ships else "here" if any(here.values()) else "needs data",
-        source.licence,
-        origin,
-    )
+    return {
+        "name": source.name,
+        "kind": source.kind,
+        "title": source.title,
+        "splits": source.splits,
+        "samples": {split: count or official.get(split) for split, count in here.items()},
+        "size": (source.steps, *sample) if source.steps else sample,
+        "where": "ships" if source.ships else "here" if any(here.values()) else "needs data",
+        "licence": source.licence,
+        "source": source.download or ("ships with spikeviz" if source.ships else "a folder of your own"),
+    }
 
 
 class Archive(NamedTuple):
@@ -94,11 +88,11 @@ class Archive(NamedTuple):
     md5: str
 
 
-def get_data(name: str, folder: str | Path | None = None, progress: Progress | None = None) -> Path:
+def get_data(name: str, folder: str | Path, progress: Progress | None = None) -> Path:
     """Fetch a data set and unpack it; answers the folder, which belongs into `SPIKEVIZ_DATA`.
 
     Args:
-        folder: made where it is not there. The first of `SPIKEVIZ_DATA`, unless it is given.
+        folder: made where it is not there.
         progress: called with what is being done, bytes done, bytes in all (0 where that is not known). What it raises
             ends the download; a file is there whole or not at all.
 
@@ -106,17 +100,14 @@ def get_data(name: str, folder: str | Path | None = None, progress: Progress | N
 
     Raises:
         DownloadError: where the network or the disk fails, or an archive is not the publisher's.
-        ValueError: for a set that cannot be fetched, or without a folder.
+        ValueError: for a set that cannot be fetched.
     """
     source = find_data(name)
     if not source.download:
         names = ", ".join(known for known, row in CATALOG.items() if row.download)
         why = "ships with spikeviz" if source.ships else "cannot be downloaded"
         raise ValueError(f"{name} {why}; these can be downloaded: {names}")
-    folders = data_folders()
-    if folder is None and not folders:
-        raise ValueError(f"where shall {name} go: name a folder, or set SPIKEVIZ_DATA to one")
-    root = Path(folder).expanduser() if folder is not None else folders[0]
+    root = Path(folder).expanduser()
     report = progress or (lambda what, done, total: None)
     try:
         _get(source, root, report)
@@ -188,7 +179,6 @@ def _is_whole(path: Path, md5: str) -> bool:
 
 def _fetch(archive: Archive, path: Path, report: Progress) -> None:
     """The first address that answers, into a file beside `path`, which is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     try:
         for number, url in enumerate(archive.urls):
@@ -208,10 +198,12 @@ def _fetch(archive: Archive, path: Path, report: Progress) -> None:
 
 def _copy(url: str, part: Path, name: str, report: Progress) -> None:
     request = urllib.request.Request(url, headers={"User-Agent": AGENT})
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer, part.open("wb") as file:
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+        part.parent.mkdir(parents=True, exist_ok=True)  # no folder for a set of which nothing came
         total, done = int(answer.headers.get("Content-Length") or 0), 0
         report(name, 0, total)
-        while piece := answer.read(CHUNK):
-            file.write(piece)
-            done += len(piece)
-            report(name, done, total)
+        with part.open("wb") as file:
+            while piece := answer.read(CHUNK):
+                file.write(piece)
+                done += len(piece)
+                report(name, done, total)

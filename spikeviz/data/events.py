@@ -8,11 +8,13 @@ frame, so that the frames' sum is the number of events.
 """
 
 import operator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, overload
+from typing import Literal, SupportsIndex, overload
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int16, Int64, Integer
+from numpy.typing import ArrayLike
 
 MAX_SIDE = 2**14  # pixels; the widest address among the formats read (Prophesee's DAT), and x, y fit into int16
 MAX_CELLS = 2**28  # T x 2 x H x W of one answer: 256 MB as bytes
@@ -24,7 +26,7 @@ class RecordingError(ValueError):
     """A recording that cannot be used: one sentence for the person who brought it."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class EventRecording:
     """A recording, sorted by time. Its arrays are copies that cannot be written to.
 
@@ -41,45 +43,32 @@ class EventRecording:
     p: Bool[np.ndarray, "n"]
     height: int
     width: int
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        arrays = {name: np.asarray(getattr(self, name)) for name in "txyp"}
-        lengths = {name: len(a) if a.ndim == 1 else a.shape for name, a in arrays.items()}
-        if any(a.ndim != 1 for a in arrays.values()) or len(set(lengths.values())) > 1:
-            said = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            raise ValueError(f"t, x, y and p are lists of one length, one value an event; got lengths {said}")
-        for name, values in arrays.items():
-            if len(values) and values.dtype.kind not in ("iub" if name == "p" else "iu"):
-                raise ValueError(f"{name} holds whole numbers, not {values.dtype}")
-        t, x, y, p = arrays.values()
-        sides = [operator.index(side) for side in (self.height, self.width)]
-        if not all(1 <= side <= MAX_SIDE for side in sides):
-            raise ValueError(f"a sensor has 1 to {MAX_SIDE:,} pixels a side, not {sides[1]} x {sides[0]}")
-        outside = (x < 0) | (x >= sides[1]) | (y < 0) | (y >= sides[0])
-        if outside.any():
-            first = int(outside.argmax())
-            raise ValueError(
-                f"{outside.sum():,} of {len(t):,} events lie outside the sensor of {sides[1]} x {sides[0]} pixels, "
-                f"the first at x {x[first]}, y {y[first]}"
-            )
-        if len(t) and not 0 <= int(t.min()) <= int(t.max()) < 2**62:
-            bad = t.min() if t.min() < 0 else t.max()
-            raise ValueError(f"a time is 0 or more microseconds and below 2^62, not {bad}")
-        if not ((p == 0) | (p == 1)).all():
-            raise ValueError(f"a polarity is 0 (OFF) or 1 (ON), not {p[(p != 0) & (p != 1)][0]}")
-
-        t, notes = t.astype(np.int64), tuple(self.notes)
-        late = int((t < np.maximum.accumulate(t)).sum())
-        order = np.argsort(t, kind="stable") if late else slice(None)
+    def __init__(
+        self,
+        t: ArrayLike,
+        x: ArrayLike,
+        y: ArrayLike,
+        p: ArrayLike,
+        height: SupportsIndex,
+        width: SupportsIndex,
+        notes: Iterable[str] = (),
+    ) -> None:
+        columns = {name: np.asarray(values) for name, values in zip("txyp", (t, x, y, p), strict=True)}
+        sides = operator.index(height), operator.index(width)
+        _check_events(columns, *sides)
+        times, words = columns["t"].astype(np.int64), tuple(notes)
+        late = int((times < np.maximum.accumulate(times)).sum())
+        order = np.argsort(times, kind="stable") if late else slice(None)
         if late:
-            notes += (f"time stamps were not in order, {late:,} event{'s were' if late > 1 else ' was'} moved",)
-        columns = {"t": t, "x": x.astype(np.int16), "y": y.astype(np.int16), "p": p.astype(bool)}
+            words += (f"time stamps were not in order, {late:,} event{'s were' if late > 1 else ' was'} moved",)
+        kinds = {"t": np.int64, "x": np.int16, "y": np.int16, "p": bool}
         for name, values in columns.items():
-            values = values[order]
-            values.flags.writeable = False
-            object.__setattr__(self, name, values)
-        for name, value in zip(("height", "width", "notes"), (*sides, notes), strict=True):
+            kept = values.astype(kinds[name])[order]
+            kept.flags.writeable = False
+            object.__setattr__(self, name, kept)
+        for name, value in zip(("height", "width", "notes"), (*sides, words), strict=True):
             object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
@@ -198,6 +187,32 @@ def resize(
         np.moveaxis(moved, axis, 0)[places] = np.moveaxis(np.add.reduceat(counts, firsts, axis=axis), axis, 0)
         counts = moved
     return _narrowed(counts)
+
+
+def _check_events(columns: dict[str, np.ndarray], height: int, width: int) -> None:
+    """Raises ValueError, as `EventRecording`."""
+    lengths = {name: len(column) if column.ndim == 1 else column.shape for name, column in columns.items()}
+    if any(column.ndim != 1 for column in columns.values()) or len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ValueError(f"t, x, y and p are lists of one length, one value an event; got lengths {found}")
+    for name, values in columns.items():
+        if len(values) and values.dtype.kind not in ("iub" if name == "p" else "iu"):
+            raise ValueError(f"{name} holds whole numbers, not {values.dtype}")
+    t, x, y, p = (columns[name] for name in "txyp")
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+        raise ValueError(f"a sensor has 1 to {MAX_SIDE:,} pixels a side, not {width} x {height}")
+    outside = (x < 0) | (x >= width) | (y < 0) | (y >= height)
+    if outside.any():
+        first = int(outside.argmax())
+        raise ValueError(
+            f"{outside.sum():,} of {len(t):,} events lie outside the sensor of {width} x {height} pixels, "
+            f"the first at x {x[first]}, y {y[first]}"
+        )
+    if len(t) and not 0 <= int(t.min()) <= int(t.max()) < 2**62:
+        bad = t.min() if t.min() < 0 else t.max()
+        raise ValueError(f"a time is 0 or more microseconds and below 2^62, not {bad}")
+    if not ((p == 0) | (p == 1)).all():
+        raise ValueError(f"a polarity is 0 (OFF) or 1 (ON), not {p[(p != 0) & (p != 1)][0]}")
 
 
 def _counted(
