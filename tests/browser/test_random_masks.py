@@ -65,3 +65,18 @@ def test_a_curve_fills_in_and_can_be_cancelled(visit):
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("Cancelled after").first.wait_for(timeout=60_000)
     assert page.complaints == []
+
+
+def test_a_second_mask_has_a_slider_of_its_own(visit):
+    page = visit("random_masks", query="?rsm_T=4&rsm_ratio=0.5&rsm_layer=blocks.3.attn.q")
+    before = drawn(page, "ratio=0.50")
+    page.get_by_role("button", name="Add another", exact=True).click()
+    page.get_by_text("ratio=0.50 T=4 ratio2=0.50 seed=0").first.wait_for(timeout=60_000)
+    slider(page, "Ratio 2").press("ArrowRight")
+    page.get_by_text("ratio=0.50 T=4 ratio2=0.55 seed=0").first.wait_for(timeout=60_000)
+    settle(page)
+    assert drawn(page, "ratio2=0.55") != before and "rsm_ratio2=0.55" in page.url
+    page.get_by_role("button", name="Remove", exact=True).first.click()
+    page.get_by_text("ratio=0.55 T=4 sites=MLP seed=0").first.wait_for(timeout=60_000)
+    settle(page)
+    assert "rsm_ratio2" not in page.url and page.complaints == []
