@@ -16,7 +16,7 @@ from spikeviz.views.experiment import Experiment
 from spikeviz.views.page import Page
 from spikeviz.views.settings import MOST_SEEDS, Setting
 
-CHOICES = 2.6  # width of what does not slide, beside one slider
+CHOICES, BUTTON = 2.6, 0.9  # width of what does not slide, and of one button more, beside one slider
 MOST_PILLS = 8
 
 
@@ -25,14 +25,17 @@ def controls(page: Page, settings: Sequence[Setting], fast: bool, model: Any) ->
 
     `fast` answers while a slider is dragged, otherwise when it is let go.
     """
+    sliders = sum(setting.form == "slider" and not setting.number for setting in settings)
     for number in sorted({setting.number for setting in settings}):
-        _row(page, [s for s in settings if s.number == number], fast, model, number)
+        _row(page, [s for s in settings if s.number == number], fast, model, number, sliders)
 
 
-def _row(page: Page, settings: Sequence[Setting], fast: bool, model: Any, number: int) -> None:
+def _row(page: Page, settings: Sequence[Setting], fast: bool, model: Any, number: int, sliders: int) -> None:
+    """The settings of one number; a slider is as wide as in the first row, of `sliders`."""
     sliding, others = ([s for s in settings if (s.form == "slider") is slides] for slides in (True, False))
     random = any(setting.random for setting in settings) and not number
-    columns = st.columns([1.0] * len(sliding) + [CHOICES] * bool(others or random), gap="medium")
+    rest = CHOICES + BUTTON * (page.another is not None) + sliders - len(sliding)
+    columns = st.columns([1.0] * len(sliding) + [rest] * bool(others or random), gap="medium")
     for column, setting in zip(columns, sliding, strict=False):
         with column:
             _slider(f"{page.key}_{setting.name}", setting, fast and not session.plain())
@@ -50,15 +53,12 @@ def _another(page: Page, settings: Sequence[Setting], model: Any, number: int) -
     """A further intervention of the page's repeating kind, or one less."""
     rule = page.another(model)
     kind = type(rule)
-    idle = next(s.untouched for s in settings if s.kind is kind)
     count = len(session.state().experiment.of_kind(kind))
 
-    def add() -> None:
-        def added(now: Experiment) -> Experiment:
-            now = now if now.of_kind(kind) else now.set(idle)
-            return now.set(rule, len(now.of_kind(kind)))
-
-        session.change(added)
+    def added(now: Experiment) -> Experiment:
+        """Behind those there are; one that nothing was moved of counts as well."""
+        now = now if now.of_kind(kind) else now.set(next(s.untouched for s in settings if s.kind is kind))
+        return now.set(rule, len(now.of_kind(kind)))
 
     if number or count > 1:
         st.button(
@@ -67,11 +67,11 @@ def _another(page: Page, settings: Sequence[Setting], model: Any, number: int) -
             on_click=lambda: session.change(lambda now: now.drop(kind, number)),
             help=f"Leave this one out ({kind.title}, no. {number + 1} of {count})",
         )
-    if not number:
+    if number == max(count - 1, 0):
         st.button(
             "Add another",
             key=f"{page.key}_add",
-            on_click=add,
+            on_click=lambda: session.change(added),
             disabled=count >= MOST_RULES,
             help=f"A further {kind.title.lower()} with its own settings, applied after those there are",
         )
