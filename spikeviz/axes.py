@@ -11,7 +11,10 @@
 | heads | attention heads |
 | d | channels of one head, C = heads * d |
 | K | classes |
+| TD | binary steps, t major, d minor: T * D of them |
+| c, h, w | channels, height and width of what a layer makes, where they may differ from C, H, W |
 
+`#B` marks that one sample may become a batch on the way: a row for each seed of a random edit.
 Sequences are `[T, B, ...]` everywhere; weights, which know no time, see `[T*B, ...]`.
 """
 

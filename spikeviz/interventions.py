@@ -314,7 +314,7 @@ class MaskSpikes(Intervention):
     source: ClassVar[str] = "Masked Spiking Transformer, sec. 3.3"
 
     ratio: float = bounded(0.0, 1.0, 0.05, "The probability with which a spike is dropped.")
-    at: str | tuple[str, ...] = ATTENTION
+    at: str | Sequence[str] = ATTENTION
 
     def __post_init__(self) -> None:
         super().__post_init__()

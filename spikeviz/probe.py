@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +68,7 @@ class Probe(nn.Module):
         return f"{self.name or '?'}: {self.kind} {' '.join(self.axes)}"
 
 
+@runtime_checkable
 class Edit(Protocol):
     """What a tape needs of an intervention (`spikeviz.interventions` has them)."""
 

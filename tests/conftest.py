@@ -2,6 +2,7 @@
 
 import copy
 
+import jaxtyping
 import pytest
 import torch
 from support.networks import make_tiny
@@ -53,3 +54,12 @@ def tiny(device):
 @pytest.fixture
 def images():
     return torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def unchecked():
+    """Annotations are not checked: for what a door says to values of a wrong type."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", before)

@@ -76,7 +76,8 @@ def _arrays(path: Path, *names: str) -> dict:
     names = names or tuple(f.name for f in fields(Replay))
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name][()] for name in names}
+            found = {name: file[name] for name in names}
+            return {name: value if value.ndim else value.item() for name, value in found.items()}
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError, BadZipFile) as error:

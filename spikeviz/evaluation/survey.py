@@ -31,7 +31,7 @@ class Survey:
     images: int
     total: int
     right: int
-    nsfr: Float[Tensor, "T*D"]
+    nsfr: Float[Tensor, "TD"]
 
     @property
     def accuracy(self) -> float:

@@ -17,7 +17,7 @@ from spikeviz.simulation import simulate
 BATCH = 64  # masked inputs that run at once
 
 
-def sam(track: Track, gamma: float = 0.5, sample: int = 0) -> Float[Tensor, "T*D H W"]:
+def sam(track: Track, gamma: float = 0.5, sample: int = 0) -> Float[Tensor, "TD H W"]:
     """Spike activation maps of one sample: where neurons fire again soon after they have fired. No gradient.
 
     A neuron's contribution at t is the sum over its earlier spikes t' of exp(-gamma (t - t')); the map at t is the sum

@@ -28,7 +28,7 @@ PIECE = 1 << 18  # bytes that are counted D times while they are in a processor'
 MEMBRANES = ("*.membrane", "*.spike")  # what `membrane_trace` needs
 
 
-def nsfr(recording: Recording) -> Float[Tensor, "T*D"]:
+def nsfr(recording: Recording) -> Float[Tensor, "TD"]:
     """Network spike firing rate: at each step, the spikes of all neurons over the number of all neurons.
 
     Mean over the batch. Every neuron counts the same, so that a wide layer weighs more than a narrow one: this is no
@@ -68,7 +68,7 @@ def firing_rates(recording: Recording) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["layer", "step", "rate"])
 
 
-def spike_maps(track: Track, sample: int = 0) -> Float[Tensor, "T*D H W"]:
+def spike_maps(track: Track, sample: int = 0) -> Float[Tensor, "TD H W"]:
     """Spike maps of one sample: at each step, the share of channels that fire at each place (E-SpikeFormer, Fig. 8).
 
     Args:
@@ -83,7 +83,7 @@ def spike_maps(track: Track, sample: int = 0) -> Float[Tensor, "T*D H W"]:
     return _binary(_one(track, sample), track.levels).float().mean(1).cpu()
 
 
-def binary_steps(track: Track, sample: int = 0) -> Bool[Tensor, "T*D *neurons"]:
+def binary_steps(track: Track, sample: int = 0) -> Bool[Tensor, "TD *neurons"]:
     """Whether each neuron of one sample fires at each binary step.
 
     Raises:
@@ -198,7 +198,7 @@ def power(recording: Recording) -> float:
     return total / recording.output.shape[0] / 1e-3
 
 
-def spike_counts(track: Track) -> Int[Tensor, "T*D"]:
+def spike_counts(track: Track) -> Int[Tensor, "TD"]:
     """Spikes of the whole batch at each binary step."""
     return _spikes_at(_with_time(track), track.levels)
 
@@ -207,7 +207,7 @@ def _with_time(track: Track) -> Tensor:
     return track.values if "T" in track.axes else track.values[None]
 
 
-def _spikes_at(values: Tensor, levels: int) -> Int[Tensor, "T*D"]:
+def _spikes_at(values: Tensor, levels: int) -> Int[Tensor, "TD"]:
     """How many values `[T, ...]` are at least d, for d = 1 .. D at each step: a spike at d is a count of d or more."""
     if levels == 1:  # one count a step: many times faster than a sum over a tensor of booleans
         return torch.stack([step.count_nonzero() for step in values]).cpu()
@@ -223,7 +223,7 @@ def _spikes_at(values: Tensor, levels: int) -> Int[Tensor, "T*D"]:
     return torch.from_numpy(found).flatten()
 
 
-def _binary(values: Tensor, levels: int) -> Bool[Tensor, "T*D *neurons"]:
+def _binary(values: Tensor, levels: int) -> Bool[Tensor, "TD *neurons"]:
     return expand(values, levels) != 0 if levels > 1 else values != 0
 
 

@@ -18,7 +18,7 @@ from spikeviz.nn.neurons import Neuron
 from spikeviz.nn.qcfs import QCFS, ConvertedIF
 from spikeviz.probe import Probe, tuned
 
-Maps = Float[Tensor, "T B C H W"]
+Maps = Float[Tensor, "T #B C H W"]
 VGG16 = (1, 1, "pool", 2, 2, "pool", 4, 4, 4, "pool", 8, 8, 8, "pool", 8, 8, 8)  # widths, in units of the first
 RESNET18 = ((1, 1), (1, 1), (2, 2), (2, 1), (4, 2), (4, 1), (8, 2), (8, 1))  # width and stride of every block
 
@@ -82,7 +82,7 @@ class ResBlock(nn.Module):
         """The value of one of its spikes."""
         return self.out.scale
 
-    def forward(self, x: Maps, scale: float) -> Maps:
+    def forward(self, x: Maps, scale: float) -> Float[Tensor, "T #B c h w"]:
         """`scale` is the value of one spike of `x`."""
         y = self.norm(self.conv(self.layer(x, scale=scale), self.layer.scale))
         return self.out(y + (x if self.shortcut is None else self.shortcut_norm(self.shortcut(x, scale))))
@@ -115,7 +115,7 @@ class CNN(nn.Module):
         for number, probe in enumerate(spikes[:-1]):  # each goes into a convolution, the last into the classifier
             probe.site, probe.block = "convolution", number
 
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "T B K"]:
+    def forward(self, x: Float[Tensor, "#B C H W"]) -> Float[Tensor, "T #B K"]:
         if x.ndim != 4:
             raise ValueError(f"this network takes images [B, C, H, W], not a tensor {list(x.shape)}.")
         steps = tuned(time_steps=self.time_steps)["time_steps"] if self.config.spiking else 1
@@ -127,7 +127,7 @@ class CNN(nn.Module):
         return self.head(x.mean((-2, -1)))
 
 
-def _pooled(x: Maps, scale: float) -> Maps:
+def _pooled(x: Maps, scale: float) -> Float[Tensor, "T #B C h w"]:
     """The mean of 2 x 2 neighbours: as many spikes, each worth a quarter, to the last bit."""
     return over_maps(lambda maps: avg_pool2d(maps, 2), x / scale) * scale
 

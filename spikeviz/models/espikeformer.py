@@ -18,7 +18,7 @@ from spikeviz.nn.neurons import LIF, Neuron
 from spikeviz.nn.stems import ConvStem, SepConv
 from spikeviz.probe import Blocks, tagged, tuned
 
-Maps = Float[Tensor, "T B C H W"]
+Maps = Float[Tensor, "T #B C H W"]
 STAGES = 3  # of convolutions
 
 
@@ -156,7 +156,7 @@ class Block(nn.Module):
         self.mlp = MLP(dim, config)
         self.scale_attn, self.scale_mlp = (LayerScale(dim) if layout.rep else nn.Identity() for _ in range(2))
 
-    def forward(self, x: Maps) -> Maps:
+    def forward(self, x: Maps) -> Float[Tensor, "T #B c H W"]:
         if self.widen is not None:
             x = self.widen(x)
         if self.local is not None:
@@ -206,7 +206,7 @@ class ESpikeFormer(nn.Module):
     def forward(self, x: Float[Tensor, "*TB C H W"]) -> Float[Tensor, "T B K"]:
         return torch.stack(self.logits(x)).mean(0)
 
-    def tokens(self, x: Float[Tensor, "*TB C H W"], steps: int) -> Float[Tensor, "T B C h w"]:
+    def tokens(self, x: Float[Tensor, "*TB C H W"], steps: int) -> Float[Tensor, "T B c h w"]:
         """Currents on the grid of the tokens. `steps`: for how many an image is shown; event frames bring their own."""
         x = self.intake(x)
         x = self.stem(x, steps if x.ndim == 4 else None)

@@ -20,7 +20,7 @@ from spikeviz.nn.qcfs import QCFS, ConvertedIF
 from spikeviz.nn.windows import SpikingLinear, WindowAttention
 from spikeviz.probe import Blocks, tagged, tuned
 
-Maps = Float[Tensor, "T B C H W"]
+Maps = Float[Tensor, "T #B C H W"]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class MSTConfig:
 class TokenNorm(nn.LayerNorm):
     """Layer normalisation over the channels of every place."""
 
-    def forward(self, x: Maps) -> Maps:
+    def forward(self, x: Float[Tensor, "*TB C H W"]) -> Float[Tensor, "*TB C H W"]:
         return super().forward(x.movedim(-3, -1)).movedim(-1, -3)
 
 
@@ -146,7 +146,7 @@ class PatchMerging(SpikingLinear):
         super().__init__(config.conv(4 * dim, 2 * dim, bias=False, real=True), config.neuron())
         self.before = config.normalisation(4 * dim)
 
-    def forward(self, x: Maps) -> Maps:
+    def forward(self, x: Maps) -> Float[Tensor, "T #B c h w"]:
         x = rearrange(x, "t b c (h p) (w q) -> t b (q p c) h w", p=2, q=2)
         return super().forward(self.before(x))
 
@@ -176,7 +176,7 @@ class Block(nn.Module):
         self.norm, self.middle = config.normalisation(dim), Population(config.neuron())
         self.mlp = MLP(config, dim)
 
-    def forward(self, x: Maps) -> Maps:
+    def forward(self, x: Maps) -> Float[Tensor, "T #B c h w"]:
         if self.merge is not None:
             x = self.merge(x)
         x = x + self.attn(self.input(x), self.input.scale)

@@ -15,7 +15,7 @@ from spikeviz.nn.neurons import LIF
 from spikeviz.nn.stems import SPS, Residual, joined
 from spikeviz.probe import Blocks, tagged, tuned
 
-Maps = Float[Tensor, "T B C H W"]
+Maps = Float[Tensor, "T #B C H W"]
 
 
 @dataclass(frozen=True)

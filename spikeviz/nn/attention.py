@@ -24,7 +24,8 @@ REAL: dict[str, Callable[[Tensor], Tensor]] = {  # what queries and keys go thro
     "leaky-relu": leaky_relu,
     "softmax": lambda x: x,
 }
-Maps = Float[Tensor, "T B C H W"]
+Maps = Float[Tensor, "T #B C H W"]
+Values = Float[Tensor, "T #B c H W"]  # of as many channels as v has
 
 
 class SpikeAttention(nn.Module):
@@ -57,7 +58,7 @@ class SpikeAttention(nn.Module):
         """What the scores become before they meet v."""
         return scores
 
-    def attend(self, q: Maps, k: Maps, v: Maps, scales: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Maps:
+    def attend(self, q: Maps, k: Maps, v: Values, scales: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Values:
         """`scales` are the values of one spike of q, k and v; the output has the channels of v."""
         height = q.shape[-2]
         q, k, v = (rearrange(x, "t b (heads d) h w -> t b heads (h w) d", heads=self.heads) for x in (q, k, v))
@@ -80,7 +81,7 @@ class RealConv(nn.Module):
         super().__init__()
         self.conv, self.norm, self.then = conv, Norm(conv.out_channels), then
 
-    def forward(self, x: Maps, mask: nn.Module | None = None) -> Maps:
+    def forward(self, x: Maps, mask: nn.Module | None = None) -> Values:
         return self.then(self.norm(self.conv(x)))
 
 

@@ -39,7 +39,7 @@ class Dense(nn.Linear):
         super().__init__(inputs, outputs, bias)
         self.input = Probe("feature", ("B", "N", "C"), counts=False, role="operand")
 
-    def forward(self, x: Tokens) -> Tokens:
+    def forward(self, x: Tokens) -> Float[Tensor, "B N c"]:
         return super().forward(self.input(x))
 
 
@@ -90,7 +90,7 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         self.predict = Dense(dim, outputs)
 
-    def place(self, tokens: Tokens, kept: Bool[Tensor, "B N"]) -> Tokens:
+    def place(self, tokens: Tokens, kept: Bool[Tensor, "B N"]) -> Float[Tensor, "B N c"]:
         """What the first block gets: tokens or the mask token, and positions."""
         return torch.where(kept[..., None], self.embed(tokens), self.mask_token) + self.places
 

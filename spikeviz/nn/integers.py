@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from spikeviz.nn.neurons import Currents, Neuron, Unit
@@ -102,7 +102,7 @@ class _Fire(torch.autograd.Function):
         return gradient * inside, None, None
 
 
-def expand(counts: Float[Tensor, "T *neurons"], levels: int) -> Float[Tensor, "T*D *neurons"]:
+def expand(counts: Num[Tensor, "T *neurons"], levels: int) -> Num[Tensor, "T*{levels} *neurons"]:
     """The D binary steps of each step (E-SpikeFormer, Eq. 6), t major, d minor; the spikes come first.
 
     A count C is a spike at every d <= C. Their sum is C, for either rounding. Its gradient is the mean of the steps'

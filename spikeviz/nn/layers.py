@@ -17,10 +17,11 @@ from spikeviz.nn.sparse import active_map, sparse_norm
 from spikeviz.probe import Probe, tuned
 
 Maps = Float[Tensor, "*TB C H W"]
+Made = Float[Tensor, "*TB c h w"]  # of other channels, or on another grid
 M = TypeVar("M", bound=nn.Module)
 
 
-def over_maps(layer: Callable[[Tensor], Tensor], x: Maps) -> Maps:
+def over_maps(layer: Callable[[Tensor], Tensor], x: Maps) -> Made:
     """Apply `layer`, which takes `[B, C, H, W]`, to the last three axes of `x`."""
     if x.ndim == 4:
         return layer(x)
@@ -60,13 +61,13 @@ class Conv(nn.Conv2d):
         super().__init__(in_channels, out_channels, kernel, **{"padding": kernel // 2} | options)
         self.input = Probe("feature", MAPS, counts=not real, role="operand")
 
-    def forward(self, x: Maps, scale: float = 1.0) -> Maps:
+    def forward(self, x: Maps, scale: float = 1.0) -> Made:
         """`scale` is the value of one spike of `x`."""
         active = active_map(*x.shape[-2:]) if self.sparse else None
         y = self._products(self.input(x if active is None else x * active, scale), scale)
         return y if active is None else y * active_map(*y.shape[-2:])
 
-    def _products(self, x: Maps, scale: float) -> Maps:
+    def _products(self, x: Maps, scale: float) -> Made:
         if not spike_driven(self.input):
             return over_maps(super().forward, x)
         y = on_spikes(lambda step: over_maps(lambda maps: self._conv_forward(maps, self.weight, None), step), x, scale)
@@ -186,7 +187,7 @@ class SpikingConv(Population):
 
     def forward(
         self, x: Maps, steps: int | None = None, scale: float = 1.0, mask: nn.Module | None = None
-    ) -> Float[Tensor, "T B C H W"]:
+    ) -> Float[Tensor, "T B c h w"]:
         """`scale` is the value of one spike of `x`."""
         return super().forward(self.norm(self.conv(x, scale)), steps, mask)
 
@@ -201,7 +202,7 @@ class FiringConv(Population):
         self.conv = conv
         self.norm = Norm(conv.out_channels)
 
-    def forward(self, x: Float[Tensor, "T B C H W"]) -> Float[Tensor, "T B C H W"]:
+    def forward(self, x: Float[Tensor, "T #B C H W"]) -> Float[Tensor, "T #B c h w"]:
         return self.norm(self.conv(super().forward(x), self.scale))
 
 
@@ -218,7 +219,7 @@ class RepConv(nn.Module):
         self.conv1, self.norm1 = Conv(in_channels, hidden, 1, bias=False), Norm(hidden)
         self.conv2, self.norm2 = Conv(hidden, out_channels, 1, bias=False, real=True), Norm(out_channels)
 
-    def forward(self, x: Maps, scale: float = 1.0) -> Maps:
+    def forward(self, x: Maps, scale: float = 1.0) -> Float[Tensor, "*TB c H W"]:
         """`scale` is the value of one spike of `x`."""
         return self.norm2(self.conv2(self.norm1(self.conv1(x, scale))))
 
@@ -248,7 +249,7 @@ class Intake(nn.Module):
         self.channels, self.size, self.stride = channels, size, stride
         self.mean, self.std = mean, std
 
-    def forward(self, x: Maps) -> Maps:
+    def forward(self, x: Maps) -> Float[Tensor, "*TB C h w"]:
         self.check(x)
         if self.size is not None:
             x = over_maps(self.fit, x)

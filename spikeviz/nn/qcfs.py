@@ -38,7 +38,7 @@ class QCFS(Neuron):
         self.quanta = int(levels)
         self.threshold = nn.Parameter(torch.full((1,), START))
 
-    def forward(self, x: Float[Tensor, "T B *neurons"]) -> Float[Tensor, "T B *neurons"]:
+    def forward(self, x: Float[Tensor, "*neurons"]) -> Float[Tensor, "*neurons"]:
         levels = self.settings()["quanta"]
         if torch.is_grad_enabled():
             return _Quantise.apply(x, self.threshold, levels)

@@ -13,7 +13,7 @@ from torch.nn.functional import max_pool2d
 from spikeviz.nn.layers import Conv, FiringConv, Norm, SpikingConv, over_maps
 from spikeviz.nn.neurons import LIF, Neuron
 
-Maps = Float[Tensor, "T B C H W"]
+Maps = Float[Tensor, "T #B C H W"]
 
 
 class SPS(nn.Module):
@@ -54,7 +54,9 @@ class SPS(nn.Module):
 Residual = Literal["add", "iand"]
 
 
-def joined(shortcut: Maps, branch: Maps, residual: Residual) -> Maps:
+def joined(
+    shortcut: Float[Tensor, "*#maps"], branch: Float[Tensor, "*#maps"], residual: Residual
+) -> Float[Tensor, "*#maps"]:
     """`shortcut + branch`, or SEW ResNet's IAND, `shortcut and not branch`, always binary (Spikformer V2, Table 6)."""
     return shortcut + branch if residual == "add" else shortcut * (1 - branch)
 
@@ -69,7 +71,7 @@ class SCSStage(nn.Module):
         self.expand = SpikingConv(Conv(c_out, 4 * c_out, 3, bias=False), LIF())
         self.reduce = SpikingConv(Conv(4 * c_out, c_out, 3, bias=False), LIF())
 
-    def forward(self, x: Maps, steps: int | None = None) -> Maps:
+    def forward(self, x: Float[Tensor, "*TB C H W"], steps: int | None = None) -> Float[Tensor, "T #B c h w"]:
         x = self.down(x, steps)
         return joined(x, self.reduce(self.expand(x)), self.residual)
 
@@ -165,7 +167,7 @@ class ConvStage(nn.Module):
         super().__init__()
         self.blocks, self.down = nn.Sequential(*blocks), down
 
-    def forward(self, x: Maps) -> Maps:
+    def forward(self, x: Maps) -> Float[Tensor, "T #B c h w"]:
         return self.down(self.blocks(x))
 
 
@@ -209,7 +211,7 @@ class ConvStem(nn.Module):
             )
         )
 
-    def forward(self, x: Float[Tensor, "*TB C H W"], steps: int | None) -> Maps:
+    def forward(self, x: Float[Tensor, "*TB C H W"], steps: int | None) -> Float[Tensor, "T #B c h w"]:
         """`steps`: for how many an image is shown; its first current is the same at every step, computed once."""
         x = self.norm(self.conv(x))
         if steps is not None:

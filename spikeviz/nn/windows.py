@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from spikeviz.axes import SCORES
@@ -14,7 +14,7 @@ from spikeviz.nn.layers import Conv, Population, Product
 from spikeviz.nn.neurons import Neuron
 from spikeviz.probe import Probe, tagged
 
-Maps = Float[Tensor, "T B C H W"]
+Maps = Float[Tensor, "T #B C H W"]
 UNSEEN = -100.0  # added to the score of two tokens that a shifted window brought together
 
 
@@ -25,7 +25,9 @@ class SpikingLinear(Population):
         super().__init__(neuron)
         self.conv, self.norm = conv, norm
 
-    def forward(self, x: Maps, scale: float = 1.0, steps: int | None = None) -> Maps:
+    def forward(
+        self, x: Float[Tensor, "*TB C H W"], scale: float = 1.0, steps: int | None = None
+    ) -> Float[Tensor, "T #B c h w"]:
         """`scale` is the value of one spike of `x`."""
         x = self.conv(x, scale)
         return super().forward(x if self.norm is None else self.norm(x), steps)
@@ -119,12 +121,12 @@ class WindowAttention(nn.Module):
             by_window = by_window + UNSEEN * self.unseen[:, None].to(scores.dtype)
         return by_window.softmax(-1).flatten(2, 3)
 
-    def _windows(self, x: Maps) -> Float[Tensor, "T B heads N d"]:
+    def _windows(self, x: Shaped[Tensor, "T B C H W"]) -> Shaped[Tensor, "T B heads N d"]:
         if self.shift:
             x = x.roll((-self.shift, -self.shift), (-2, -1))
         return rearrange(x, "t b (n d) (y h) (x w) -> t b (y x n) (h w) d", n=self.heads, h=self.window, w=self.window)
 
-    def _grid(self, x: Float[Tensor, "T B heads N d"], height: int) -> Maps:
+    def _grid(self, x: Shaped[Tensor, "T B heads N d"], height: int) -> Shaped[Tensor, "T B C H W"]:
         """The inverse of `_windows`."""
         x = rearrange(
             x, "t b (y x n) (h w) d -> t b (n d) (y h) (x w)", n=self.heads, h=self.window, y=height // self.window

@@ -42,7 +42,7 @@ from spikeviz.train.recipes import Recipe
 
 LOG_EVERY = 20  # steps
 BINS = 20  # of the histogram of mask values in the log
-Images = Float[Tensor, "B C H W"]
+Images = Float[Tensor, "B *T C H W"]  # or event frames
 
 
 def augment(x: Images, shift: int, flip: bool, generator: torch.Generator) -> Images:

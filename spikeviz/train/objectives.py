@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,6 +19,7 @@ from spikeviz.simulation import model_name
 from spikeviz.train.recipes import Recipe, Stage, Teacher
 
 
+@runtime_checkable
 class Objective(Protocol):
     """The loss of a recipe.
 

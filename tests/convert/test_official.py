@@ -147,7 +147,7 @@ class TestBadCheckpoints:
             sv.from_official(state, "spikformer-cifar10", heads=5)
 
     @pytest.mark.parametrize("junk", [{}, {"a": 1}, {"epoch": 3, "x": torch.zeros(2)}, [1], {"a": torch.zeros(2)}])
-    def test_junk(self, junk):
+    def test_junk(self, junk, unchecked):
         with pytest.raises(ValueError, match=r"checkpoint|state dict"):
             sv.from_official(junk, "spikformer-imagenet")
 

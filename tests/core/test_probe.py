@@ -30,6 +30,9 @@ class Double:
     def edit(self, x, generator):
         return 2 * x, None
 
+    def edit_rows(self, x, generators, axis):
+        raise AssertionError("one seed has no rows")
+
 
 # --- a probe without and with a tape ---
 

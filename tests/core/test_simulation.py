@@ -178,7 +178,7 @@ def kinds():
     ]
 
 
-def test_every_intervention_is_a_value_with_bounds():
+def test_every_intervention_is_a_value_with_bounds(unchecked):
     offered = [kind for kind in kinds() if hasattr(kind, "title")]
     assert {type(i) for i in ALL} <= set(offered)
     for kind in offered:
@@ -209,7 +209,7 @@ def test_every_intervention_is_a_value_with_bounds():
         (lambda: MaskSpikes(1.5), "MaskSpikes(ratio=...): 1.5 is out of range, give a number from 0 to 1."),
     ],
 )
-def test_out_of_range_is_one_clear_sentence(make, sentence):
+def test_out_of_range_is_one_clear_sentence(make, sentence, unchecked):
     with pytest.raises(ValueError) as caught:
         make()
     assert str(caught.value) == sentence
@@ -363,7 +363,7 @@ def test_a_glob_of_its_own_is_enough(images):
     assert r["0.spike.mask"].values.any()
 
 
-def test_whole_numbers_may_come_as_floats(events):
+def test_whole_numbers_may_come_as_floats(events, unchecked):
     model = make_tiny("dvs", in_channels=2)
     assert sv.simulate(model, events, TimeSteps(2.0)).logits_per_step.shape[0] == 2
 
@@ -382,13 +382,13 @@ def test_whole_numbers_may_come_as_floats(events):
         ([[0.0]], "the input must be a torch.Tensor, not list"),
     ],
 )
-def test_what_is_no_input(tiny, x, sentence):
+def test_what_is_no_input(tiny, x, sentence, unchecked):
     with pytest.raises(ValueError, match=sentence) as caught:
         sv.simulate(tiny, x)
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_no_intervention(tiny, images):
+def test_what_is_no_intervention(tiny, images, unchecked):
     with pytest.raises(ValueError, match=r"0\.5 is no intervention; spikeviz\.interventions has them"):
         sv.simulate(tiny, images, (0.5,))
     assert_same(sv.simulate(tiny, images, MaskSpikes(0.5)), sv.simulate(tiny, images, [MaskSpikes(0.5)]))

@@ -42,6 +42,6 @@ def test_without_masks_all_seeds_agree():
 def test_bad_input():
     model, x = make_mst(), torch.rand(2, 1, 16, 16)
     with pytest.raises(ValueError, match="0 seeds, 2 samples and 2 labels"):
-        next(masked_accuracy(model, x, torch.zeros(2), (), seeds=()))
+        next(masked_accuracy(model, x, torch.zeros(2, dtype=torch.long), (), seeds=()))
     with pytest.raises(ValueError, match="2 samples and 3 labels"):
-        next(masked_accuracy(model, x, torch.zeros(3), ()))
+        next(masked_accuracy(model, x, torch.zeros(3, dtype=torch.long), ()))

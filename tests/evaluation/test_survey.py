@@ -87,7 +87,7 @@ def test_batch_seeds_of_nearby_seeds_do_not_meet():
     assert len(seeds) == 50 * 200 and max(seeds) < 2**32
 
 
-def test_what_it_cannot_take_is_said_at_the_call(tiny, x, y):
+def test_what_it_cannot_take_is_said_at_the_call(tiny, x, y, unchecked):
     with pytest.raises(ValueError, match="10 images and 9 labels"):
         survey(tiny, x, y[:9])
     with pytest.raises(ValueError, match="no images"):

@@ -70,7 +70,7 @@ def test_score_cam_finds_what_decides():
     assert torch.allclose(cam, by_hand / by_hand.max(), atol=1e-5)
 
 
-def test_score_cam_refuses():
+def test_score_cam_refuses(unchecked):
     model = make_tiny()
     with pytest.raises(ValueError, match="one image"):
         sv.metrics.score_cam(model, torch.rand(2, 1, 16, 16), "stem.stages.0")

@@ -78,6 +78,6 @@ def test_gradients_reach_every_parameter(ann, x):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-def test_events_are_refused(ann):
+def test_events_are_refused(ann, unchecked):
     with pytest.raises(ValueError, match="this network takes images"):
         sv.simulate(ann, torch.rand(3, 2, 1, 32, 32))

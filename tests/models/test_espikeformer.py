@@ -159,7 +159,7 @@ def test_d_is_for_integer_networks_and_thresholds_for_binary_ones(images):
 
 
 @pytest.mark.parametrize("d", [0, 256, -1, 2.5, "4", None, True])
-def test_d_out_of_range(d):
+def test_d_out_of_range(d, unchecked):
     with pytest.raises(ValueError, match=r"^SpikeLevels\(D=...\): .* out of range, give a whole number from 1 to 255"):
         SpikeLevels(d)
 

@@ -138,7 +138,7 @@ def test_hidden_patches_are_drawn_by_the_seed(mae, x):
     assert torch.equal(a, b) and not torch.equal(a, c)
 
 
-def test_bad_input(mae, x):
+def test_bad_input(mae, x, unchecked):
     with pytest.raises(ValueError, match="hides patch 16; there are 16"):
         sv.simulate(mae, x, HidePatches(0.0, patches=(16,)))
     with pytest.raises(ValueError, match="whole numbers from 0"):

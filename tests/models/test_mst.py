@@ -177,7 +177,7 @@ def test_gradients_reach_every_parameter(x):
     assert not without
 
 
-def test_bad_input(ann, x):
+def test_bad_input(ann, x, unchecked):
     for steps in (0, -1, 1025, 2.5, True):
         with pytest.raises(ValueError, match="whole number from 1 to 1024"):
             sv.to_spiking(ann, steps)

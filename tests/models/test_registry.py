@@ -407,7 +407,7 @@ def test_one_sentence_for_what_cannot_be_built(name, overrides, sentence):
         ("mst-cnn", {"width": 0}, "width must be at least 1, not 0"),
     ],
 )
-def test_one_sentence_for_a_config_that_cannot_be(family, changes, sentence):
+def test_one_sentence_for_a_config_that_cannot_be(family, changes, sentence, unchecked):
     with pytest.raises(ValueError, match=sentence):
         assemble(family, dataclasses.replace(BASES[family], **changes), "x")
 

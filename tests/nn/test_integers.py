@@ -267,6 +267,6 @@ def test_too_many_steps():
         (lambda: IntegerIF(4, "floor"), "rounding is 'half-even' or 'half-up', not 'floor'"),
     ],
 )
-def test_bad_arguments(make, sentence):
+def test_bad_arguments(make, sentence, unchecked):
     with pytest.raises(ValueError, match=sentence):
         make()

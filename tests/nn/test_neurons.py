@@ -157,6 +157,6 @@ def test_the_membrane_is_not_rounded_under_autocast():
         (lambda: IF(reset=None), "reset is 'hard' or 'soft', not None"),
     ],
 )
-def test_bad_arguments(make, sentence):
+def test_bad_arguments(make, sentence, unchecked):
     with pytest.raises(ValueError, match=sentence):
         make()
