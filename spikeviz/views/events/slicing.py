@@ -1,21 +1,21 @@
-"""How a recording is cut into slices: so many, of so much time, or of so many events; and the controls for it."""
+"""How a recording is cut into slices: so many, of so much time, or of so many events; and the choice of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import streamlit as st
 from jaxtyping import Float, Integer
 
-from spikeviz.ui.experiment import Parameter, recall, remember, shown, taken, whole
+from spikeviz.views.address import Parameter, State, whole
+from spikeviz.views.view import Item, Option, Row
 
 if TYPE_CHECKING:
     from spikeviz.data.events import EventRecording
+    from spikeviz.views.scene import Scene
 
 COUNTED = 1_000  # slices
 
@@ -33,61 +33,60 @@ class Cut:
 
 
 CUTS = {
-    "number": Cut("Number of slices", "Slices", 16, 1, COUNTED, "So many, of equal time."),
-    "time": Cut("Equal time", "Slice (ms)", 20, 1, 60_000, "Each lasts so long; the last reaches past the end."),
-    "count": Cut("Equal count", "Slice (events)", 500, 1, 10**6, "Each holds so many events; the last the rest."),
+    "number": Cut("Number of slices", "Slices", 16, 1, COUNTED, "The number of slices, of equal time."),
+    "time": Cut("Equal time", "Slice (ms)", 20, 1, 60_000, "The length of a slice; the last reaches past the end."),
+    "count": Cut("Equal count", "Slice (events)", 500, 1, 10**6, "The events of a slice; the last holds the rest."),
 }
+
+
+def cut_option() -> Option:
+    """The choice of a cut."""
+    return Option("cut", "Cut into", "number", tuple(CUTS), form="buttons", titles=lambda cut: CUTS[cut].title)
+
+
+def size_option(cut: str) -> Option:
+    """The choice of the number that goes with a cut; every cut keeps its own."""
+    way = CUTS[cut]
+    return Option(
+        f"slice_{cut}", way.label, way.first, low=way.low, high=way.high, form="number", help=way.help, width=150
+    )
+
+
+def chosen(state: State) -> tuple[str, int]:
+    """How the recording is cut, and the number that goes with it."""
+    cut = cut_option().answer(state.looks)
+    return cut, size_option(cut).answer(state.looks)
+
+
+def choose(scene: Scene) -> Iterator[Item]:
+    """How the recording is cut, and how finely."""
+    cut, _ = chosen(scene.state)
+    yield Row([cut_option()], [size_option(cut)], widths=(1, 2), gap="small")
 
 
 def parameters(page: str) -> list[Parameter]:
     """`events_cut=time`, `events_slice=20`: how the recording is cut, and the number that goes with it."""
 
-    def read_cut(text: str | None) -> None:
+    def read_cut(state: State, text: str | None) -> State:
         if text not in (None, *CUTS):
             raise ValueError(f"there are {', '.join(CUTS)}.")
-        remember("cut", text or "number")
+        return state.looking("cut", text or "number")
 
-    def read_slice(text: str | None) -> None:
-        cut, _ = chosen()
-        size = CUTS[cut].first if text is None else whole(text, CUTS[cut].label, CUTS[cut].low, CUTS[cut].high)
-        remember(f"slice {cut}", size)
+    def read_slice(state: State, text: str | None) -> State:
+        cut, _ = chosen(state)
+        way = CUTS[cut]
+        size = way.first if text is None else whole(text, way.label, way.low, way.high)
+        return state.looking(f"slice_{cut}", size)
 
-    def write_cut() -> str | None:
-        cut, _ = chosen()
+    def write_cut(state: State) -> str | None:
+        cut, _ = chosen(state)
         return None if cut == "number" else cut
 
-    def write_slice() -> str | None:
-        cut, size = chosen()
+    def write_slice(state: State) -> str | None:
+        cut, size = chosen(state)
         return None if size == CUTS[cut].first else str(size)
 
     return [Parameter(f"{page}_cut", read_cut, write_cut), Parameter(f"{page}_slice", read_slice, write_slice)]
-
-
-def chosen() -> tuple[str, int]:
-    """How the recording is cut, and the number that goes with it."""
-    cut = recall("cut", "number")
-    return cut, recall(f"slice {cut}", CUTS[cut].first)
-
-
-def choose(page: str) -> None:
-    """How the recording is cut, and how finely."""
-    cut, size = chosen()
-    way = CUTS[cut]
-    with st.container(horizontal=True, vertical_alignment="bottom", key=f"{page}_slices"):
-        name = f"{page}_cut"
-        st.segmented_control(
-            "Cut into", list(CUTS), format_func=lambda key: CUTS[key].title, key=shown(name, cut), on_change=taken,
-            args=(name, lambda new: remember("cut", new or cut)),  # a click on what is chosen already gives none
-        )  # fmt: skip
-        name = f"{page}_slice_{cut}"
-        st.number_input(
-            way.label, way.low, way.high, step=1, key=shown(name, size), width=150, help=way.help,
-            on_change=taken, args=(name, partial(_take_size, cut)),
-        )  # fmt: skip
-
-
-def _take_size(cut: str, size: int) -> None:
-    remember(f"slice {cut}", min(max(int(size), CUTS[cut].low), CUTS[cut].high))
 
 
 def how_many(events: EventRecording, cut: str, size: int) -> int:
@@ -129,7 +128,7 @@ def equal(events: EventRecording, count: int) -> Float[np.ndarray, "count+1"]:
     return np.arange(count + 1) * (events.duration + 1) / count / 1000
 
 
-def times(edges: Sequence[float]) -> list[str]:
+def times(edges: Sequence[float] | Float[np.ndarray, "n"]) -> list[str]:
     """What each slice is called: `20–40 ms`, with decimals where slices are short."""
     digits = 0 if np.diff(edges).min() >= 2 else 1 if np.diff(edges).min() >= 0.2 else 3
     return [f"{start:,.{digits}f}–{stop:,.{digits}f} ms" for start, stop in pairwise(edges)]
