@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from spikeviz.evaluation.job import Job, Jobs, progress
 from spikeviz.views.view import Progress, Study
+
+if TYPE_CHECKING:
+    from spikeviz.evaluation.job import Job, Jobs
 
 KEY = "jobs"
 POLL = 0.5  # seconds between two looks at a running job
 
-Draw = Callable[[Study, Job], None]
+Draw = Callable[[Study, "Job"], None]
 
 
 def jobs() -> Jobs:
     """Those of this session. They lie in its state and die with it."""
+    from spikeviz.evaluation.job import Jobs  # with torch, which a page is drawn without at first
+
     if KEY not in st.session_state:
         context = get_script_run_ctx(suppress_warning=True)
         session = context.session_id if context else None
@@ -73,6 +78,8 @@ def panel(study: Study, draw: Draw) -> Job | None:
 @st.fragment(run_every=POLL)
 def _poll(study: Study, draw: Draw) -> None:
     """Always two elements: the bar, and a container with what there is so far."""
+    from spikeviz.evaluation.job import progress
+
     job = jobs().find(study.key)
     if job is None or job.over:
         st.rerun()  # the whole page, once: its next run has no polled part, which ends the polling
@@ -87,6 +94,8 @@ def _draw(study: Study, job: Job, draw: Draw) -> None:
 
 
 def _verdict(job: Job) -> None:
+    from spikeviz.evaluation.job import progress
+
     if job.state == "failed":
         st.error(job.error)
     if job.state != "failed" or job.done:
