@@ -5,6 +5,7 @@ import copy
 import jaxtyping
 import pytest
 import torch
+from support.gates import gates  # noqa: F401  (a fixture)
 from support.networks import make_tiny
 
 DEVICES = [

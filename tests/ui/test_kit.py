@@ -13,9 +13,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import spikeviz as sv
-from spikeviz.artifacts.packed_spikes import Film, Reel
-from spikeviz.paths import app_root, assets
-from spikeviz.ui.viewer import Side, is_neuron, payload
+from spikeviz.paths import app_root
 
 STATUS = re.compile(r"^\d+ ms · (CPU|CUDA|MPS) · ")
 
@@ -136,7 +134,7 @@ def test_what_is_computed_is_what_the_status_says():
 
 def test_one_page_does_not_compute_with_what_another_one_set():
     from spikeviz.interventions import MaskSpikes, TimeSteps
-    from spikeviz.ui.experiment import Experiment
+    from spikeviz.views.experiment import Experiment
 
     both = Experiment("x", interventions=(MaskSpikes(0.5), TimeSteps(2)))
     assert both.only(TimeSteps).interventions == (TimeSteps(2),)
@@ -188,10 +186,11 @@ def test_a_and_b_each_show_their_own_picture_and_their_own_scale():
 
 
 def test_a_picture_that_is_gone_releases_a():
-    from spikeviz.ui.experiment import Experiment
+    from spikeviz.views.experiment import Experiment
 
     app = opened()
-    app.session_state["held"] = Experiment("spikformer-fashion", "upload/000000000000")
+    state = app.session_state["state"]
+    app.session_state["state"] = state.but(compared=Experiment("spikformer-fashion", "upload/000000000000"))
     sound(app.run())
     assert len(app.warning) == 1 and "A is released: its picture is not here" in app.warning[0].value
     assert "A−B" not in html(app)
@@ -234,7 +233,7 @@ def test_the_python_of_a_view_makes_its_numbers(parameters):
     assert scope["maps"].shape[0] == int(parameters.get("maps_T", 4))
     assert len(scope["trace"].potential) == len(scope["maps"])
     if "maps_A" in parameters:
-        assert scope["held_maps"].shape[0] == 2
+        assert scope["compared_maps"].shape[0] == 2
 
 
 def test_the_python_of_an_uploaded_picture_reads_the_file_beside_it(tmp_path, monkeypatch):
@@ -246,7 +245,7 @@ def test_the_python_of_an_uploaded_picture_reads_the_file_beside_it(tmp_path, mo
     sound(app.file_uploader[0].set_value(("mine.png", stream.getvalue(), "image/png")).run())
     text = code(app, "python")
     assert 'np.load("input.npy")' in text
-    picture = app.session_state["pictures"].popitem()[1]
+    picture = app.session_state["uploads"].popitem()[1]
     monkeypatch.chdir(tmp_path)
     np.save("input.npy", picture.pixels.numpy())
     scope: dict = {}
@@ -265,99 +264,16 @@ def test_every_figure_can_be_exported():
 
 def test_the_report_is_one_file_with_every_figure():
     from spikeviz.figures.chart import Chart, Maps
-    from spikeviz.ui import share
+    from spikeviz.views.host import page_figures, query_of, scene_at
+    from spikeviz.views.report import page_report
+    from spikeviz.views.spike_maps import PAGE
 
-    lab = made_lab()
-    text = share.page_report(lab)
-    assert text.count("<svg") >= len(lab.exhibits) >= 2
-    assert "sv.simulate(model, x" in text and "<dd>0 ms" not in text
-    assert {type(exhibit) for exhibit, _ in lab.exhibits} == {Chart, Maps}
-
-
-def made_lab():
-    """A lab without a page."""
-    from spikeviz.figures.chart import Maps
-    from spikeviz.figures.curves import nsfr_curve
-    from spikeviz.ui import inputs, lab, runs
-    from spikeviz.ui.experiment import Experiment
-
-    card, opened = next(c for c in sv.list_checkpoints()), runs.network.__wrapped__("spikformer-fashion", "")
-    x, y = sv.load_data("fashion", "test", 1)
-    shown = inputs.Input(x[0], "test image 0", int(y[0]))
-    recording = sv.simulate(opened.model, x)
-    run = lab.Run(Experiment(card.name), card, opened, shown, recording, "T=4 seed=0")
-    made = lab.Lab("maps", "Spike maps", run, None, [], opened.layers[0], (0, 1, 1), [], None)
-    maps = sv.metrics.spike_maps(recording[f"{made.layer}.spike"]).numpy()
-    made.exhibits = [
-        (Maps("Spike maps", maps, [f"t = {t}" for t in range(1, 5)], "rate"), "maps"),
-        (nsfr_curve(sv.metrics.nsfr(recording).numpy()), "curve"),
-    ]
-    return made
-
-
-# ---- films and what the viewer is fed
-
-
-def film(steps: int = 3) -> Film:
-    spikes = np.random.default_rng(0).random((steps, 5, 4, 3)) < 0.4
-    return Film({"a.b": Reel.of(spikes)}, np.zeros((1, 4, 3), np.float32), {"steps": steps, "logits": [0.0]})
-
-
-def test_a_reel_gives_back_what_was_packed():
-    spikes = np.random.default_rng(1).random((3, 5, 4, 3)) < 0.3
-    reel = Reel.of(spikes)
-    assert len(reel.bits) == -(-spikes.size // 8)
-    np.testing.assert_array_equal(reel.spikes, spikes)
-    np.testing.assert_allclose(reel.maps, spikes.mean(1))
-    assert reel.count == spikes.sum()
-
-
-def test_a_film_survives_its_file(tmp_path):
-    made = film()
-    made.write(tmp_path / "film.npz")
-    again = Film.read(tmp_path / "film.npz")
-    assert again.reels["a.b"].shape == made.reels["a.b"].shape and again.reels["a.b"].bits == made.reels["a.b"].bits
-    assert again.facts == made.facts
-    (tmp_path / "bad.npz").write_bytes(b"no film")
-    with pytest.raises(ValueError, match="is not a recording"):
-        Film.read(tmp_path / "bad.npz")
-
-
-def test_the_payload_points_at_its_bits():
-    made = film()
-    content = payload([Side("A", "T=1", made), Side("B", "T=3", made)], {"layer": "a.b"}, 7)
-    length = int.from_bytes(content[:4], "little")
-    head, body = json.loads(content[4 : 4 + length]), content[4 + length :]
-    assert head["seq"] == 7 and [side["name"] for side in head["sides"]] == ["A", "B"]
-    for side in head["sides"]:
-        layer = side["layers"]["a.b"]
-        bits = np.frombuffer(body[layer["at"] :], np.uint8, count=len(made.reels["a.b"].bits))
-        spikes = np.unpackbits(bits, count=180, bitorder="little").reshape(layer["shape"])
-        np.testing.assert_array_equal(spikes, made.reels["a.b"].spikes)
-    for table in head["colours"].values():
-        assert len(body) >= table + 768
-
-
-@pytest.mark.parametrize(
-    ("place", "there"), [([0, 0, 0], True), ([4, 3, 2], True), ([5, 0, 0], False), ([0, -1, 0], False), ([0, 0], False),
-                         (None, False), ([0, 0, "1"], False), ([0.5, 0, 0], False)],
-)  # fmt: skip
-def test_a_neuron_is_there_or_not(place, there):
-    assert is_neuron(place, (3, 5, 4, 3)) is there
-
-
-def test_the_shipped_recording_is_what_the_network_does():
-    """Spikes, logits and words are those of a run of now: the file is not older than the weights."""
-    card = next(c for c in sv.list_checkpoints() if c.name == "spikformer-fashion")
-    shipped = Film.read(assets() / "recordings" / f"{card.name}.npz")
-    assert shipped.facts["sha256"] == card.sha256
-    x, y = sv.load_data(card.data, "test", 1)
-    recording = sv.simulate(sv.load(card.name, "cpu"), x, keep="*.spike")
-    assert shipped.facts["label"] == int(y[0])
-    np.testing.assert_allclose(shipped.facts["logits"], recording.output[0].numpy(), atol=1e-4)
-    for layer, reel in shipped.reels.items():
-        different = (reel.spikes != recording[f"{layer}.spike"].values[:, 0].numpy()).mean()
-        assert different < 1e-3, layer  # another CPU may round a potential that lies on its threshold differently
+    scene, _ = scene_at(PAGE, query_of(PAGE, "one-step"))
+    figures = page_figures(scene)
+    text = page_report(scene, figures, "http://127.0.0.1:8501/spike_maps?maps_T=1")
+    assert text.count("<svg") == len(figures) >= 8
+    assert "sv.simulate(model, x" in text and "<dd>0 ms" not in text and "maps_T=1" in text
+    assert {type(figure.chart) for figure in figures} == {Chart, Maps}
 
 
 def test_the_start_page_needs_no_torch():
@@ -367,8 +283,8 @@ def test_the_start_page_needs_no_torch():
     code = """
 import sys
 from streamlit.testing.v1 import AppTest
-import spikeviz.ui.runs
-spikeviz.ui.runs.warm_up = lambda: None
+import spikeviz.views.runs
+spikeviz.views.runs.warm_up = lambda: None
 app = AppTest.from_file("app.py", default_timeout=60).run()
 assert not app.exception, app.exception
 assert any(" ms · " in text.value for text in app.text)
