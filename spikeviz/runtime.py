@@ -38,7 +38,7 @@ def reuse_memory() -> None:
 
     By default large blocks go back to the system, which hands them out again page by page: with the large
     arrays of a converted network that can take longer than the arithmetic. Called by the app and by the commands
-    `train` and `curve`, never by importing the library.
+    `train` and `publish`, never by importing the library.
     """
     with suppress(OSError, AttributeError, TypeError):  # no mallopt, or (Windows) no library of the process
         libc = ctypes.CDLL(None)

@@ -51,10 +51,11 @@ def simulate(
     x = x.to(weight.device, weight.dtype)
     for i in interventions:
         x = i.prepare(x, model)
-    seeds = () if isinstance(seed, int) else tuple(seed)
+    seeds: tuple[int, ...] = () if isinstance(seed, int) else tuple(seed)
     if not isinstance(seed, int) and (not seeds or x.ndim < 4 or x.shape[x.ndim - 4] != 1):
         raise ValueError(f"{len(seeds)} seeds run one sample, each at least one; the input is {list(x.shape)}.")
-    tape = Tape(interventions, keep, seeds or seed)
+    drawn_by = seed if isinstance(seed, int) else seeds
+    tape = Tape(interventions, keep, drawn_by)
     start = time.perf_counter()
     with torch.no_grad(), tape.rolling():
         logits = model(x)
@@ -63,7 +64,7 @@ def simulate(
     elapsed = (time.perf_counter() - start) * 1e3
     tracks = tape.tracks
     if seeds:
-        logits = logits.expand(-1, len(seeds), -1)
+        logits = logits.expand(-1, len(seeds), *logits.shape[2:])
         tracks = {name: track.of_batch(len(seeds)) for name, track in tracks.items()}
     return Recording(
         tracks,
@@ -71,7 +72,7 @@ def simulate(
         logits,
         model_name(model),
         interventions,
-        seeds or seed,
+        drawn_by,
         elapsed,
         str(weight.device),
     )

@@ -30,7 +30,7 @@ def load(name: str, device: str | torch.device = "auto") -> nn.Module:
     card, path = find_card(name)
     if sha256(path) != card.sha256:
         raise ValueError(f"{path.name} is not the file its card describes (its sha256 differs); get it again.")
-    model = stored(card.model, path)
+    model: Any = stored(card.model, path)
     model.name = card.name
     return model.to(auto_device(device))
 

@@ -10,7 +10,8 @@ from spikeviz.artifacts.cards import find_card
 
 
 def find_curve(name: str) -> dict[str, Any] | None:
-    """What `spikeviz curve` computed of a checkpoint as it is now; None if there is no such file, or it is of another.
+    """What `spikeviz publish NAME --with curves` computed of a checkpoint as it is now; None if there is no such file,
+    or it is of another.
 
     Raises:
         ValueError: if the file is damaged.
@@ -23,7 +24,8 @@ def find_curve(name: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path.name} is not a curve ({error}); `spikeviz curve {name}` writes one.") from None
+        command = f"spikeviz publish {name} --with curves"
+        raise ValueError(f"{path.name} is not a curve ({error}); `{command}` writes one.") from None
 
 
 def curve_file(weights: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -40,7 +41,8 @@ class Replay:
         """As arrays of numbers, with `facts`; into a second file first, so that a kill in the middle spoils nothing."""
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".new.npz")
-        np.savez_compressed(fresh, **asdict(self), **facts)
+        arrays: dict[str, Any] = asdict(self) | facts
+        np.savez_compressed(fresh, **arrays)
         os.replace(fresh, path)
 
     @classmethod

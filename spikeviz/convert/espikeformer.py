@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import isqrt, prod
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -128,7 +129,7 @@ _DECODER: Rules = (
 
 def _publish_mae(key: str, config: MAEConfig) -> str:
     if key.startswith("encoder."):
-        return _publish(key.removeprefix("encoder."), config.encoder)
+        return _publish(key.removeprefix("encoder."), cast(ESpikeFormerConfig, config.encoder))
     return rename(key, _DECODER)
 
 

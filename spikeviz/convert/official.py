@@ -75,7 +75,7 @@ def from_official(
             kept[key] = value
     if wrong:
         raise ValueError(f"this {variant} checkpoint has buffers of another shape: {'; '.join(wrong)}.")
-    model = assemble(form.family, config, variant).to(dtype)
+    model: Any = assemble(form.family, config, variant).to(dtype)
     own = {form.publish(key, config): (key, value.shape) for key, value in model.state_dict().items()}
     kept = {key: _as_shape(value, own[key][1]) if key in own else value for key, value in kept.items()}
     names = {ours: published for published, (ours, _) in own.items()}

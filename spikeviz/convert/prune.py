@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -34,10 +35,11 @@ def prune_channels(model: nn.Module, threshold: float = TRAINED) -> nn.Module:
         raise ValueError(f"{getattr(model, 'name', 'this model')} has no channel masks to prune by.")
     if not 0 <= threshold <= 1:
         raise ValueError(f"a threshold is a number from 0 to 1, not {threshold}.")
-    weight = next(model.parameters())
-    blocks, silent = [], []
+    weight, own = next(model.parameters()), cast(Any, model)
+    blocks: list[Kept] = []
+    silent: list[str] = []
     with torch.no_grad():
-        for number, block in enumerate(model.blocks):
+        for number, block in enumerate(own.blocks):
             sites = {"attn.mask_qk": block.attn.mask_qk, "attn.mask_v": block.attn.mask_v, "mlp.mask": block.mlp.mask}
             found = {site: _channels(mask, threshold) for site, mask in sites.items()}
             silent += [f"blocks.{number}.{site}" for site, channels in found.items() if not channels]
@@ -57,8 +59,8 @@ def prune_channels(model: nn.Module, threshold: float = TRAINED) -> nn.Module:
 
 def pruned(model: nn.Module, kept: tuple[Kept, ...]) -> nn.Module:
     """A network of the form that `kept` leaves of `model`, with fresh weights."""
-    config = replace(model.config, kept=kept)
-    return assemble(model.family, config, f"{model.name}-pruned")
+    own: Any = model
+    return assemble(own.family, replace(own.config, kept=kept), f"{own.name}-pruned")
 
 
 def kept_of(state: Mapping[str, Tensor]) -> tuple[Kept, ...] | None:
@@ -93,6 +95,6 @@ def _silence(model: nn.Module, site: str) -> None:
     block, mask = site.rsplit(".mask", 1)
     layers = {"_qk": ("q", "k"), "_v": ("v",), "": ("hidden",)}[mask]
     for layer in layers:
-        norm = model.get_submodule(f"{block}.{layer}.norm")
+        norm: Any = model.get_submodule(f"{block}.{layer}.norm")
         norm.weight.zero_()
         norm.bias.zero_()

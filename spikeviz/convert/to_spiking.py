@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -37,8 +38,9 @@ def to_spiking(ann: nn.Module, time_steps: int) -> nn.Module:
     if isinstance(time_steps, bool) or time_steps != int(time_steps) or not 1 <= time_steps <= MOST:
         raise ValueError(f"time_steps is a whole number from 1 to {MOST}, not {time_steps!r}.")
     weight = next(ann.parameters())
-    config = replace(ann.config, spiking=True, time_steps=int(time_steps))
+    own: Any = ann
+    config = replace(own.config, spiking=True, time_steps=int(time_steps))
     with torch.device(weight.device):
-        snn = assemble(ann.family, config, f"{name}-T{int(time_steps)}").to(weight.dtype)
+        snn = assemble(own.family, config, f"{name}-T{int(time_steps)}").to(weight.dtype)
     snn.load_state_dict(ann.state_dict())
     return snn.eval()

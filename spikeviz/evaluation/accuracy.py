@@ -31,7 +31,7 @@ def accuracy(
     right = 0
     for start in tqdm(batches, f"{data}, test", disable=not progress, mininterval=2.0):
         output = simulate(model, as_batch(x[start : start + BATCH]), interventions, keep="").output
-        right += (output.argmax(-1).cpu() == y[start : start + BATCH]).sum().item()
+        right += int((output.argmax(-1).cpu() == y[start : start + BATCH]).sum())
     return right / len(x), len(x)
 
 

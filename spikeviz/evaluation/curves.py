@@ -58,12 +58,12 @@ def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
         found: dict[str, Any] = {"kind": "thresholds", "samples": card.samples}
         found["points"] = _thresholds(model, card.data, progress)
     elif any(isinstance(module, QCFS) for module in model.modules()):
-        found = {"kind": "ratios", "samples": SAMPLES, "seeds": SEEDS, "T": SHOWN[model.family]}
+        found = {"kind": "ratios", "samples": SAMPLES, "seeds": SEEDS, "T": _shown(model)}
         found |= _ratios(model, card, progress)
     else:
         raise ValueError(f"{name} has no channel masks and no QCFS: there is no curve of it.")
     about = {
-        "command": f"spikeviz curve {name}",
+        "command": f"spikeviz publish {name} --with curves",
         "checkpoint": name,
         "sha256": card.sha256,
         "data": card.data,
@@ -99,9 +99,10 @@ def _pruned(model: nn.Module, data: str, threshold: float, progress: bool) -> di
 
 
 def _ratios(model: nn.Module, card: CheckpointCard, progress: bool) -> dict[str, Any]:
-    spiking, places = to_spiking(model, SHOWN[model.family]), masking_places(model)
+    spiking, places = to_spiking(model, _shown(model)), masking_places(model)
     tuned = from_data(card.trained_under)
-    points, blocks = [], []
+    points: list[dict[str, Any]] = []
+    blocks: list[dict[str, Any]] = []
     for site, kinds in SITES.items():
         at = tuple(place.name for place in places if place.site in kinds)
         if not at or (tuned and not any(rule.edits(name, "spike") for rule in tuned for name in at)):
@@ -117,7 +118,7 @@ def _ratios(model: nn.Module, card: CheckpointCard, progress: bool) -> dict[str,
 
 def _steps(model: nn.Module, data: str, tuned: Sequence[Intervention], progress: bool) -> list[dict[str, Any]]:
     """Of every T: the first T steps of the longest run, since nothing flows back in time."""
-    shown = [steps for steps in STEPS if not tuned or steps <= SHOWN[model.family]]
+    shown = [steps for steps in STEPS if not tuned or steps <= _shown(model)]
     spiking = to_spiking(model, max(shown))
     x, y = open_data(data, "test")
     right = dict.fromkeys(shown, 0)
@@ -126,11 +127,16 @@ def _steps(model: nn.Module, data: str, tuned: Sequence[Intervention], progress:
         part = as_batch(x[start : start + batch])
         sums = simulate(spiking, part, tuned, keep="", seed=start).logits_per_step.cumsum(0).cpu()
         for steps in shown:
-            right[steps] += (sums[steps - 1].argmax(-1) == y[start : start + batch]).sum().item()
+            right[steps] += int((sums[steps - 1].argmax(-1) == y[start : start + batch]).sum())
     return [{"T": steps, "accuracy": right[steps] / len(x), "samples": len(x)} for steps in shown]
 
 
-def _masked(model: nn.Module, data: str, ratio: float, at: Iterable[str], progress: bool) -> dict[str, Any]:
+def _shown(model: Any) -> int:
+    """T at which networks of this family are shown and compared."""
+    return SHOWN[model.family]
+
+
+def _masked(model: Any, data: str, ratio: float, at: Iterable[str], progress: bool) -> dict[str, Any]:
     """Of one ratio at some places: every seed's accuracy, and power."""
     x, y = open_data(data, "test", SAMPLES)
     seeds = range(SEEDS if ratio > 0 else 1)  # without masks all seeds agree

@@ -63,7 +63,8 @@ def masked_accuracy(
     axis = x.ndim - 4
     if not len(seeds) or x.shape[axis] != len(y) or not len(y):
         raise ValueError(f"{len(seeds)} seeds, {x.shape[axis]} samples and {len(y)} labels make no accuracy.")
-    accuracies, spent = [], 0.0
+    accuracies: list[float] = []
+    spent = 0.0
     for seed in seeds:
         right = 0
         for i, (some, labels) in enumerate(zip(x.split(batch, axis), y.split(batch), strict=True)):

@@ -74,7 +74,7 @@ def hidden_errors(
     the first over the second (`relative`), `psnr` in dB and `ssim`; with `ratio`, `samples` and `seed`.
     """
     x, _ = open_data(data, "test", limit)
-    tables = []
+    tables: list[pd.DataFrame] = []
     for start in tqdm(range(0, len(x), BATCH), f"{data}, ratio {ratio:g}", disable=not progress, mininterval=2.0):
         images = x[start : start + BATCH]
         recording = simulate(model, images, HidePatches(ratio), ("mask", "reconstruction"), SEED + len(tables))

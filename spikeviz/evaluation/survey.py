@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -100,7 +101,7 @@ def _surveys(
     seed: int,
     batch: int,
 ) -> Iterator[Survey]:
-    images, right, fired = 0, 0, 0
+    images, right, fired = 0, 0, torch.zeros((), dtype=torch.float64)
     pairs = zip(x.split(batch, x.ndim - 4), y.cpu().split(batch), strict=True)
     for i, (some, labels) in enumerate(pairs):
         recording = simulate(model, some, interventions, keep=SPIKES, seed=batch_seed(seed, i))

@@ -171,11 +171,16 @@ def spike_driven_equality(
     Raises:
         ValueError: if the network fires no integers; and for what `simulate` does not take.
     """
-    layers = integer_layers(model)
-    if not layers:
+    if not integer_layers(model):
         raise ValueError(f"{model_name(model)} fires binary spikes already: its two runs would be one.")
     whole = simulate(model, x, interventions, MEMBRANES, seed)
     driven = simulate(model, x, (*interventions, SpikeDriven()), MEMBRANES, seed)
+    return equality_of(model, whole, driven)
+
+
+def equality_of(model: nn.Module, whole: Recording, driven: Recording) -> Equality:
+    """How far two runs of `model` agree: with integers, and on binary spikes (`SpikeDriven`); both kept `MEMBRANES`."""
+    layers = integer_layers(model)
     rows, unequal = [], 0
     for name in (n for n in whole if n.endswith(".spike") and n.removesuffix(".spike") in layers):
         layer = name.removesuffix(".spike")
@@ -185,5 +190,5 @@ def spike_driven_equality(
         apart = (whole[f"{layer}.membrane"].values - driven[f"{layer}.membrane"].values).abs().max()
         rows.append((layer, counts.numel(), int(steps.sum()), float(apart), int((counts != other).sum())))
     table = pd.DataFrame(rows, columns=["layer", "neurons", "spikes", "membrane", "differ"])
-    apart, dtype = float((whole.output - driven.output).abs().max()), str(whole.output.dtype).removeprefix("torch.")
-    return Equality(apart, table, unequal, dtype, (whole.milliseconds, driven.milliseconds))
+    logits, dtype = float((whole.output - driven.output).abs().max()), str(whole.output.dtype).removeprefix("torch.")
+    return Equality(logits, table, unequal, dtype, (whole.milliseconds, driven.milliseconds))

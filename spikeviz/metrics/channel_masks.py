@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
@@ -94,9 +96,12 @@ def parameters_left(model: nn.Module, threshold: float = TRAINED) -> pd.DataFram
 
 def _channel_parameters(model: nn.Module, name: str, mask: ChannelMask) -> int:
     """Parameters of one channel of a mask: its share of the layers that make it, and a column of the one that reads."""
-    made = (model.get_submodule(_beside(name, layer)) for layer in mask.made_by)
+    made: list[Any] = [model.get_submodule(_beside(name, layer)) for layer in mask.made_by]
     each = sum(sum(p.numel() for p in layer.parameters()) // layer.conv.out_channels for layer in made)
-    return each + (model.get_submodule(_beside(name, mask.read_by)).conv.out_channels if mask.read_by else 0)
+    if not mask.read_by:
+        return each
+    reader: Any = model.get_submodule(_beside(name, mask.read_by))
+    return each + reader.conv.out_channels
 
 
 def _beside(name: str, layer: str) -> str:

@@ -31,7 +31,9 @@ def sent(recording: Recording, place: str) -> Bool[Tensor, "T B *neurons"]:
         KeyError: if the recording kept no spikes of the place.
     """
     track = recording.get(membrane(place))
-    return recording[passed(place)].values != 0 if track is None else track.values >= track.threshold
+    if track is None or track.threshold is None:
+        return recording[passed(place)].values != 0
+    return track.values >= track.threshold
 
 
 def dropped(recording: Recording, places: Sequence[Place]) -> pd.DataFrame:

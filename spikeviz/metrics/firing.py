@@ -6,11 +6,11 @@ spike at the steps d = 1 .. C, so that T steps of integers are T * D binary step
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,8 @@ def nsfr(recording: Recording) -> Float[Tensor, "TD"]:
     alike: dict[int, list[Tensor]] = {}  # by D: what is counted alike is counted at once
     for track in tracks.values():
         alike.setdefault(track.levels, []).append(_with_time(track).flatten(1))
-    counts = sum(_spikes_at(torch.cat(values, 1), levels) for levels, values in alike.items())
+    spikes = (_spikes_at(torch.cat(values, 1), levels) for levels, values in alike.items())
+    counts = sum(spikes, torch.zeros((), dtype=torch.int64))
     return counts.double() / sum(_neurons(track) for track in tracks.values())
 
 
@@ -172,12 +173,12 @@ def membrane_trace(recording: Recording, layer: str, neuron: int | Sequence[int]
         tracks.append(recording[f"{layer}.{ending}"])
     potential, spikes = (_one(track, sample) for track in tracks)
     shape = tuple(potential.shape[1:])
-    place = _unravel(int(neuron), shape) if isinstance(neuron, Integral) else tuple(neuron)
+    place = tuple(neuron) if isinstance(neuron, Iterable) else _unravel(int(neuron), shape)
     if len(place) != len(shape) or not all(0 <= i < n for i, n in zip(place, shape, strict=True)):
         raise ValueError(
             f"{layer} has neurons of shape {list(shape)}, {prod(shape)} of them; there is no neuron {neuron}."
         )
-    at = (slice(None), *place)
+    at: tuple[Any, ...] = (slice(None), *place)
     return MembraneTrace(potential[at].cpu(), spikes[at].float().cpu(), tracks[0].threshold, place)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
+from typing import Any, cast
 
 import pandas as pd
 import torch
@@ -118,9 +119,9 @@ def _count(model: nn.Module, path: str, recording: Recording) -> Counts:
             _spikes(module.left, recording[f"{path}.left"]),
             _spikes(module.right, recording[f"{path}.right"]),
         )
-    track = recording[f"{path}.input"]
-    spikes = _spikes(module.input, track)
-    return (_convolution if isinstance(module, nn.Conv2d) else _linear)(module, track, spikes)
+    track, layer = recording[f"{path}.input"], cast(Any, module)
+    spikes = _spikes(layer.input, track)
+    return (_convolution if isinstance(module, nn.Conv2d) else _linear)(layer, track, spikes)
 
 
 def _spikes(probe: Probe, track: Track) -> bool:
@@ -133,10 +134,10 @@ def _spikes(probe: Probe, track: Track) -> bool:
 def _convolution(layer: nn.Conv2d, track: Track, spikes: bool) -> Counts:
     values = _with_time(track)
     size = (values.shape[-2], values.shape[-1])
-    geometry = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+    geometry: tuple[Any, ...] = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
     if not spikes:
-        images = prod(values.shape[1:-3])
-        return _dense(len(values), images * prod(_out_size(size, *geometry)) * layer.weight.numel())
+        height, width = _out_size(size, *geometry)
+        return _dense(len(values), prod(values.shape[1:-3]) * height * width * layer.weight.numel())
     channels = layer.out_channels // layer.groups
     reached = _whole(values, tuple(range(1, values.ndim - 2))) * fan_out(size, *geometry)
     return _sparse(reached.flatten(1).sum(1) * channels)
@@ -184,10 +185,11 @@ def fan_out(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pai
 
 
 def _out_size(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pair:
-    return tuple(
+    height, width = (
         (n + 2 * p - d * (k - 1) - 1) // s + 1
         for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
     )
+    return height, width
 
 
 def _with_time(track: Track) -> Tensor:

@@ -40,7 +40,11 @@ def masking_places(model: nn.Module) -> tuple[Place, ...]:
     """
     probes = _sited(model)
     spikes = {(p.block, p.site): p.name for p in probes.values() if p.kind == "spike"}
-    found = [Place(p.name, p.site, p.block, spikes.get((p.block, p.site), "")) for p in probes.values() if _maskable(p)]
+    found = [
+        Place(p.name, p.site, p.block, spikes.get((p.block, p.site), ""))
+        for p in probes.values()
+        if p.block is not None and _maskable(p)
+    ]
     return tuple(sorted(found, key=lambda place: (place.block, SITES.index(place.site))))
 
 

@@ -26,7 +26,7 @@ def _large(name: str, params: int, layout: str, widths: tuple[int, ...], notes: 
 
 
 def _cifar(name: str, levels: int, what: str) -> ModelSpec:
-    shape = {"heads": 4, "strides": (2, 2, 1, 1), "conv_blocks": (1, 1, 1), "levels": levels}
+    shape: dict[str, Any] = {"heads": 4, "strides": (2, 2, 1, 1), "conv_blocks": (1, 1, 1), "levels": levels}
     encoder = ESpikeFormerConfig("base", (8, 16, 32, 64), (1,), 10, 3, 32, **shape, **CIFAR10)
     notes = (
         f"demo size, trained by spikeviz: {what}; 8 x 8 patches of 4 pixels, the encoder's strides are 2, 2, 1, 1 "

@@ -7,7 +7,7 @@ each of a smaller value. For 32 pixels: a first convolution of stride 1, one lin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -19,7 +19,8 @@ from spikeviz.nn.qcfs import QCFS, ConvertedIF
 from spikeviz.probe import Probe, tuned
 
 Maps = Float[Tensor, "T #B C H W"]
-VGG16 = (1, 1, "pool", 2, 2, "pool", 4, 4, 4, "pool", 8, 8, 8, "pool", 8, 8, 8)  # widths, in units of the first
+# widths, in units of the first
+VGG16: tuple[int | Literal["pool"], ...] = (1, 1, "pool", 2, 2, "pool", 4, 4, 4, "pool", 8, 8, 8, "pool", 8, 8, 8)
 RESNET18 = ((1, 1), (1, 1), (2, 2), (2, 1), (4, 2), (4, 1), (8, 2), (8, 1))  # width and stride of every block
 
 
@@ -85,7 +86,9 @@ class ResBlock(nn.Module):
     def forward(self, x: Maps, scale: float) -> Float[Tensor, "T #B c h w"]:
         """`scale` is the value of one spike of `x`."""
         y = self.norm(self.conv(self.layer(x, scale=scale), self.layer.scale))
-        return self.out(y + (x if self.shortcut is None else self.shortcut_norm(self.shortcut(x, scale))))
+        if self.shortcut is None or self.shortcut_norm is None:
+            return self.out(y + x)
+        return self.out(y + self.shortcut_norm(self.shortcut(x, scale)))
 
 
 class CNN(nn.Module):
@@ -100,7 +103,7 @@ class CNN(nn.Module):
         if config.spiking:
             self.time_steps = config.time_steps
         residual = config.form == "resnet18"
-        plan = [part for part in VGG16 if part != "pool"]
+        plan = [part for part in VGG16 if isinstance(part, int)]
         self.intake = Intake(config.in_channels, config.image_size, 8 if residual else 16, config.mean, config.std)
         self.stem = Layer(config, config.in_channels, config.width, real=True)
         inputs, blocks = config.width, []
@@ -120,6 +123,7 @@ class CNN(nn.Module):
             raise ValueError(f"this network takes images [B, C, H, W], not a tensor {list(x.shape)}.")
         steps = tuned(time_steps=self.time_steps)["time_steps"] if self.config.spiking else 1
         x, scale = self.stem(self.intake(x), steps), self.stem.scale
+        block: Any
         for number, block in enumerate(self.blocks):
             if number in self.pools:
                 x, scale = _pooled(x, scale), scale / 4

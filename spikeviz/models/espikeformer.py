@@ -151,8 +151,8 @@ class Block(nn.Module):
         local = SepConv(dim, 3, config.make_neuron) if layout.separable else None
         self.local = RepBranch(dim, config.make_neuron()) if layout.rep_branch else local
         scale = 2 * (dim / config.heads) ** -0.5 if layout.scale is None else layout.scale
-        options = {"v_ratio": layout.v_ratio, "rep": layout.rep}
-        self.attn = SDSA(dim, config.heads, scale, layout.order, config.make_neuron, **options)
+        neuron, order = config.make_neuron, layout.order
+        self.attn = SDSA(dim, config.heads, scale, order, neuron, v_ratio=layout.v_ratio, rep=layout.rep)
         self.mlp = MLP(dim, config)
         self.scale_attn, self.scale_mlp = (LayerScale(dim) if layout.rep else nn.Identity() for _ in range(2))
 
@@ -198,15 +198,13 @@ class ESpikeFormer(nn.Module):
         if not classifies:
             return
         self.readout = Population(neuron(), VECTOR)
-        if layout.two_heads:
-            self.head, self.head_kd = (Head(dims[-1], config.num_classes, spikes=s) for s in (False, True))
-        else:
-            self.head, self.head_kd = Head(dims[-1], config.num_classes, spikes=True), None
+        self.head = Head(dims[-1], config.num_classes, spikes=not layout.two_heads)
+        self.head_kd = Head(dims[-1], config.num_classes, spikes=True) if layout.two_heads else None
 
-    def forward(self, x: Float[Tensor, "*TB C H W"]) -> Float[Tensor, "T B K"]:
+    def forward(self, x: Float[Tensor, "*#TB C H W"]) -> Float[Tensor, "T B K"]:
         return torch.stack(self.logits(x)).mean(0)
 
-    def tokens(self, x: Float[Tensor, "*TB C H W"], steps: int) -> Float[Tensor, "T B c h w"]:
+    def tokens(self, x: Float[Tensor, "*#TB C H W"], steps: int) -> Float[Tensor, "T B c h w"]:
         """Currents on the grid of the tokens. `steps`: for how many an image is shown; event frames bring their own."""
         x = self.intake(x)
         x = self.stem(x, steps if x.ndim == 4 else None)
@@ -214,7 +212,7 @@ class ESpikeFormer(nn.Module):
             x = block(x)
         return x
 
-    def logits(self, x: Float[Tensor, "*TB C H W"]) -> tuple[Float[Tensor, "T B K"], ...]:
+    def logits(self, x: Float[Tensor, "*#TB C H W"]) -> tuple[Float[Tensor, "T B K"], ...]:
         """Of each head."""
         steps = tuned(time_steps=self.time_steps)["time_steps"]
         mean = self.tokens(x, steps).mean((-2, -1))

@@ -107,7 +107,7 @@ class MSTConfig:
 class TokenNorm(nn.LayerNorm):
     """Layer normalisation over the channels of every place."""
 
-    def forward(self, x: Float[Tensor, "*TB C H W"]) -> Float[Tensor, "*TB C H W"]:
+    def forward(self, x: Float[Tensor, "*#TB C H W"]) -> Float[Tensor, "*#TB C H W"]:
         return super().forward(x.movedim(-3, -1)).movedim(-1, -3)
 
 
@@ -209,9 +209,9 @@ class MST(nn.Module):
         self.norm = TokenNorm(config.width(len(config.depths) - 1))
         self.head = Head(config.width(len(config.depths) - 1), config.num_classes)
 
-    def forward(self, x: Float[Tensor, "*TB C H W"]) -> Float[Tensor, "T B K"]:
+    def forward(self, x: Float[Tensor, "*#TB C H W"]) -> Float[Tensor, "T B K"]:
         x = self.intake(x)
-        if self.config.frames:
+        if self.reduce is not None:
             x = self.reduce(self._channels(x))
         elif x.ndim == 5:
             raise ValueError("this network takes images [B, C, H, W], not event frames; choose a network for events.")

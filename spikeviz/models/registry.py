@@ -32,7 +32,7 @@ OVERRIDES = ("num_classes", "in_channels", "image_size", "time_steps")
 
 
 def _spikformer(name: str, layout: str, depth: int, dim: int, heads: int, params: int, notes: str = "") -> ModelSpec:
-    base = {
+    base: dict[str, Any] = {
         "cifar": {"num_classes": 10, "in_channels": 3, "image_size": 32, "time_steps": 4, **CIFAR10},
         "dvs": {"num_classes": 10, "in_channels": 2, "image_size": 128, "time_steps": 16},
         "imagenet": {"num_classes": 1000, "in_channels": 3, "image_size": 224, "time_steps": 4, **IMAGENET},
@@ -51,7 +51,7 @@ def _spikformer_v2(name: str, depth: int, dim: int, heads: int, params: int) -> 
 
 
 def _sdmformer(name: str, depth: int, dim: int, heads: int, params: int) -> ModelSpec:
-    base = {"num_classes": 10, "in_channels": 2, "image_size": 128, "time_steps": 16}
+    base: dict[str, Any] = {"num_classes": 10, "in_channels": 2, "image_size": 128, "time_steps": 16}
     config = SDMFormerConfig("dvs", depth, dim, heads, **base)
     notes = "reconstruction: the paper's equations are lost; before pruning, with LPE and mask values"
     return describe(name, "sdmformer", params, "counted, mask values included", "SDMFormer, Table 4", notes, config)
@@ -72,7 +72,7 @@ def _espikeformer(
 
 def _espikeformer_fashion(name: str, what: str, **settings: Any) -> ModelSpec:
     widths, strides, blocks = (8, 16, 48, 64), (2, 1, 2, 1), (1, 1, 1)
-    shape = {"heads": 4, "strides": strides, "conv_blocks": blocks}
+    shape: dict[str, Any] = {"heads": 4, "strides": strides, "conv_blocks": blocks}
     config = ESpikeFormerConfig("base", widths, (1,), 10, 1, 28, **shape, **settings, **FASHION)
     notes = (
         f"demo size, trained by spikeviz: {what}; its stem has strides 2, 1, 2, 1 instead of 2, 2, 2, 2, which leaves "
@@ -101,7 +101,7 @@ def _mst(name: str, params: int, paper: str, notes: str, config: Any) -> ModelSp
 
 
 def _espikeformer_dvs(name: str, levels: int) -> ModelSpec:
-    shape = {"heads": 4, "strides": (2, 2, 2, 1), "conv_blocks": (1, 1, 1), "events": True}
+    shape: dict[str, Any] = {"heads": 4, "strides": (2, 2, 2, 1), "conv_blocks": (1, 1, 1), "events": True}
     config = ESpikeFormerConfig("base", (8, 16, 32, 64), (1,), 10, 2, 40, time_steps=4, levels=levels, **shape)
     notes = (
         f"demo size, trained by spikeviz: simulated events, integers up to D = {levels} in each of 4 steps; its stem "
@@ -328,6 +328,6 @@ def build(name: str, **overrides: Any) -> nn.Module:
 
 def assemble(family: str, config: Any, name: str) -> nn.Module:
     """A model of a config of one's own, its probes named; `name` is what recordings will call it."""
-    model = name_probes(FAMILIES[family](config))
+    model: Any = name_probes(FAMILIES[family](config))
     model.name, model.family = name, family
     return model

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -61,7 +61,7 @@ class MAEConfig:
     @property
     def grid(self) -> int:
         """Patches along a side."""
-        return self.encoder.image_size // self.patch
+        return self.image_size // self.patch
 
     @property
     def dim(self) -> int:
@@ -74,7 +74,7 @@ class MAEConfig:
 
     @property
     def image_size(self) -> int:
-        return self.encoder.image_size
+        return cast(int, self.encoder.image_size)  # an encoder without one is refused above
 
     @property
     def time_steps(self) -> int:
@@ -95,10 +95,12 @@ class SpikeMAE(nn.Module):
     def __init__(self, config: MAEConfig):
         super().__init__()
         self.config, self.time_steps = config, config.time_steps
-        spikformer = isinstance(config.encoder, SpikformerV2Config)
-        encoder = Encoder(config.encoder) if spikformer else ESpikeFormer(config.encoder, classifies=False)
-        self.encoder = allow_sparse(encoder)
-        self.norm = None if spikformer else allow_sparse(Norm(config.dim))
+        if isinstance(config.encoder, SpikformerV2Config):
+            self.encoder: Encoder | ESpikeFormer = allow_sparse(Encoder(config.encoder))
+            self.norm = None
+        else:
+            self.encoder = allow_sparse(ESpikeFormer(config.encoder, classifies=False))
+            self.norm = allow_sparse(Norm(config.dim))
         size = config.patch**2 * config.in_channels
         shape = (config.decoder_dim, config.decoder_depth, config.decoder_heads)
         self.decoder = Decoder(config.dim, size, (config.grid, config.grid), *shape)
@@ -110,7 +112,7 @@ class SpikeMAE(nn.Module):
     def intake(self) -> nn.Module:
         return self.encoder.intake
 
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "1 B C H W"]:
+    def forward(self, x: Float[Tensor, "#B C H W"]) -> Float[Tensor, "1 #B C H W"]:
         if x.ndim != 4:
             raise ValueError(f"an autoencoder takes images [B, C, H, W], not a tensor {list(x.shape)}.")
         side = self.config.grid
@@ -119,7 +121,7 @@ class SpikeMAE(nn.Module):
         pixels = unpatchify(self.in_units(self.predict(x, kept), x), self.config.patch, side)
         return self.reconstruction(self._onto(pixels, x))[None]
 
-    def tokens(self, x: Float[Tensor, "B C H W"], kept: Bool[Tensor, "B 1 h w"]) -> Float[Tensor, "B N D"]:
+    def tokens(self, x: Float[Tensor, "#B C H W"], kept: Bool[Tensor, "#B 1 h w"]) -> Float[Tensor, "#B N D"]:
         """What the encoder says of the visible patches, mean over T, raster order; zero of the hidden ones."""
         steps = tuned(time_steps=self.time_steps)["time_steps"]
         if not self.config.sparse:
@@ -129,7 +131,7 @@ class SpikeMAE(nn.Module):
             tokens = tokens if self.norm is None else self.norm(tokens)
         return (tokens.mean(0) * kept).flatten(2).mT
 
-    def predict(self, x: Float[Tensor, "B C H W"], kept: Bool[Tensor, "B 1 h w"]) -> Float[Tensor, "B N P"]:
+    def predict(self, x: Float[Tensor, "#B C H W"], kept: Bool[Tensor, "#B 1 h w"]) -> Float[Tensor, "#B N P"]:
         """Every patch, in the units of the target."""
         return self.decoder(self.tokens(x, kept), kept.flatten(1))
 
@@ -147,7 +149,7 @@ class SpikeMAE(nn.Module):
         error = (self.predict(x, kept) - self.target(x)).square().mean(-1)
         return (error * hidden).sum() / hidden.sum().clamp_min(1)
 
-    def in_units(self, patches: Float[Tensor, "B N P"], x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N P"]:
+    def in_units(self, patches: Float[Tensor, "#B N P"], x: Float[Tensor, "#B C H W"]) -> Float[Tensor, "#B N P"]:
         """Predicted patches in the image's own units.
 
         With the target "patches" every patch borrows mean and spread from the original, hidden ones too: such a picture
@@ -164,7 +166,7 @@ class SpikeMAE(nn.Module):
         )
         return patches * std + mean
 
-    def _hidden(self, x: Tensor, kept: Bool[Tensor, "B 1 h w"]) -> Tensor:
+    def _hidden(self, x: Float[Tensor, "#B C H W"], kept: Bool[Tensor, "#B 1 h w"]) -> Float[Tensor, "#B C H W"]:
         """The image with hidden patches at the mean of the data, which is 0 to the first convolution."""
         mask = self._onto(spread(kept, *2 * (self.config.image_size,)), x)
         mean = 0.0 if self.intake.mean is None else x.new_tensor(self.intake.mean).view(-1, 1, 1)

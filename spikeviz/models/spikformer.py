@@ -136,7 +136,7 @@ class Spikformer(nn.Module):
         self.blocks = Blocks(Block(config, layout, masked, channels) for channels in blocks)
         self.head = Head(config.dim, config.num_classes)
 
-    def forward(self, x: Float[Tensor, "*TB C H W"]) -> Float[Tensor, "T B K"]:
+    def forward(self, x: Float[Tensor, "*#TB C H W"]) -> Float[Tensor, "T B K"]:
         x = self.intake(x)
         steps = tuned(time_steps=self.time_steps)["time_steps"] if x.ndim == 4 else None
         x = self.stem(x, steps)

@@ -64,7 +64,7 @@ class Encoder(nn.Module):
         self.stem = SCS(config.in_channels, config.dim, real, config.residual, config.stages)
         self.blocks = Blocks(Block(config.encoder, layout, residual=config.residual) for _ in range(config.depth))
 
-    def tokens(self, x: Float[Tensor, "*TB C H W"], steps: int) -> Float[Tensor, "T B D h w"]:
+    def tokens(self, x: Float[Tensor, "*#TB C H W"], steps: int) -> Float[Tensor, "T B D h w"]:
         """`steps`: for how many an image is shown; event frames bring their own."""
         x = self.intake(x)
         x = self.stem(x, steps if x.ndim == 4 else None)
@@ -84,6 +84,6 @@ class SpikformerV2(Encoder):
         self.config, self.time_steps = config, config.time_steps
         self.head = Head(config.dim, config.num_classes)
 
-    def forward(self, x: Float[Tensor, "*TB C H W"]) -> Float[Tensor, "T B K"]:
+    def forward(self, x: Float[Tensor, "*#TB C H W"]) -> Float[Tensor, "T B K"]:
         steps = tuned(time_steps=self.time_steps)["time_steps"]
         return self.head(self.tokens(x, steps).mean((-2, -1)))

@@ -136,16 +136,15 @@ class SSA(SpikeAttention):
         # a channel costs its weights in q and in k; one of v those that make it and those of proj that read it
         self.mask_qk = ChannelMask(dim, 2 * dim, site="Q/K", made_by=("q", "k")) if masked else None
         self.mask_v = ChannelMask(dim, 2 * dim, site="V", made_by=("v",), read_by="proj") if masked else None
-        self.spread_qk, self.spread_v = (
-            Spread(part, dim, heads) if kept else None for part in (kept or (None,) * 3)[:2]
-        )
+        self.spread_qk = Spread(kept.qk, dim, heads) if kept else None
+        self.spread_v = Spread(kept.v, dim, heads) if kept else None
 
     def weigh(self, scores: Float[Tensor, "T B heads N N"]) -> Float[Tensor, "T B heads N N"]:
         return scores.softmax(-1) if self.soft else scores
 
     def forward(self, x: Maps) -> Maps:
         q, k, v = self.q(x, mask=self.mask_qk), self.k(x, mask=self.mask_qk), self.v(x, mask=self.mask_v)
-        if self.spread_qk is None:
+        if self.spread_qk is None or self.spread_v is None:
             return self.proj(self.out(self.attend(q, k, v)))
         y = self.attend(self.spread_qk(q), self.spread_qk(k), self.spread_v(v))
         return self.proj(self.out(self.spread_v.gather(y)))

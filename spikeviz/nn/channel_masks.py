@@ -56,8 +56,8 @@ class ChannelMask(nn.Module):
         self.temperature: float | None = None
 
     def forward(self, spikes: Float[Tensor, "T B C H W"]) -> Float[Tensor, "T B C H W"]:
-        soft = self.training and self.temperature is not None
-        gate = torch.sigmoid(self.temperature * self.value) if soft else self.kept().to(spikes.dtype)
+        temperature = self.temperature if self.training else None
+        gate = self.kept().to(spikes.dtype) if temperature is None else torch.sigmoid(temperature * self.value)
         return spikes * gate[:, None, None]
 
     def strength(self) -> Float[Tensor, "C"]:
@@ -92,6 +92,9 @@ class Spread(nn.Module):
         kept: numbers of the channels, of `dim`, in order; they are stored with the weights.
         dim, heads: of the whole network.
     """
+
+    kept: Tensor
+    places: Tensor
 
     def __init__(self, kept: Sequence[int], dim: int, heads: int):
         super().__init__()

@@ -15,7 +15,7 @@ from torch.nn.functional import gelu
 from spikeviz.nn.layers import Product
 from spikeviz.probe import Probe
 
-Tokens = Float[Tensor, "B N C"]
+Tokens = Float[Tensor, "#B N C"]
 
 
 def positions(dim: int, height: int, width: int) -> Float[Tensor, "N C"]:
@@ -39,7 +39,7 @@ class Dense(nn.Linear):
         super().__init__(inputs, outputs, bias)
         self.input = Probe("feature", ("B", "N", "C"), counts=False, role="operand")
 
-    def forward(self, x: Tokens) -> Float[Tensor, "B N c"]:
+    def forward(self, x: Tokens) -> Float[Tensor, "#B N c"]:
         return super().forward(self.input(x))
 
 
@@ -78,6 +78,8 @@ class Decoder(nn.Module):
         dim, depth, heads: of the transformer.
     """
 
+    places: Tensor
+
     def __init__(
         self, inputs: int, outputs: int, grid: tuple[int, int], dim: int = 256, depth: int = 4, heads: int = 4
     ):
@@ -90,11 +92,11 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         self.predict = Dense(dim, outputs)
 
-    def place(self, tokens: Tokens, kept: Bool[Tensor, "B N"]) -> Float[Tensor, "B N c"]:
+    def place(self, tokens: Tokens, kept: Bool[Tensor, "#B N"]) -> Float[Tensor, "#B N c"]:
         """What the first block gets: tokens or the mask token, and positions."""
         return torch.where(kept[..., None], self.embed(tokens), self.mask_token) + self.places
 
-    def forward(self, tokens: Tokens, kept: Bool[Tensor, "B N"]) -> Float[Tensor, "B N P"]:
+    def forward(self, tokens: Tokens, kept: Bool[Tensor, "#B N"]) -> Float[Tensor, "#B N P"]:
         x = self.place(tokens, kept)
         for block in self.blocks:
             x = block(x)

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from spikeviz.axes import MAPS, VECTOR
 from spikeviz.nn.integers import expand
 from spikeviz.nn.neurons import Neuron
-from spikeviz.nn.sparse import active_map, sparse_norm
+from spikeviz.nn.sparse import active_map, sparse_norm, spread
 from spikeviz.probe import Probe, tuned
 
-Maps = Float[Tensor, "*TB C H W"]
-Made = Float[Tensor, "*TB c h w"]  # of other channels, or on another grid
+Maps = Float[Tensor, "*#TB C H W"]
+Made = Float[Tensor, "*#TB c h w"]  # of other channels, or on another grid
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -42,7 +42,7 @@ def on_spikes(product: Callable[[Tensor], Tensor], x: Tensor, scale: float) -> T
     counts = counts + (counts.round() - counts).detach()
     slots = max(1, int(counts.detach().max()))
     steps = expand(counts, slots).unflatten(0, (-1, slots)).unbind(1)
-    return sum(product(step) for step in steps) * scale
+    return sum((product(step) for step in steps), x.new_zeros(())) * scale
 
 
 class Conv(nn.Conv2d):
@@ -63,9 +63,11 @@ class Conv(nn.Conv2d):
 
     def forward(self, x: Maps, scale: float = 1.0) -> Made:
         """`scale` is the value of one spike of `x`."""
-        active = active_map(*x.shape[-2:]) if self.sparse else None
-        y = self._products(self.input(x if active is None else x * active, scale), scale)
-        return y if active is None else y * active_map(*y.shape[-2:])
+        active = active_map() if self.sparse else None
+        if active is None:
+            return self._products(self.input(x, scale), scale)
+        y = self._products(self.input(x * spread(active, *x.shape[-2:]), scale), scale)
+        return y * spread(active, *y.shape[-2:])
 
     def _products(self, x: Maps, scale: float) -> Made:
         if not spike_driven(self.input):
@@ -86,8 +88,10 @@ class Norm(nn.BatchNorm2d):
     sparse = False
 
     def forward(self, x: Maps) -> Maps:
-        active = active_map(*x.shape[-2:]) if self.sparse else None
-        return over_maps(super().forward, x) if active is None else sparse_norm(self, x, active)
+        active = active_map() if self.sparse else None
+        if active is None:
+            return over_maps(super().forward, x)
+        return sparse_norm(self, x, spread(active, *x.shape[-2:]))
 
 
 def allow_sparse(model: M) -> M:
@@ -133,12 +137,13 @@ class Product(nn.Module):
     def forward(self, left: Tensor, right: Tensor, scales: tuple[float, float] = (1.0, 1.0)) -> Tensor:
         """`scales` are the values of one spike of either side."""
         left, right = self.left(left, scales[0]), self.right(right, scales[1])
-        product = torch.matmul
-        if spike_driven(self.right):
-            product = lambda one, other: on_spikes(lambda step: one @ step, other, scales[1])  # noqa: E731
-        if spike_driven(self.left):
-            return on_spikes(lambda step: product(step, right), left, scales[0])
-        return product(left, right)
+
+        def with_right(rows: Tensor) -> Tensor:
+            if spike_driven(self.right):
+                return on_spikes(lambda step: rows @ step, right, scales[1])
+            return rows @ right
+
+        return on_spikes(with_right, left, scales[0]) if spike_driven(self.left) else with_right(left)
 
 
 class Population(nn.Module):
@@ -180,7 +185,7 @@ class SpikingConv(Population):
     A 1x1 convolution is the linear layer of the papers, applied to tokens that keep their places on the grid.
     """
 
-    def __init__(self, conv: Conv | RepConv, neuron: Neuron):
+    def __init__(self, conv: Conv | RepConv | PointwiseAfterDepthwise, neuron: Neuron):
         super().__init__(neuron)
         self.conv = conv
         self.norm = Norm(conv.out_channels)
@@ -219,9 +224,23 @@ class RepConv(nn.Module):
         self.conv1, self.norm1 = Conv(in_channels, hidden, 1, bias=False), Norm(hidden)
         self.conv2, self.norm2 = Conv(hidden, out_channels, 1, bias=False, real=True), Norm(out_channels)
 
-    def forward(self, x: Maps, scale: float = 1.0) -> Float[Tensor, "*TB c H W"]:
+    def forward(self, x: Maps, scale: float = 1.0) -> Float[Tensor, "*#TB c H W"]:
         """`scale` is the value of one spike of `x`."""
         return self.norm2(self.conv2(self.norm1(self.conv1(x, scale))))
+
+
+class PointwiseAfterDepthwise(nn.Module):
+    """Depthwise 3x3, then pointwise 1x1, nothing between: what enters the second is real, and counted as such."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.out_channels = dim
+        self.depthwise = Conv(dim, dim, 3, groups=dim, bias=False)
+        self.pointwise = Conv(dim, dim, 1, bias=False, real=True)
+
+    def forward(self, x: Maps, scale: float = 1.0) -> Maps:
+        """`scale` is the value of one spike of `x`."""
+        return self.pointwise(self.depthwise(x, scale))
 
 
 class Intake(nn.Module):
@@ -249,10 +268,9 @@ class Intake(nn.Module):
         self.channels, self.size, self.stride = channels, size, stride
         self.mean, self.std = mean, std
 
-    def forward(self, x: Maps) -> Float[Tensor, "*TB C h w"]:
+    def forward(self, x: Maps) -> Float[Tensor, "*#TB C h w"]:
         self.check(x)
-        if self.size is not None:
-            x = over_maps(self.fit, x)
+        x = over_maps(self.fit, x)
         if self.mean is not None:
             shape = (self.channels, 1, 1)
             x = (x - x.new_tensor(self.mean).view(shape)) / x.new_tensor(self.std).view(shape)
@@ -282,12 +300,13 @@ class Intake(nn.Module):
         if self.size is None and (x.shape[-1] % self.stride or x.shape[-2] % self.stride):
             raise ValueError(f"height and width of the input {given} must be multiples of {self.stride}.")
 
-    def fit(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C size size"]:
-        """Frame or resize."""
+    def fit(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
+        """Frame or resize to the side the network was built for, if there is one."""
         height, width = x.shape[-2:]
-        if (height, width) == (self.size, self.size):
+        size = self.size
+        if size is None or (height, width) == (size, size):
             return x
-        if all(0.75 * self.size <= side <= self.size for side in (height, width)):
-            top, left = (self.size - height) // 2, (self.size - width) // 2
-            return F.pad(x, (left, self.size - width - left, top, self.size - height - top))
-        return F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True, align_corners=False)
+        if all(0.75 * size <= side <= size for side in (height, width)):
+            top, left = (size - height) // 2, (size - width) // 2
+            return F.pad(x, (left, size - width - left, top, size - height - top))
+        return F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)

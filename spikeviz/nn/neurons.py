@@ -7,7 +7,7 @@ gradient, Sigmoid(alpha 4); `spikeviz.nn.integers` has those that fire integers.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import torch
 from jaxtyping import Float
@@ -55,7 +55,7 @@ class Neuron(nn.Module):
 class BinaryNeuron(Neuron):
     """Neurons that fire one spike where their membrane reaches `threshold`."""
 
-    tunable = ("threshold",)
+    tunable: ClassVar[tuple[str, ...]] = ("threshold",)
 
     def __init__(self, threshold: float, reset: Reset, alpha: float):
         super().__init__()
@@ -71,6 +71,7 @@ class BinaryNeuron(Neuron):
     def trace(self, x: Currents) -> tuple[Tensor, Tensor, float]:
         settings = self.settings()
         spikes, after = self.fire(x, settings, store_v_seq=True)
+        after = cast(Tensor, after)
         before = torch.cat([torch.zeros_like(after[:1]), after[:-1]])
         return spikes, self.charge(before, x, settings), settings["threshold"]
 

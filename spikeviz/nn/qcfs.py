@@ -7,7 +7,7 @@ Transformer, sec. 3.1, Eq. 1-5; Bu et al., "Optimal ANN-SNN conversion", ICLR 20
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -104,6 +104,7 @@ class ConvertedIF(Neuron):
         """The membrane is in units of the threshold."""
         x = x / self.threshold
         spikes, after = self._fire(x, store_v_seq=True)
+        after = cast(Tensor, after)
         before = torch.cat([torch.full_like(after[:1], 0.5), after[:-1]])
         return spikes * self.threshold, before + x, 1.0
 

@@ -37,14 +37,9 @@ def visible(active: Bool[Tensor, "B 1 h w"] | None) -> Iterator[None]:
         _ACTIVE.reset(token)
 
 
-def active_map(height: int, width: int) -> Bool[Tensor, "B 1 height width"] | None:
-    """The active map on a grid; None if everything is.
-
-    Raises:
-        ValueError: if the map's places do not tile the grid.
-    """
-    active = _ACTIVE.get()
-    return None if active is None else spread(active, height, width)
+def active_map() -> Bool[Tensor, "B 1 h w"] | None:
+    """The active map, on the coarsest grid; None if everything is."""
+    return _ACTIVE.get()
 
 
 def spread(active: Bool[Tensor, "B 1 h w"], height: int, width: int) -> Bool[Tensor, "B 1 height width"]:
@@ -59,14 +54,20 @@ def spread(active: Bool[Tensor, "B 1 h w"], height: int, width: int) -> Bool[Ten
     return active.repeat_interleave(height // h, -2).repeat_interleave(width // w, -1)
 
 
-def sparse_norm(norm: nn.BatchNorm2d, x: Float[Tensor, "*TB C H W"], active: Bool[Tensor, "B 1 H W"]) -> Tensor:
+def sparse_norm(norm: nn.BatchNorm2d, x: Float[Tensor, "*#TB C H W"], active: Bool[Tensor, "B 1 H W"]) -> Tensor:
     """Batch normalisation over active places alone; zero elsewhere. In train mode running statistics follow, as ever.
 
     Args:
         norm: whose weights and statistics are used.
         x: `[B, C, H, W]` or `[T, B, C, H, W]`.
         active: on the grid of x.
+
+    Raises:
+        ValueError: if `norm` keeps no statistics.
     """
+    known_mean, known_variance, seen = norm.running_mean, norm.running_var, norm.num_batches_tracked
+    if known_mean is None or known_variance is None or seen is None:
+        raise ValueError("a sparse normalisation needs one that keeps running statistics.")
     weights = active.to(x.dtype).expand(*x.shape[:-3], 1, *x.shape[-2:])
     shape = (-1, 1, 1)
     if norm.training:
@@ -75,12 +76,12 @@ def sparse_norm(norm: nn.BatchNorm2d, x: Float[Tensor, "*TB C H W"], active: Boo
         mean = (x * weights).sum(over) / count
         variance = ((x - mean.view(shape)).square() * weights).sum(over) / count
         with torch.no_grad():
-            norm.num_batches_tracked += 1
-            momentum = norm.momentum if norm.momentum is not None else 1 / float(norm.num_batches_tracked)
+            seen += 1
+            momentum = norm.momentum if norm.momentum is not None else 1 / float(seen)
             unbiased = variance * count / (count - 1).clamp_min(1)
-            norm.running_mean.lerp_(mean.to(norm.running_mean), momentum)
-            norm.running_var.lerp_(unbiased.to(norm.running_var), momentum)
+            known_mean.lerp_(mean.to(known_mean), momentum)
+            known_variance.lerp_(unbiased.to(known_variance), momentum)
     else:
-        mean, variance = norm.running_mean, norm.running_var
+        mean, variance = known_mean, known_variance
     scale = norm.weight / (variance + norm.eps).sqrt()
     return (scale.view(shape) * (x - mean.view(shape)) + norm.bias.view(shape)) * weights

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from spikeviz.nn.layers import Conv, FiringConv, Norm, SpikingConv, over_maps
+from spikeviz.nn.layers import Conv, FiringConv, Norm, PointwiseAfterDepthwise, SpikingConv, over_maps
 from spikeviz.nn.neurons import LIF, Neuron
 
 Maps = Float[Tensor, "T #B C H W"]
@@ -43,7 +43,7 @@ class SPS(nn.Module):
         )
         self.rpe = SpikingConv(PointwiseAfterDepthwise(dim) if light else Conv(dim, dim, 3, bias=False), LIF())
 
-    def forward(self, x: Float[Tensor, "*TB C H W"], steps: int | None) -> Float[Tensor, "T B D h w"]:
+    def forward(self, x: Float[Tensor, "*#TB C H W"], steps: int | None) -> Float[Tensor, "T B D h w"]:
         for number, stage in enumerate(self.stages, start=1):
             x = stage(x, steps if number == 1 else None)  # T begins at the first membrane
             if number in self.pools:
@@ -71,7 +71,7 @@ class SCSStage(nn.Module):
         self.expand = SpikingConv(Conv(c_out, 4 * c_out, 3, bias=False), LIF())
         self.reduce = SpikingConv(Conv(4 * c_out, c_out, 3, bias=False), LIF())
 
-    def forward(self, x: Float[Tensor, "*TB C H W"], steps: int | None = None) -> Float[Tensor, "T #B c h w"]:
+    def forward(self, x: Float[Tensor, "*#TB C H W"], steps: int | None = None) -> Float[Tensor, "T #B c h w"]:
         x = self.down(x, steps)
         return joined(x, self.reduce(self.expand(x)), self.residual)
 
@@ -99,24 +99,10 @@ class SCS(nn.Module):
             SCSStage(c_in, c_out, real and stage == 0, residual) for stage, (c_in, c_out) in enumerate(pairwise(widths))
         )
 
-    def forward(self, x: Float[Tensor, "*TB C H W"], steps: int | None) -> Float[Tensor, "T B D h w"]:
+    def forward(self, x: Float[Tensor, "*#TB C H W"], steps: int | None) -> Float[Tensor, "T B D h w"]:
         for number, stage in enumerate(self.stages):
             x = stage(x, steps if number == 0 else None)
         return x
-
-
-class PointwiseAfterDepthwise(nn.Module):
-    """Depthwise 3x3, then pointwise 1x1, nothing between: what enters the second is real, and counted as such."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.out_channels = dim
-        self.depthwise = Conv(dim, dim, 3, groups=dim, bias=False)
-        self.pointwise = Conv(dim, dim, 1, bias=False, real=True)
-
-    def forward(self, x: Maps, scale: float = 1.0) -> Maps:
-        """`scale` is the value of one spike of `x`."""
-        return self.pointwise(self.depthwise(x, scale))
 
 
 class SepConv(nn.Module):
@@ -211,7 +197,7 @@ class ConvStem(nn.Module):
             )
         )
 
-    def forward(self, x: Float[Tensor, "*TB C H W"], steps: int | None) -> Float[Tensor, "T #B c h w"]:
+    def forward(self, x: Float[Tensor, "*#TB C H W"], steps: int | None) -> Float[Tensor, "T #B c h w"]:
         """`steps`: for how many an image is shown; its first current is the same at every step, computed once."""
         x = self.norm(self.conv(x))
         if steps is not None:

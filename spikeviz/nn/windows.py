@@ -26,7 +26,7 @@ class SpikingLinear(Population):
         self.conv, self.norm = conv, norm
 
     def forward(
-        self, x: Float[Tensor, "*TB C H W"], scale: float = 1.0, steps: int | None = None
+        self, x: Float[Tensor, "*#TB C H W"], scale: float = 1.0, steps: int | None = None
     ) -> Float[Tensor, "T #B c h w"]:
         """`scale` is the value of one spike of `x`."""
         x = self.conv(x, scale)
@@ -71,6 +71,9 @@ class WindowAttention(nn.Module):
         softmax: whether real-valued weights are made of the scores.
     """
 
+    places: Tensor
+    unseen: Tensor
+
     def __init__(
         self,
         dim: int,
@@ -114,7 +117,7 @@ class WindowAttention(nn.Module):
     def _weights(self, scores: Float[Tensor, "T B heads N N"]) -> Float[Tensor, "T B heads N N"]:
         """With softmax real numbers, in the spiking network as well; strangers do not see each other."""
         by_window = scores.unflatten(2, (-1, self.heads))
-        if not self.softmax:
+        if self.bias is None:
             return (by_window * ~self.unseen[:, None] if self.shift else by_window).flatten(2, 3)
         by_window = by_window + rearrange(self.bias[self.places], "n m heads -> heads n m")
         if self.shift:

@@ -16,7 +16,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +88,8 @@ def learning_rate(recipe: Recipe, progress: float) -> float:
     """At `progress` epochs into the run: linear warm-up, then a cosine from its peak to `final_lr`."""
     if progress < recipe.warmup:
         return recipe.lr * (progress + 1e-3) / (recipe.warmup + 1e-3)
-    start, end, peak = recipe.cosine(min(int(progress), recipe.epochs - 1))
-    start = max(start, recipe.warmup)
+    first, end, peak = recipe.cosine(min(int(progress), recipe.epochs - 1))
+    start = max(first, recipe.warmup)
     part = (progress - start) / max(end - start, 1e-9)
     return recipe.final_lr + (peak - recipe.final_lr) * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
 
@@ -124,7 +124,7 @@ class TrainingRun:
     epoch: int = 0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
-    history: list[dict[str, Any]] | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
 
     def store(self, path: Path, recipe: Recipe) -> None:
         """Write to a second file first: a kill in the middle leaves the last good state."""
@@ -137,7 +137,7 @@ class TrainingRun:
                 "epoch": self.epoch,
                 "seconds": self.seconds,
                 "cpu_seconds": self.cpu_seconds,
-                "history": json.dumps(self.history or []),
+                "history": json.dumps(self.history),
             },
             fresh,
         )
@@ -203,7 +203,7 @@ def train(
     ]
     if masks and recipe.masks:
         groups.append({"params": masks, "weight_decay": 0.0, "times": recipe.masks.lr / recipe.lr})
-    run = TrainingRun(model, torch.optim.AdamW(groups, lr=recipe.lr), history=[])
+    run = TrainingRun(model, torch.optim.AdamW(groups, lr=recipe.lr))
     if (folder / "state.pt").exists():
         run.restore(folder / "state.pt", recipe)
     with (folder / "log.jsonl").open("a") as log:
@@ -265,7 +265,8 @@ def _epoch(
             run.optimizer.state.clear()
     generator = torch.Generator().manual_seed(recipe.seed * 100_003 + run.epoch)
     masks = find_masks(run.model)
-    total, right, seen = 0.0, 0, 0
+    total, seen = 0.0, 0
+    right: int | None = 0
     batches = list(_batches(len(images), recipe.batch, generator))
     title = f"epoch {run.epoch + 1}/{recipe.epochs}"
     for number, chosen in enumerate(tqdm(batches, title, disable=not progress, mininterval=2.0)):
@@ -294,7 +295,7 @@ def _epoch(
         norm = nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip)
         run.optimizer.step()
         total += loss.item() * len(y)
-        right = None if correct is None else right + correct
+        right = None if correct is None or right is None else right + correct
         seen += len(y)
         if number % LOG_EVERY == 0:
             fields = {"loss": round(loss.item(), 4), "lr": round(rate, 7), "gradient_norm": round(norm.item(), 3)}
@@ -312,7 +313,8 @@ def _epoch(
 def weights_left(masks: Mapping[str, ChannelMask]) -> Float[Tensor, ""]:
     """The share of the masked sites' weights that is expected to stay."""
     whole = sum(mask.cost * len(mask.value) for mask in masks.values())
-    return sum(mask.penalty() for mask in masks.values()) / whole
+    first, *others = (mask.penalty() for mask in masks.values())
+    return sum(others, first) / whole
 
 
 @torch.no_grad()

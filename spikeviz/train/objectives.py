@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -27,9 +27,9 @@ class Objective(Protocol):
     answers the loss and how many of the batch were right (None where nothing can be).
     """
 
-    def prepare(self, x: Tensor, generator: torch.Generator) -> Tensor | None: ...
+    def prepare(self, x: Tensor, generator: torch.Generator) -> Any: ...
     def loss(
-        self, model: nn.Module, x: Tensor, y: Int[Tensor, " B"], prepared: Tensor | None
+        self, model: Any, x: Tensor, y: Int[Tensor, " B"], prepared: Any
     ) -> tuple[Float[Tensor, ""], int | None]: ...
 
 
@@ -72,7 +72,7 @@ class Classification:
         self.recipe, self.teacher = recipe, teacher
 
     @torch.no_grad()
-    def prepare(self, x: Tensor, _: torch.Generator) -> Float[Tensor, "B K"] | None:
+    def prepare(self, x: Tensor, generator: torch.Generator) -> Float[Tensor, "B K"] | None:
         """The teacher's logits."""
         return None if self.teacher is None else self.teacher(x).mean(0).float()
 
@@ -81,9 +81,9 @@ class Classification:
     ) -> tuple[Float[Tensor, ""], int]:
         logits = model(x).mean(0).float()
         loss = cross_entropy(logits, y, label_smoothing=self.recipe.smoothing)
-        if prepared is not None:
+        if prepared is not None and self.recipe.teacher is not None:
             loss = distilled(loss, logits, prepared, self.recipe.teacher)
-        return loss, (logits.argmax(-1) == y).sum().item()
+        return loss, int((logits.argmax(-1) == y).sum())
 
 
 def in_low_levels(
@@ -123,7 +123,7 @@ class Pretraining:
         return self.hide.edit(everything, generator)[0]
 
     def loss(
-        self, model: nn.Module, x: Tensor, y: Int[Tensor, " B"], prepared: Bool[Tensor, "B 1 h w"]
+        self, model: SpikeMAE, x: Tensor, y: Int[Tensor, " B"], prepared: Bool[Tensor, "B 1 h w"]
     ) -> tuple[Float[Tensor, ""], None]:
         if self.views:
             x, prepared = torch.cat([x, x]), torch.cat([prepared, ~prepared])

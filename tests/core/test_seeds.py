@@ -2,10 +2,17 @@
 
 import pytest
 import torch
-from support.networks import make_mst, make_small, make_tiny
+from support.networks import awaken, make_mst, make_small, make_tiny
 
 import spikeviz as sv
-from spikeviz.interventions import MaskSpikes, TimeSteps
+from spikeviz.interventions import HidePatches, MaskSpikes, TimeSteps
+
+
+def make_autoencoder():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return awaken(sv.build("spikformer-v2-mae-fashion"), torch.rand(4, 1, 28, 28))
+
 
 SEEDS = (3, 1, 4, 7)
 NETWORKS = {
@@ -15,6 +22,8 @@ NETWORKS = {
     "integers": (make_small, MaskSpikes(0.4)),
     "qcfs": (make_mst, MaskSpikes(0.4)),
     "converted": (lambda: sv.to_spiking(make_mst(), 4), MaskSpikes(0.4, at=("*.mlp.hidden.spike", "*.attn.q.spike"))),
+    "autoencoder": (make_autoencoder, MaskSpikes(0.4)),
+    "hidden patches": (make_autoencoder, HidePatches(0.5)),
 }
 
 

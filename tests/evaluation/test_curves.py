@@ -55,7 +55,7 @@ def test_against_the_threshold(shelf, monkeypatch):
     monkeypatch.setattr(curves, "measure", counted := Counted(curves.measure))
     path = write_curve("mine", "cpu", progress=False)
     found, masked = find_curve("mine"), sv.load("mine", "cpu")
-    assert path == shelf.parent / "curves" / "mine.json" and found["command"] == "spikeviz curve mine"
+    assert path == shelf.parent / "curves" / "mine.json" and found["command"] == "spikeviz publish mine --with curves"
     assert [point["threshold"] for point in found["points"]] == [0.0, 0.5, 0.5]
     assert counted.calls == 2  # where the same channels are masked nothing is run again
     for point in found["points"]:
