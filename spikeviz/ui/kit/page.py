@@ -67,6 +67,8 @@ def _lab(page: Page) -> None:
         with tools:
             card = inputs.choose_network(page)
         opened = inputs.opened(card)
+        if session.look("layer") not in opened.layers:  # a neuron of an address belongs to a layer
+            session.set_look("layer", page.first(opened.layers))
         url.read(page.key, _parameters(page, url.pending(page.key)))
         with tools:
             inputs.choose_input(page.key, card)
