@@ -12,8 +12,8 @@ from spikeviz.interventions import SpikeLevels
 from spikeviz.ui import opening
 from spikeviz.ui.experiment import checkpoints
 from spikeviz.ui.hidden import hiding
-from spikeviz.ui.integers import config
 from spikeviz.ui.reconstruction import borrows, result
+from spikeviz.views.siblings import config_of as config
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard

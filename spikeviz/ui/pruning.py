@@ -16,8 +16,8 @@ import streamlit as st
 from spikeviz.interventions import MaskChannels
 from spikeviz.ui import cards, jobs, runs
 from spikeviz.ui.experiment import checkpoints
-from spikeviz.ui.integers import config
 from spikeviz.ui.masks import RECONSTRUCTION, others
+from spikeviz.views.siblings import config_of as config
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,6 +18,8 @@ from spikeviz.figures.theme import ACCENT, QUIET, SPIKE
 
 CELL = 20  # pixels
 BEAT = 0.45  # s a slot
+WORDS = "font-size:0.75rem;opacity:0.8;white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
+MARK = f"font-size:0.75rem;text-align:center;width:{CELL}px"
 STYLE = f"""<style>
 @keyframes spikeviz-now {{ 0%, 12% {{ box-shadow: 0 0 0 2px {ACCENT}; }} 13%, 100% {{ box-shadow: none; }} }}
 .sv-slots i {{ animation: spikeviz-now linear infinite; }}
@@ -63,8 +65,7 @@ def _diagram(diagram: Slots, names: Sequence[str]) -> str:
     if diagram.shows is not None:
         cells.append(f'<span style="{WORDS}">input</span>')
         cells += [
-            f'<span style="{_box("▦" if s else "")};opacity:{0.9 if s else 0.25}">{"▦" if s else "·"}</span>'
-            for s in diagram.shows
+            f'<span style="{MARK};opacity:{0.9 if s else 0.25}">{"▦" if s else "·"}</span>' for s in diagram.shows
         ]
     for row, name in enumerate(names):
         cells.append(f'<span style="{WORDS}">{escape(name)}</span>')
@@ -84,9 +85,6 @@ def _diagram(diagram: Slots, names: Sequence[str]) -> str:
     )
 
 
-WORDS = "font-size:0.75rem;opacity:0.8;white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
-
-
 def _header(columns: Sequence[str]) -> list[str]:
     """Equal neighbours share one cell."""
     cells, start = [], 0
@@ -100,10 +98,6 @@ def _header(columns: Sequence[str]) -> list[str]:
 
 def _integers(values: np.ndarray) -> bool:
     return bool((values > 1).any())
-
-
-def _box(text: str) -> str:
-    return f"font-size:0.75rem;text-align:center;width:{CELL}px"
 
 
 def _cell(value: int, resting: bool) -> str:

@@ -1,8 +1,9 @@
-"""What an integer neuron makes of its membrane: staircase, errors, and what becomes of them in a network."""
+"""Charts of the page: what an integer neuron makes of its membrane, in a network as well, and what training cost."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,3 +113,27 @@ def equality_table(layers: pd.DataFrame) -> str:
     ]
     heads = ("layer", "integers", "spikes", "membrane |difference|", "differ")
     return table("Integers against spikes by layer", heads, rows)
+
+
+def training_chart(rows: Sequence[Mapping[str, Any]]) -> Chart:
+    """CPU seconds an epoch of each network; all columns leave as its numbers."""
+    bars = Bars([row["T x D"] for row in rows], [row["CPU seconds per epoch"] for row in rows])
+    height = 60 + 17 * len(rows)
+    return Chart("Training cost", "CPU seconds per epoch", "T x D", [bars], height=height, numbers=pd.DataFrame(rows))
+
+
+def training_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """One row for each network, with bars of its CPU seconds an epoch."""
+    most = max((row["CPU seconds per epoch"] for row in rows), default=1.0) or 1.0
+    lines = [
+        (
+            row["T x D"],
+            f"{row['accuracy']:.4f} ({row['samples']:,})",
+            f"{row['seconds']:,.0f} s ({row['epochs']})",
+            f"{row['CPU seconds per epoch']:,.0f} s",
+            f"{row['peak MB']:,} MB",
+        )
+        for row in rows
+    ]
+    heads = ("T x D", "accuracy (images)", "training (epochs)", "CPU, one epoch", "peak memory")
+    return table("Training cost", heads, lines, [row["CPU seconds per epoch"] / most for row in rows])

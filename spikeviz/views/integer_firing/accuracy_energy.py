@@ -1,0 +1,193 @@
+"""Accuracy, energy and spikes against D, and what training cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from math import sqrt
+from typing import TYPE_CHECKING, Any
+
+from spikeviz.views import runs
+from spikeviz.views.integer_firing.firing import SURVEY_IMAGES
+from spikeviz.views.integer_firing.networks import DEPTHS, at_depth, siblings_by_depth, trained_depth, vanilla
+from spikeviz.views.view import Figure, Item, Progress, Row, Study
+
+if TYPE_CHECKING:
+    from spikeviz.artifacts.cards import CheckpointCard
+    from spikeviz.evaluation.level_sweep import LevelPoint
+    from spikeviz.views.runs import Run
+    from spikeviz.views.scene import Scene
+
+Table = Sequence[dict[str, Any]]
+
+
+def cost(scene: Scene) -> Iterator[Item]:
+    """Accuracy, energy and spikes against D, of both meanings; and what training cost."""
+    yield Row(_sweep(scene), _training(scene.now.card))
+
+
+def points(scene: Scene) -> list[LevelPoint]:
+    """These weights at every D, the networks that were trained at one, and the vanilla network."""
+    from spikeviz.evaluation.level_sweep import LevelPoint
+    from spikeviz.interventions import SpikeLevels
+
+    def point(meaning: str, d: int, card: CheckpointCard, interventions: tuple[Any, ...]) -> LevelPoint:
+        return LevelPoint(meaning, d, card.name, runs.network(card).model, interventions)
+
+    card, plain = scene.now.card, vanilla(scene.now.card)
+    others = scene.now.experiment.without(SpikeLevels).interventions
+    found = [point("what-if", d, card, at_depth(scene, d).interventions) for d in DEPTHS]
+    found += [point("trained", d, other, others) for d, other in siblings_by_depth(card).items()]
+    return [*found, point("vanilla", 1, plain, ())] if plain else found
+
+
+def _sweep(scene: Scene) -> Iterator[Item]:
+    from spikeviz.artifacts.cards import find_card
+    from spikeviz.evaluation.job import duration
+    from spikeviz.evaluation.level_sweep import level_sweep, units
+
+    run, settings = scene.now, points(scene)
+    batch, y = runs.some(run.card.data, SURVEY_IMAGES)
+    seed = run.experiment.seed
+
+    def work() -> Iterator[tuple[int, Table]]:
+        yield from level_sweep(settings, batch(), y, seed)
+
+    cards = {point.network: find_card(point.network)[0] for point in settings}
+    keys = [(p.meaning, p.levels, cards[p.network].sha256, p.interventions) for p in settings]
+    different = {point.setting: cards[point.network] for point in settings}
+    seconds = len(y) * sum(runs.network(card).milliseconds for card in different.values()) / 1000
+    yield Study(
+        f"sweep {keys!r} {seed} {len(y)}",
+        "Accuracy and energy against D",
+        units(settings, len(y)),
+        work,
+        partial(_swept, run),
+        "Run all D",
+        f"{len(different)} settings over {len(y):,} {run.samples} each, about {duration(seconds)}.",
+    )
+
+
+def _swept(run: Run, table: Table, progress: Progress) -> Iterator[Item]:
+    if not table:
+        return
+    from spikeviz.evaluation.level_sweep import BATCH
+    from spikeviz.figures.cost import by_depth
+    from spikeviz.metrics import ENERGY
+
+    own, images = trained_depth(run.card), table[0]["images"]
+    here = next((row for row in table if row["meaning"] == "what-if" and row["D"] == own), None)
+    words = {
+        "accuracy": (
+            f"The first {images:,} {run.samples} of {run.card.data}, seed {run.experiment.seed}, "
+            f"{run.recording.device.upper()}; ± standard error. The what-if curve belongs to one set of weights, "
+            f"trained at D = {own}: {best(table, own)}. Every other point was trained once, at its D.",
+            "after E-SpikeFormer, Table 5 (our setting)",
+            3,
+        ),
+        "energy (uJ)": (
+            f"Mean of {min(BATCH, images)} {run.samples}: {ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP "
+            f"({ENERGY.source}), estimated from operation counts; no hardware was measured.",
+            "after E-SpikeFormer, sec. 5.1 (our setting)",
+            2,
+        ),
+        "spikes per neuron": ("NSFR summed over the steps, same samples as above.", "E-SpikeFormer, sec. 5.3", 2),
+    }
+    for column, (notice, source, digits) in words.items():
+        at_own = f" Here: {here[column]:.{digits}f} at D = {own}." if here and column != "accuracy" else ""
+        yield Figure(
+            by_depth(table, column),
+            notice + at_own,
+            source,
+            f"{column} against D: "
+            + ", ".join(f"{r['meaning']} {r['T']} x {r['D']} {r[column]:.{digits}f}" for r in table),
+        )
+
+
+def best(table: Table, own: int) -> str:
+    """The what-if curve so far: its point at the D it was trained with, and its highest, told apart by their errors."""
+    from spikeviz.evaluation.paired_survey import SURE
+
+    what_if = [row for row in table if row["meaning"] == "what-if"]
+    top = max(what_if, key=lambda row: row["accuracy"])
+    here = next((row for row in what_if if row["D"] == own), None)
+    highest = f"its highest so far is {_measured(top)}"
+    if here is None or top is here:
+        return highest
+    error = sqrt(top["standard error"] ** 2 + here["standard error"] ** 2)
+    differs = top["accuracy"] - here["accuracy"] > SURE * error
+    return f"{highest}, {'above' if differs else 'no difference found from'} {_measured(here)}"
+
+
+def _measured(row: dict[str, Any]) -> str:
+    return f"{row['accuracy']:.3f} ± {row['standard error']:.3f} at D = {row['D']}"
+
+
+def _training(card: CheckpointCard) -> Iterator[Item]:
+    from spikeviz.artifacts.checkpoints import skeleton
+    from spikeviz.data.catalog import find_data
+    from spikeviz.views.integer_firing.charts import training_chart, training_table
+
+    there, plain = siblings_by_depth(card), vanilla(card)
+    rows = [trained(other) for other in there.values()] + ([trained(plain, "vanilla ")] if plain else [])
+    alike = ", same recipe and seed" if trained_alike([*there.values(), *([plain] if plain else [])]) else ""
+    words = (
+        f"{find_data(card.data).title}, one training each{alike}, as the training loop recorded it "
+        f"({card.training.get('device', '')}); CPU seconds count all threads, memory is the peak of the whole process, "
+        "data included."
+    )
+    equal = there.get(skeleton(plain).time_steps) if plain else None  # of as many binary steps
+    if equal:
+        words += f" {against_vanilla(trained(equal), rows[-1])}"
+    yield Figure(
+        training_chart(rows),
+        words,
+        "after E-SpikeFormer, Fig. 7 (our setting)",
+        "CPU seconds of an epoch: " + ", ".join(f"{r['T x D']} {r['CPU seconds per epoch']:,.0f}" for r in rows),
+        html=partial(training_table, rows),
+    )
+
+
+def against_vanilla(sfa: dict[str, Any], plain: dict[str, Any]) -> str:
+    """What an epoch of the vanilla network took against one of the SFA network of as many binary steps, and their
+    accuracies by their errors."""
+    from spikeviz.evaluation.paired_survey import SURE
+
+    times = plain["CPU seconds per epoch"] / max(sfa["CPU seconds per epoch"], 1e-9)
+    gain = 100 * (sfa["accuracy"] - plain["accuracy"])
+    error = 100 * sqrt(sum(row["accuracy"] * (1 - row["accuracy"]) / row["samples"] for row in (sfa, plain)))
+    if abs(gain) > SURE * error:
+        accuracy = f"accuracy is {abs(gain):.2f} ± {error:.2f} points {'higher' if gain > 0 else 'lower'} with SFA"
+    else:
+        accuracy = f"no difference in accuracy found (SFA {gain:+.2f} ± {error:.2f} points)"
+    return (
+        f"An epoch of {plain['T x D']} took {times:.1f} times the CPU seconds of one of SFA {sfa['T x D']}; {accuracy}."
+    )
+
+
+def trained_alike(cards: Sequence[CheckpointCard]) -> bool:
+    """Whether several networks were trained by one recipe, but for its name and that of the model; seed included."""
+    recipes = [card.training.get("recipe") for card in cards]
+    others = [{k: v for k, v in (recipe or {}).items() if k not in ("name", "model")} for recipe in recipes]
+    return len(cards) > 1 and bool(others[0]) and all(other == others[0] for other in others)
+
+
+def trained(card: CheckpointCard, kind: str = "") -> dict[str, Any]:
+    """What training a network took."""
+    from spikeviz.artifacts.checkpoints import skeleton
+    from spikeviz.interventions import SpikeLevels
+
+    training, model = card.training, skeleton(card)
+    levels = trained_depth(card) if SpikeLevels.possible(model) else 1
+    epochs = max(1, training.get("epochs", 1))
+    return {
+        "network": card.name,
+        "T x D": f"{kind}{model.time_steps} x {levels}",
+        "accuracy": card.accuracy,
+        "samples": card.samples,
+        "seconds": training.get("seconds", 0.0),
+        "CPU seconds per epoch": training.get("cpu_seconds", 0.0) / epochs,
+        "peak MB": training.get("peak_mb", 0),
+        "epochs": epochs,
+        "seed": card.seed,
+    }
