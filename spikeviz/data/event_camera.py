@@ -230,7 +230,7 @@ def _chunks(
         stop = min(start + size, len(grey))
         codes = [_crossings(grey[start:stop], camera, thresholds)]
         for i, index in enumerate(indices[start:stop]):
-            codes.append(_noise(camera, seed, index, height * width) + (i * height * width << 32))
+            codes.append(_noise(camera, seed, int(index), height * width) + (i * height * width << 32))
         code = np.concatenate(codes)
         code.sort()
         yield start, stop, code[_sent(code >> 1, int(camera.refractory_us))]

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 from einops import rearrange, repeat
@@ -59,7 +59,9 @@ class Picture:
     wide: Float32[Tensor, "C height width"] | None = None
 
 
-def read_image(data: bytes | BinaryIO, *, channels: int, size: int, invert: bool = False, tiles: int = 0) -> Picture:
+def read_image(
+    data: bytes | io.BufferedIOBase, *, channels: int, size: int, invert: bool = False, tiles: int = 0
+) -> Picture:
     """Decode an untrusted picture to float32 [channels, size, size] in [0, 1].
 
     `data`: its bytes, or an open binary file, which is read from its beginning. `channels`: 1 (grey) or 3 (RGB).
@@ -92,7 +94,7 @@ def read_image(data: bytes | BinaryIO, *, channels: int, size: int, invert: bool
     return Picture(torch.from_numpy(pixels), tuple(notes), None if tiled is None else torch.from_numpy(tiled))
 
 
-def _content(data: bytes | BinaryIO) -> bytes:
+def _content(data: bytes | io.BufferedIOBase) -> bytes:
     if not isinstance(data, bytes | bytearray | memoryview):
         if data.seekable():
             data.seek(0)  # an uploaded file stays open between two runs of a page

@@ -317,6 +317,7 @@ def test_a_million_pixels_are_addressed():
 # --- the door ---
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     "bad",
     [
@@ -332,6 +333,7 @@ def test_bad_settings(bad):
         Camera(**bad)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("pictures", "message"),
     [
@@ -349,6 +351,7 @@ def test_bad_pictures(pictures, message):
             function(pictures)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_bad_seeds_indices_and_frames():
     for seed in (-1, 0.5, None):
         with pytest.raises(ValueError, match="seed is a whole number"):

@@ -127,6 +127,7 @@ def test_one_frame_of_many_makes_all_wide(monkeypatch):
     assert frames.dtype == np.uint16 and frames[:, :, 0, 0].tolist() == [[0, 300], *[[0, 0]] * 4, [1, 0]]
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("call", "says"),
     [

@@ -15,8 +15,8 @@ file, entries that are no pixel events, counters that ran over and a sensor that
 Each format has its file: `nmnist` (.bin, .bs2), `aedat`, `prophesee` (.dat, .raw), `numpy_io` (.npy, .npz).
 """
 
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -37,7 +37,7 @@ AEDAT = {b"2": read_aedat2, b"3": read_aedat3, b"4": read_aedat4}
 
 
 def read_events(
-    data: bytes | Path | BinaryIO,
+    data: bytes | Path | BufferedIOBase,
     name: str,
     *,
     size: tuple[int, int] | None = None,
@@ -79,7 +79,7 @@ def checked_recording(decoded: Decoded, notes: list[str]) -> EventRecording:
         raise RecordingError(f"The recording is damaged or made for another camera: {error}.") from None
 
 
-def _content(data: bytes | Path | BinaryIO) -> bytes:
+def _content(data: bytes | Path | BufferedIOBase) -> bytes:
     if isinstance(data, Path):
         with data.open("rb") as stream:
             return _content(stream)
