@@ -15,7 +15,7 @@ APP = [p for p in (ROOT / "app.py", *PAGES) if p.exists()]
 
 # A file imports from its own street or from one further up, never from below.
 STREETS = (
-    ("axes", "cache", "paths", "runtime", "recording", "probe"),
+    ("axes", "cache", "display", "paths", "runtime", "recording", "probe"),
     ("data",),
     ("nn",),
     ("interventions",),
@@ -34,8 +34,13 @@ STREETS = (
 RANK = {room: rank for rank, street in enumerate(STREETS) for room in street}
 LOWEST = len(STREETS)  # app.py and pages
 DRAWING = ("plotly", "matplotlib")
+# Inside the app: the kit draws any page and knows none; a component knows the kit's session and no page.
+PAGES_OF_VIEWS = tuple(path.name for path in (PACKAGE / "views").iterdir() if (path / "__init__.py").exists())
+SHELLS = ("kit", "components", "server")
+MOST_FILES = 15  # of a folder: a room with more wants walls
+SCRIPTS = sorted(PACKAGE.rglob("*.js"))
 COMMANDS = (
-    "spikeviz/cli.py",
+    "spikeviz/cli/__init__.py",
     "spikeviz/ui/server/serve.py",
     "spikeviz/data/pack.py",
 )  # what they print is their result
@@ -95,7 +100,24 @@ def test_drawing_and_widgets_stay_in_their_rooms(path):
         if top == "streamlit":
             assert room == "ui", f"{name_of(path)}:{line} imports streamlit"
         if top in DRAWING:
-            assert room in ("figures", "ui"), f"{name_of(path)}:{line} imports {top}"
+            assert room == "figures", f"{name_of(path)}:{line} imports {top}"
+
+
+@pytest.mark.parametrize("path", [p for p in LIBRARY if room_of(p) == "ui"], ids=name_of)
+def test_the_app_is_a_kit_that_knows_no_page(path):
+    parts = path.relative_to(PACKAGE / "ui").parts
+    assert parts[0] in (*SHELLS, "__init__.py"), f"{name_of(path)} is in none of {', '.join(SHELLS)}"
+    for line, name in imports(path):
+        page = name.removeprefix("spikeviz.views.").split(".")[0] if name.startswith("spikeviz.views.") else ""
+        assert page not in PAGES_OF_VIEWS, f"{name_of(path)}:{line} imports the page {page}"
+
+
+@pytest.mark.parametrize("page", PAGES_OF_VIEWS)
+def test_a_page_imports_no_other_page(page):
+    for path in sorted((PACKAGE / "views" / page).rglob("*.py")):
+        for line, name in imports(path):
+            other = name.removeprefix("spikeviz.views.").split(".")[0] if name.startswith("spikeviz.views.") else page
+            assert other == page or other not in PAGES_OF_VIEWS, f"{name_of(path)}:{line} imports the page {other}"
 
 
 @pytest.mark.parametrize("path", APP, ids=name_of)
@@ -104,11 +126,29 @@ def test_pages_do_not_draw_or_compute_themselves(path):
     assert not tops & {*DRAWING, "torch", "spikingjelly", "einops"}, f"{name_of(path)} imports {sorted(tops)}"
 
 
-@pytest.mark.parametrize("path", [*LIBRARY, *APP], ids=name_of)
+def test_a_room_has_few_files():
+    """Data and templates beside the code count as well."""
+    folders = {path.parent for path in LIBRARY}
+    many = {name_of(f): n for f in folders if (n := len([p for p in f.iterdir() if p.is_file()])) > MOST_FILES}
+    assert not many
+
+
+def test_every_page_is_a_value_and_three_lines():
+    from spikeviz.views.pages import FILES, find_page
+
+    assert sorted(path.stem for path in PAGES) == sorted(FILES)
+    for path in PAGES:
+        page = find_page(path.stem)
+        code = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        assert len(code) == 3 and code[-1] == "show(PAGE)" and page.file == path.stem
+    assert len({find_page(file).key for file in FILES}) == len(FILES)
+
+
+@pytest.mark.parametrize("path", [*LIBRARY, *APP, *SCRIPTS], ids=name_of)
 def test_files_stay_short(path):
     lines = len(path.read_text(encoding="utf-8").splitlines())
     if path in PAGES:
-        limit = 120
+        limit = 20
     elif path.parent == PACKAGE / "models" and path.stem not in ("__init__", "registry"):
         limit = 250
     else:
@@ -140,6 +180,20 @@ def test_importing_the_package_does_not_import_torch():
     heavy = {"torch", "spikingjelly", "streamlit", "plotly", "matplotlib", "pandas"}
     loaded = loaded_by("import spikeviz; dir(spikeviz); spikeviz.list_checkpoints; spikeviz.CheckpointCard")
     assert "spikeviz" in loaded and not loaded & heavy
+
+
+def test_page_values_are_there_before_anything_heavy():
+    """What the app imports before its first text: `torch` comes with the first forward pass."""
+    heavy = {"torch", "spikingjelly", "streamlit", "plotly", "matplotlib", "pandas"}
+    code = "from spikeviz.views.pages import FILES, find_page; [find_page(file) for file in FILES]"
+    assert not loaded_by(code) & heavy
+
+
+def test_figures_need_no_streamlit():
+    """Views, figures, reports and the notebook's door."""
+    code = "import spikeviz as sv; sv.view('spike_maps', interventions=())[0].export('svg')"
+    loaded = loaded_by(code)
+    assert "matplotlib" in loaded and not loaded & {"streamlit", "plotly"}
 
 
 def test_the_library_does_not_import_the_app():

@@ -77,7 +77,7 @@ def test_the_picture_comes_first(visit, width):
     assert box["y"] + min(box["height"], box["width"]) < SIZES[width]
     place = page.get_by_role("group", name="T", exact=True).bounding_box()
     assert (place["y"] < box["y"]) == (width == 1280)
-    assert page.locator(".st-key-viewer_still").evaluate("e => getComputedStyle(e).display") == "none"
+    assert page.locator(".st-key-spike_viewer_still").evaluate("e => getComputedStyle(e).display") == "none"
 
 
 @pytest.mark.parametrize("plain", ["", "?plain=1"])

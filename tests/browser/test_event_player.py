@@ -76,7 +76,7 @@ def test_the_picture_comes_first(visit, width):
     assert box["y"] + min(box["height"], box["width"]) < SIZES[width]
     place = page.get_by_role("group", name="T", exact=True).bounding_box()
     assert (place["y"] < box["y"]) == (width == 1280)
-    for still in ("viewer_still", "cloud_still"):
+    for still in ("event_player_still", "event_cloud_still"):
         assert page.locator(f".st-key-{still}").evaluate("e => getComputedStyle(e).display") == "none"
 
 

@@ -1,25 +1,16 @@
-"""The style sheet of the app: dense like an instrument.
+"""The style sheet of the app: dense like an instrument; on a narrow screen the picture comes before its controls."""
 
-Still pictures make room for a component once it has drawn; on a narrow screen the picture comes before its controls.
-"""
-
-COMPONENTS = ("spike_viewer", "event_player", "event_cloud", "patch_grid")
-_STILLS = "\n".join(
-    f'[data-testid="stMain"]:has([class*="_{name}"] [data-drawn]) .st-key-{name}_still {{ display: none; }}'
-    for name in COMPONENTS
-)
-STYLE = f"""<style>
-.stMainBlockContainer {{ max-width: 1240px; padding-left: 1.6rem; padding-right: 1.6rem; }}
-.stMainBlockContainer [data-testid="stVerticalBlock"] {{ gap: 0.7rem; }}
-[data-testid="stCaptionContainer"] p {{ line-height: 1.4; }}
-[data-testid="stText"] {{ font-variant-numeric: tabular-nums; }}
-[data-testid="stExpander"] summary {{ padding: 0.35rem 0.7rem; }}
-{_STILLS}
-@media (min-width: 641px) {{
-  [data-testid="stSidebar"] {{ max-width: 240px; }}
-}}
-@media (max-width: 640px) {{
-  .stMainBlockContainer {{ padding-left: 1rem; padding-right: 1rem; }}
-  [data-testid="stLayoutWrapper"]:has(> .st-key-viewer), .st-key-viewer {{ order: -1; }}
-}}
+STYLE = """<style>
+.stMainBlockContainer { max-width: 1240px; padding-left: 1.6rem; padding-right: 1.6rem; }
+.stMainBlockContainer [data-testid="stVerticalBlock"] { gap: 0.7rem; }
+[data-testid="stCaptionContainer"] p { line-height: 1.4; }
+[data-testid="stText"] { font-variant-numeric: tabular-nums; }
+[data-testid="stExpander"] summary { padding: 0.35rem 0.7rem; }
+@media (min-width: 641px) {
+  [data-testid="stSidebar"] { max-width: 240px; }
+}
+@media (max-width: 640px) {
+  .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
+  [data-testid="stLayoutWrapper"]:has(> .st-key-viewer), .st-key-viewer { order: -1; }
+}
 </style>"""
