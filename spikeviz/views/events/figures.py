@@ -146,13 +146,16 @@ def frames(run: Run) -> Iterator[Item]:
     from spikeviz.figures.events import Frames
 
     counts, steps = run.shown.pixels.numpy(), len(run.recording.logits_per_step)
+    in_turn = getattr(run.model, "frames_are_steps", True)
+    steps = steps if in_turn else len(counts)
+    when = "one a time step" if in_turn else "all of them as channels at every time step"
     seen = Frames("Frames as the network sees them", counts[:steps], [f"frame {k}" for k in range(1, steps + 1)])
     left = "" if steps == len(counts) else f" At T = {steps} the last {len(counts) - steps} are not shown to it."
     side, events = data_of(run.card).size, int(counts.sum())
     yield Figure(
         seen,
-        f"{len(counts)} frames of equal time on {side} x {side} pixels, one a time step, hold {events:,} events; the "
-        f"network gets their counts, not their times within a frame.{left} {COLOURS}",
+        f"{len(counts)} frames of equal time on {side} x {side} pixels, {when}, hold {events:,} events; the network "
+        f"gets their counts, not their times within a frame.{left} {COLOURS}",
         term="frame",
         html=partial(_strip, seen),
     )
