@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
@@ -16,13 +16,14 @@ class ByteCache:
     """Values by key, the least recently used of them dropped where they are larger than `limit` bytes together.
 
     A value may grow after it was stored (what is derived from it lazily): it is weighed again whenever it is asked for,
-    and by `reweigh`. A value that is larger than the limit by itself is answered and not stored.
+    and by `reweigh`. A value that is larger than the limit by itself is answered, to everybody who waits for it, and
+    not stored.
     """
 
     def __init__(self, limit: int):
         self.limit = limit
         self._entries: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
-        self._making: dict[Hashable, threading.Lock] = {}
+        self._making: dict[Hashable, _Making] = {}
         self._lock = threading.RLock()
 
     def get(self, key: Hashable, make: Callable[[], V]) -> V:
@@ -31,19 +32,20 @@ class ByteCache:
             found = self._found(key)
             if found is not None:
                 return found[0]
-            making = self._making.setdefault(key, threading.Lock())
-        with making:
+            making = self._making.setdefault(key, _Making())
+            making.waiting += 1
+        try:
+            with making.lock:
+                if not making.made:
+                    making.value = make()
+                    making.made = True
+                    with self._lock:
+                        self._store(key, making.value)
+                return making.value
+        finally:
             with self._lock:
-                found = self._found(key)
-                if found is not None:
-                    return found[0]
-            try:
-                value = make()
-                with self._lock:
-                    self._store(key, value)
-                return value
-            finally:
-                with self._lock:
+                making.waiting -= 1
+                if not making.waiting:
                     self._making.pop(key, None)
 
     def __contains__(self, key: Hashable) -> bool:
@@ -73,10 +75,24 @@ class ByteCache:
         return entry
 
     def _store(self, key: Hashable, value: Any) -> None:
-        self._entries[key] = value, nbytes(value)
+        size = nbytes(value)
+        if size > self.limit:  # it would push out all others, and then itself
+            self._entries.pop(key, None)
+            return
+        self._entries[key] = value, size
         self._entries.move_to_end(key)
-        while self._entries and self.bytes > self.limit:
+        while self.bytes > self.limit:
             self._entries.popitem(last=False)
+
+
+class _Making:
+    """A value while it is made, and how many threads want it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.waiting = 0
+        self.made = False
+        self.value: Any = None
 
 
 def nbytes(value: Any) -> int:
@@ -101,25 +117,31 @@ def _weigh(value: Any, seen: set[int]) -> int:
     if hasattr(value, "__array_interface__"):
         return 0 if _mapped(value) else _once(value.__array_interface__["data"][0], value.nbytes, seen)
     if hasattr(value, "memory_usage"):  # a table
-        return _once(place, int(value.memory_usage(deep=True).sum()), seen)
+        size = value.memory_usage(deep=True)  # of a column a number, of a table one for each
+        return _once(place, int(size.sum() if hasattr(size, "sum") else size), seen)
     if place in seen:
         return 0
     seen.add(place)
     if hasattr(value, "state_dict"):  # a network
         return sum(_weigh(tensor, seen) for tensor in (*value.parameters(), *value.buffers()))
     if isinstance(value, Mapping):
-        return sum(_weigh(item, seen) for item in list(value.values()))
+        return _weigh_all(value.values(), seen)
     if isinstance(value, list | tuple | set | frozenset):
-        return sum(_weigh(item, seen) for item in value)
+        return _weigh_all(value, seen)
     if is_dataclass(value):
-        return sum(_weigh(getattr(value, f.name), seen) for f in fields(value)) + _weigh(_extra(value), seen)
-    return _weigh(dict(vars(value)), seen) if hasattr(value, "__dict__") else 0
+        return _weigh_all((getattr(value, f.name) for f in fields(value)), seen) + _weigh_all(_extra(value), seen)
+    return _weigh_all(vars(value).values(), seen) if hasattr(value, "__dict__") else 0
 
 
-def _extra(value: Any) -> dict[str, Any]:
+def _weigh_all(values: Iterable[Any], seen: set[int]) -> int:
+    """Of several values that somebody else holds: one that is gone could leave its place to another."""
+    return sum(_weigh(value, seen) for value in list(values))
+
+
+def _extra(value: Any) -> list[Any]:
     """What a dataclass keeps beside its fields: what was derived from them."""
     named = {f.name for f in fields(value)}
-    return {name: item for name, item in getattr(value, "__dict__", {}).items() if name not in named}
+    return [item for name, item in getattr(value, "__dict__", {}).items() if name not in named]
 
 
 def _once(place: int, size: int, seen: set[int]) -> int:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import address
 from spikeviz.views.address import State, all_checkpoints
 from spikeviz.views.experiment import Experiment
-from spikeviz.views.page import Page, Preset
-from spikeviz.views.pages import find_page
+from spikeviz.views.inputs import Uploads, source_of
+from spikeviz.views.page import Page, Preset, find_page
 from spikeviz.views.scene import Scene, open_scene
-from spikeviz.views.view import Component, Figure, Item, Option, Progress, Row, Study, drive
+from spikeviz.views.view import Component, Figure, Item, Note, Option, Progress, Row, Study, drive
 
 if TYPE_CHECKING:
+    from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.data.ingest import Input
+
+LOOKS = ("layer", "neuron", "side", "step", "channel")  # what is looked at of a page with layers
 
 
 class Figures(Sequence[Figure]):
@@ -38,13 +42,19 @@ class Figures(Sequence[Figure]):
         return "Figures(" + "; ".join(figure.title for figure in self) + ")"
 
 
-def figures_of(items: Iterable[Item], looks: Mapping[str, Any], studies: bool = False) -> Iterator[Figure]:
+def figures_of(
+    items: Iterable[Item], looks: Mapping[str, Any], studies: bool = False, asked: dict[str, Option] | None = None
+) -> Iterator[Figure]:
     """Every figure of a view, in its order.
 
     Args:
         items: of a view.
         looks: answers of its options, by name; the others get their default.
         studies: whether work over data is done as well; without it there is what a view has before.
+        asked: gets the options of the view, by name.
+
+    Raises:
+        ValueError: with its sentence, if the view says that it cannot be shown.
     """
     found: list[Figure] = []
 
@@ -53,7 +63,11 @@ def figures_of(items: Iterable[Item], looks: Mapping[str, Any], studies: bool = 
             found.append(item)
         elif isinstance(item, Component):
             found.extend(figure for figure in (item.figure, *item.others) if figure is not None)
+        elif isinstance(item, Note) and item.level == "error":
+            raise ValueError(item.text)
         elif isinstance(item, Option):
+            if asked is not None:
+                asked[item.name] = item
             return item.answer(looks)
         elif isinstance(item, Row):
             for column in item.columns:
@@ -76,16 +90,20 @@ def _studied(study: Study) -> Iterable[Item]:
     return study.figures(value, Progress(done, study.total, time.monotonic() - start, True))
 
 
-def page_figures(scene: Scene, tab: str | None = None, studies: bool = False) -> list[Figure]:
+def page_figures(
+    scene: Scene, tab: str | None = None, studies: bool = False, asked: dict[str, Option] | None = None
+) -> list[Figure]:
     """The figures of a scene: its main picture, and those of a tab, by default the one that the state names.
 
+    `asked` gets the options of both, by name.
+
     Raises:
-        ValueError: for a tab there is none of.
+        ValueError: for a tab there is none of, and with its sentence, if a view says that it cannot be shown.
     """
     page, looks = scene.page, scene.state.looks
     tab = tab or (scene.look(f"{page.key}_part") if page.tabs else None)
     views = [page.main, page.tab(tab)]
-    return [figure for view in views for figure in figures_of(view(scene), looks, studies)]
+    return [figure for view in views for figure in figures_of(view(scene), looks, studies, asked)]
 
 
 def scene_at(page: Page, query: Mapping[str, str]) -> tuple[Scene, list[str]]:
@@ -143,9 +161,7 @@ def view(
     if name not in names:
         why = f"{name} {found.networks.lacks}; " if name in all_checkpoints() else ""
         raise ValueError(f"{page} does not show {name!r}: {why}there are {', '.join(names)}.")
-    source, uploads = (f"test/{input}", {}) if isinstance(input, int) else ("upload/input", {"upload/input": input})
-    if isinstance(input, int) and not 0 <= input < names[name].samples:
-        raise ValueError(f"{name} has test samples 0 to {names[name].samples - 1}, there is no {input}.")
+    source, uploads = _source(input, names[name])
     interventions = tuple(interventions) if isinstance(interventions, Sequence) else (interventions,)
     wanted = Experiment(name, source, seed, interventions)
     state = State(wanted, looks=_looks(found, options))
@@ -157,7 +173,41 @@ def view(
         raise ValueError(" ".join(notices))
     if "layer" in options and state.look("layer") != options["layer"]:
         raise ValueError(f"{name} has no layer {options['layer']!r}; there are {', '.join(scene.now.layers)}.")
-    return Figures(page_figures(scene, tab, studies))
+    asked: dict[str, Option] = {}
+    figures = page_figures(scene, tab, studies, asked)
+    _check_options(found, options, asked)
+    return Figures(figures)
+
+
+def _source(input: int | Input, card: CheckpointCard) -> tuple[str, Uploads]:
+    """What names an input in an experiment, and the input by that name if it was brought.
+
+    Raises:
+        ValueError: for neither the number of a test sample nor an input.
+    """
+    if hasattr(input, "pixels"):
+        source = source_of(input)
+        return source, {source: input}
+    if not isinstance(input, Integral):
+        raise ValueError(
+            f"an input is the number of a test sample, or made by spikeviz.data.ingest.read_upload; not {input!r:.40}."
+        )
+    if not 0 <= input < card.samples:
+        raise ValueError(f"{card.name} has test samples 0 to {card.samples - 1}, there is no {input}.")
+    return f"test/{int(input)}", {}
+
+
+def _check_options(page: Page, options: Mapping[str, Any], asked: Mapping[str, Option]) -> None:
+    """Raises ValueError for an option that nothing asks for, and for one with an answer that it does not take."""
+    own, _ = address.read(page.parameters(page.key), State(Experiment("")), {})
+    known = {*(LOOKS if page.first else ()), *own.looks, *asked}
+    for name, value in options.items():
+        if name not in known:
+            there = ", ".join(sorted(name for name in known if name.isidentifier()))
+            raise ValueError(f"{page.file} has no option {name!r}; there are {there or 'none'}.")
+        option = asked.get(name)
+        if option is not None and option.store is None and not option.takes(value):
+            raise ValueError(f"{name} takes {option.answers}, not {value!r}.")
 
 
 def _looks(page: Page, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,13 @@ def sample_shape(data: DataSource) -> tuple[int, ...]:
     return (data.steps, *sample) if data.steps else sample
 
 
+def source_of(shown: Input) -> str:
+    """What names an input that was brought in an experiment: by its pixels, so that another one has another name."""
+    import hashlib
+
+    return "upload/" + hashlib.sha256(shown.pixels.numpy().tobytes()).hexdigest()[:12]
+
+
 def short(experiment: Experiment) -> str:
     """The input of an experiment in an address: `12`, or `upload-...`."""
     return experiment.source.removeprefix("test/").replace("/", "-")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -188,9 +189,21 @@ class Option:
         if self.store is not None:
             return self.default
         kept = looks.get(self.name)
-        if kept is None:
-            return self.default
-        return kept if (kept in self.choices if self.choices else self.low <= kept <= self.high) else self.default
+        return kept if self.takes(kept) else self.default
+
+    def takes(self, answer: Any) -> bool:
+        """Whether this is an answer: one of the choices, or a number of the range, whole where the steps are."""
+        if self.choices:
+            return answer in self.choices
+        kind = Integral if isinstance(self.step, int) else Real
+        return isinstance(answer, kind) and not isinstance(answer, bool) and self.low <= answer <= self.high
+
+    @property
+    def answers(self) -> str:
+        """What it takes, in words."""
+        if self.choices:
+            return ", ".join(map(str, self.choices))
+        return f"{'whole ' if isinstance(self.step, int) else ''}numbers from {self.low:g} to {self.high:g}"
 
 
 @dataclass(frozen=True)

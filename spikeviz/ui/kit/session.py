@@ -14,6 +14,7 @@ import streamlit as st
 
 from spikeviz.views.address import State, all_checkpoints
 from spikeviz.views.experiment import Experiment
+from spikeviz.views.inputs import source_of
 from spikeviz.views.page import CLASSIFIERS, Networks
 
 if TYPE_CHECKING:
@@ -87,9 +88,7 @@ def uploads() -> dict[str, Input]:
 
 def bring(shown: Input) -> None:
     """Make this the session's input."""
-    import hashlib
-
-    source = "upload/" + hashlib.sha256(shown.pixels.numpy().tobytes()).hexdigest()[:12]
+    source = source_of(shown)
     kept = {key: value for key, value in uploads().items() if key != source} | {source: shown}
     st.session_state[UPLOADS] = dict(list(kept.items())[-KEPT_UPLOADS:])
     change(lambda experiment: experiment.but(source=source))
