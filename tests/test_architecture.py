@@ -35,7 +35,7 @@ RANK = {room: rank for rank, street in enumerate(STREETS) for room in street}
 LOWEST = len(STREETS)  # app.py and pages
 DRAWING = ("plotly", "matplotlib")
 # Inside the app: the kit draws any page and knows none; a component knows the kit's session and no page.
-PAGES_OF_VIEWS = tuple(path.name for path in (PACKAGE / "views").iterdir() if (path / "__init__.py").exists())
+PAGES_OF_VIEWS = tuple(path.stem for path in PAGES)
 SHELLS = ("kit", "components", "server")
 MOST_FILES = 15  # of a folder: a room with more wants walls
 SCRIPTS = sorted(PACKAGE.rglob("*.js"))
@@ -134,7 +134,7 @@ def test_a_room_has_few_files():
 
 
 def test_every_page_is_a_value_and_three_lines():
-    from spikeviz.views.pages import FILES, find_page
+    from spikeviz.views.page import FILES, find_page
 
     assert sorted(path.stem for path in PAGES) == sorted(FILES)
     for path in PAGES:
@@ -185,7 +185,7 @@ def test_importing_the_package_does_not_import_torch():
 def test_page_values_are_there_before_anything_heavy():
     """What the app imports before its first text: `torch` comes with the first forward pass."""
     heavy = {"torch", "spikingjelly", "streamlit", "plotly", "matplotlib", "pandas"}
-    code = "from spikeviz.views.pages import FILES, find_page; [find_page(file) for file in FILES]"
+    code = "from spikeviz.views.page import FILES, find_page; [find_page(file) for file in FILES]"
     assert not loaded_by(code) & heavy
 
 

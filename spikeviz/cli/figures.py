@@ -45,7 +45,7 @@ def find_scene(options: argparse.Namespace) -> tuple[Scene, str]:
     """
     from spikeviz.views import address
     from spikeviz.views.host import query_of, scene_at
-    from spikeviz.views.pages import find_page
+    from spikeviz.views.page import find_page
 
     page = find_page(options.page)
     if options.tab:

@@ -22,7 +22,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Result:
     from spikeviz.views.host import page_figures
-    from spikeviz.views.report import page_report
+    from spikeviz.views.sharing.report import page_report
 
     scene, query = find_scene(options)
     figures = page_figures(scene, options.tab, options.studies)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views.view import Item, View
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
     from spikeviz.views.runs import Run
     from spikeviz.views.scene import Scene
     from spikeviz.views.settings import Setting
+
+
+FILES = (
+    "overview",
+    "spike_maps",
+    "channel_masks",
+    "random_masks",
+    "integer_firing",
+    "reconstruction",
+    "events",
+)  # of `pages/`
 
 
 @dataclass(frozen=True)
@@ -180,3 +192,14 @@ class Page:
             there = ", ".join(self.tabs)
             raise ValueError(f"{self.file} has no tab {key!r}; " + (f"there are {there}." if there else "it has none."))
         return self.tabs[key or next(iter(self.tabs))].view
+
+
+def find_page(file: str) -> Page:
+    """The page of a file in `pages/`, imported when it is first asked for.
+
+    Raises:
+        ValueError: for none, with those there are.
+    """
+    if file not in FILES:
+        raise ValueError(f"there is no page {file!r}; there are {', '.join(FILES)}.")
+    return import_module(f"spikeviz.views.{file}").PAGE

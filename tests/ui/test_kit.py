@@ -265,7 +265,7 @@ def test_every_figure_can_be_exported():
 def test_the_report_is_one_file_with_every_figure():
     from spikeviz.figures.chart import Chart, Maps
     from spikeviz.views.host import page_figures, query_of, scene_at
-    from spikeviz.views.report import page_report
+    from spikeviz.views.sharing.report import page_report
     from spikeviz.views.spike_maps import PAGE
 
     scene, _ = scene_at(PAGE, query_of(PAGE, "one-step"))

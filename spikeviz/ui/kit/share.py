@@ -11,9 +11,9 @@ from spikeviz.ui.kit import session
 from spikeviz.views import address
 from spikeviz.views.address import Parameter
 from spikeviz.views.host import page_figures
-from spikeviz.views.python import array, python
-from spikeviz.views.report import page_report
 from spikeviz.views.scene import Scene
+from spikeviz.views.sharing.python import array, python
+from spikeviz.views.sharing.report import page_report
 
 
 def share(scene: Scene, parameters: Sequence[Parameter]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spikeviz.views.python import python
 from spikeviz.views.scene import Scene
+from spikeviz.views.sharing.python import python
 from spikeviz.views.view import Figure
 
 NOTES = ("Weights as trained: an intervention is no retraining.", "Energy is estimated from operation counts.")
