@@ -37,7 +37,9 @@ def unpack(content: bytes) -> CheckpointCard:
         with zipfile.ZipFile(io.BytesIO(content)) as file:
             names = {info.filename: info.file_size for info in file.infolist()}
             stems = {name.rpartition(".")[0] for name in names}
-            (stem,) = stems if len(names) == 2 else ()
+            if len(names) != 2 or len(stems) != 1:
+                raise ValueError
+            (stem,) = stems
             if (
                 set(names) != {f"{stem}.json", f"{stem}.safetensors"}
                 or "/" in stem

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
+from math import sqrt
 from pathlib import Path
 from typing import Any, ClassVar
 
+from spikeviz.display import facts
 from spikeviz.paths import assets, user_checkpoints
 
 OPTIONAL = ("trained_under", "training", "measured")  # what a card may leave out
@@ -59,6 +61,32 @@ class CheckpointCard:
         """Whether it answers with classes; else it answers with pictures."""
         return self.task == self.CLASSES
 
+    @property
+    def error(self) -> float | None:
+        """Standard error of the accuracy p over n test samples, sqrt(p (1 - p) / n); None for an autoencoder."""
+        return None if self.accuracy is None else sqrt(self.accuracy * (1 - self.accuracy) / self.samples)
+
+    def _repr_html_(self) -> str:
+        kind = "checkpoint" if self.classifies else "autoencoder"
+        found = None if self.accuracy is None else f"{self.accuracy:.4f} ± {self.error:.4f} (standard error)"
+        hidden = self.measured.get("reconstruction", {}).get("mse")
+        parameters = self.measured.get("parameters")
+        return facts(
+            f"{self.name}: {kind}",
+            {
+                "model": self.model,
+                "parameters": None if parameters is None else f"{parameters:,}",
+                "data": f"{self.data}, {self.samples:,} test samples",
+                "accuracy": found,
+                "mean squared error of hidden patches": None if hidden is None else f"{hidden:.4f}",
+                "trained under": ", ".join(_in_words(rule) for rule in self.trained_under),
+                "recipe": f"{self.recipe}, seed {self.seed}",
+                "evaluated on": self.device,
+                "command": self.command,
+                "sha256": self.sha256,
+            },
+        )
+
     def write(self, path: Path) -> None:
         """As JSON."""
         path.write_text(json.dumps(asdict(self), indent=2) + "\n")
@@ -75,6 +103,12 @@ class CheckpointCard:
             return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values or f.name not in OPTIONAL})
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path.name} is not a model card ({error}); `spikeviz publish` writes one.") from None
+
+
+def _in_words(rule: dict[str, Any]) -> str:
+    """An intervention, from its JSON values: `MaskSpikes(ratio=0.5)`."""
+    fields_of = ", ".join(f"{name}={value}" for name, value in rule.items() if name != "kind")
+    return f"{rule.get('kind')}({fields_of})"
 
 
 def card_files() -> dict[str, Path]:

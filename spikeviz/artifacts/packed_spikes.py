@@ -77,11 +77,12 @@ class PackedSpikes:
     def write(self, path: Path) -> None:
         """As one compressed `.npz` without pickles; the pixels as 8-bit levels."""
         header = {"facts": dict(self.facts), "shapes": {name: layer.shape for name, layer in self.layers.items()}}
+        bits: dict[str, Any] = {f"bits {name}": np.frombuffer(s.bits, np.uint8) for name, s in self.layers.items()}
         np.savez_compressed(
             path,
             header=np.frombuffer(json.dumps(header).encode(), np.uint8),
             pixels=(self.pixels * 255).round().astype(np.uint8),
-            **{f"bits {name}": np.frombuffer(layer.bits, np.uint8) for name, layer in self.layers.items()},
+            **bits,
         )
 
     @classmethod

@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     commands = found.add_subparsers(title="commands", metavar="")
     for name in COMMANDS:
         module = import_module(f"spikeviz.cli.{name}_checkpoint" if name == "import" else f"spikeviz.cli.{name}")
-        about, _, examples = module.__doc__.partition("\n\nExamples:\n")
+        about, _, examples = (module.__doc__ or "").partition("\n\nExamples:\n")
         one = commands.add_parser(
             name,
             help=about.splitlines()[0].rstrip("."),

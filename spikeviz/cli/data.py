@@ -13,8 +13,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spikeviz.cli import Result
+
+if TYPE_CHECKING:
+    from spikeviz.data.download import Progress
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -42,6 +46,24 @@ def _get(name: str, folder: Path | None) -> Result:
 
     folders = data_folders()
     folder = folder or (folders[0] if folders else Path.home() / "spikeviz-data")
-    path = get_data(name, folder)
+    path = get_data(name, folder, _progress())
     told = "" if path in folders else f" Set SPIKEVIZ_DATA={path} so that spikeviz finds it."
     return Result({"name": name, "folder": str(path)}, f"{name} is in {path}.{told}")
+
+
+def _progress() -> Progress:
+    """A bar on stderr for each file that comes, and a line for each that is unpacked."""
+    import sys
+
+    from tqdm import tqdm
+
+    bars: dict[str, tqdm] = {}
+
+    def report(what: str, done: int, total: int) -> None:
+        if what not in bars:
+            for earlier in bars.values():
+                earlier.close()
+            bars[what] = tqdm(desc=what, total=total or None, unit="B", unit_scale=True, file=sys.stderr)
+        bars[what].update(done - bars[what].n)
+
+    return report

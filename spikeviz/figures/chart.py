@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num, UInt8
@@ -38,8 +38,8 @@ class Line:
         band: a shaded interval, (low, high) at every place.
     """
 
-    x: Num[np.ndarray, "n"]
-    y: Num[np.ndarray, "n"]
+    x: Num[np.ndarray, "n"] | Sequence[float]
+    y: Num[np.ndarray, "n"] | Sequence[float]
     name: str = ""
     colour: str = ACCENT
     dash: bool = False
@@ -64,7 +64,7 @@ class Bars:
     """Horizontal bars, the first at the top; `chosen` stands out. They stand alone in their chart."""
 
     names: Sequence[str]
-    values: Num[np.ndarray, "n"]
+    values: Num[np.ndarray, "n"] | Sequence[float]
     chosen: str | None = None
 
     def __post_init__(self) -> None:
@@ -164,11 +164,11 @@ class Chart:
         tables = [pd.DataFrame(self._columns(number)) for number in range(len(self.series))]
         return pd.concat(tables, ignore_index=True)
 
-    def _columns(self, number: int) -> dict[str, np.ndarray | list[str]]:
+    def _columns(self, number: int) -> dict[str, Any]:
         series = self.series[number]
         if isinstance(series, Bars):
             return {self.y or "layer": list(series.names), self.x: series.values}
-        columns: dict[str, np.ndarray | list[str]] = {self.x or "x": series.x, self.y or "y": series.y}
+        columns: dict[str, Any] = {self.x or "x": series.x, self.y or "y": series.y}
         if len(self.series) > 1 or series.name:
             columns["series"] = [series.name or str(number + 1)] * len(series.x)
         if isinstance(series, Ticks):
@@ -181,7 +181,7 @@ class Chart:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The columns of the table for NPZ: keys of letters, digits and `_`, texts as fixed-width strings."""
-        table, arrays = self.table(), {}
+        table, arrays = self.table(), dict[str, np.ndarray]()
         for position, column in enumerate(table.columns):
             values = table.iloc[:, position]
             plain = values.dtype.kind in "biuf" and isinstance(values.dtype, np.dtype)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from threading import RLock
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -75,7 +76,8 @@ def export(exhibit: FigureValue, kind: str) -> bytes:
     if kind == "csv":
         return exhibit.table().to_csv(index=False, lineterminator="\n").encode()
     if kind == "npz":
-        np.savez_compressed(stream, **exhibit.arrays())
+        arrays: dict[str, Any] = exhibit.arrays()
+        np.savez_compressed(stream, **arrays)
     elif kind in METADATA:
         with _our_style():
             _figure(exhibit).savefig(stream, format=kind, dpi=DPI, metadata=METADATA[kind])
@@ -127,10 +129,10 @@ def _chart(chart: Chart) -> Figure:
 def _rule(axes: Axes, chart: Chart, rule: Rule) -> None:
     draw = axes.axvline if rule.upright else axes.axhline
     draw(rule.value, color=SPIKE, linewidth=1.1, linestyle="--", zorder=1.5)
-    words = {"textcoords": "offset points", "color": SPIKE, "fontsize": 8}
+    words: dict[str, Any] = {"textcoords": "offset points", "color": SPIKE, "fontsize": 8}
     if rule.upright:
         left = chart.beside(rule) == "left"
-        place = {"xycoords": axes.get_xaxis_transform(), "xytext": (-3 if left else 3, 0)}
+        place: dict[str, Any] = {"xycoords": axes.get_xaxis_transform(), "xytext": (-3 if left else 3, 0)}
         axes.annotate(rule.label, (rule.value, 1), **place, ha="right" if left else "left", va="top", **words)
     else:
         place = {"xycoords": axes.get_yaxis_transform(), "xytext": (0, 2)}

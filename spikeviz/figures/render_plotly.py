@@ -78,6 +78,7 @@ def _traces(chart: Chart, series: Series) -> list[dict[str, Any]]:
 
 
 def _band(line: Line) -> dict[str, Any]:
+    assert line.band is not None
     low, high = line.band
     x, y = np.concatenate([line.x, line.x[::-1]]), np.concatenate([high, low[::-1]])
     fill = {"fill": "toself", "fillcolor": line.colour, "opacity": 0.2, "line": {"width": 0}}

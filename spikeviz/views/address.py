@@ -165,7 +165,7 @@ def with_rules(page: Page, experiment: Experiment, model: Any, query: Mapping[st
 
 def _numbers(page: Page, model: Any, query: Mapping[str, str]) -> dict[str, int]:
     """The parts of an address that set an intervention of the page's repeating kind, and its number, from 1."""
-    kind = type(page.another(model))
+    kind = type(page.another(model)) if page.another else None
     names = "|".join({s.name for s in page.settings(model, Experiment("")) if s.kind is kind})
     found = {name: re.fullmatch(rf"{page.key}_(?:{names})([2-9]|[1-9][0-9]{{1,3}})?", name) for name in query}
     return {name: int(match[1] or 1) for name, match in found.items() if match}
@@ -285,7 +285,7 @@ def _tab_parameter(page: Page) -> Parameter:
 
 def _layer_parameters(page: Page, layers: Sequence[str]) -> list[Parameter]:
     """What is looked at: layer (without one the page's first), step, channel, side, neuron."""
-    key, first = page.key, page.first(layers)
+    key, first = page.key, page.first(layers) if page.first else ""
 
     def read_layer(state: State, text: str | None) -> State:
         if text is not None and text not in layers:

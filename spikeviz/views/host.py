@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import address
-from spikeviz.views.address import State, all_checkpoints
+from spikeviz.views.address import SIDES, State, all_checkpoints
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.inputs import Uploads, source_of
 from spikeviz.views.page import Page, Preset, find_page
@@ -185,7 +185,7 @@ def _source(input: int | Input, card: CheckpointCard) -> tuple[str, Uploads]:
     Raises:
         ValueError: for neither the number of a test sample nor an input.
     """
-    if hasattr(input, "pixels"):
+    if not isinstance(input, int):
         source = source_of(input)
         return source, {source: input}
     if not isinstance(input, Integral):
@@ -205,6 +205,8 @@ def _check_options(page: Page, options: Mapping[str, Any], asked: Mapping[str, O
         if name not in known:
             there = ", ".join(sorted(name for name in known if name.isidentifier()))
             raise ValueError(f"{page.file} has no option {name!r}; there are {there or 'none'}.")
+        if name == "side" and value not in SIDES.values():
+            raise ValueError(f"side is one of {', '.join(SIDES.values())}, not {value!r}.")
         option = asked.get(name)
         if option is not None and option.store is None and not option.takes(value):
             raise ValueError(f"{name} takes {option.answers}, not {value!r}.")

@@ -49,7 +49,7 @@ def event_recording(experiment: Experiment, shown: Input, card: CheckpointCard) 
     """
     from spikeviz.data import event_sets
 
-    return shown.events or event_sets.recording(card.data, "test", experiment.index)
+    return shown.events or event_sets.recording(card.data, "test", experiment.index or 0)
 
 
 def sample_shape(data: DataSource) -> tuple[int, ...]:

@@ -61,6 +61,11 @@ def nothing(_: Scene) -> Iterator[Item]:
     yield from ()
 
 
+def no_items() -> Iterator[Item]:
+    """Of a page that ends with its figures."""
+    yield from ()
+
+
 def no_settings(*_: Any) -> Sequence[Setting]:
     """Of a page that shows networks as they were trained."""
     return ()
@@ -166,7 +171,7 @@ class Page:
     another: Callable[[Any], Any] | None = None
     presets: Sequence[Preset] = ()
     terms: Sequence[str] = ()
-    after: View = nothing
+    after: Callable[[], Iterator[Item]] = no_items
 
     def preset(self, key: str) -> Preset:
         """A preset by its key.

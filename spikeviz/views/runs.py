@@ -19,7 +19,7 @@ from spikeviz.views.experiment import Experiment
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.artifacts.packed_spikes import LayerSpikes, PackedSpikes
@@ -45,7 +45,7 @@ class Network:
         milliseconds: of one pass of one sample.
     """
 
-    model: nn.Module
+    model: Any
     layers: tuple[str, ...]
     milliseconds: float
 
@@ -110,7 +110,7 @@ def _opened(card: CheckpointCard, variant: str) -> Network:
     return Network(model, spike_layers(model), min(passes))
 
 
-def _changed(model: nn.Module, variant: str) -> nn.Module:
+def _changed(model: Any, variant: str) -> Any:
     import warnings
 
     from spikeviz.convert.prune import prune_channels
@@ -176,6 +176,7 @@ class Computed:
     def recording(self) -> Recording:
         with self._lock:
             if self._recording is None:
+                assert self._simulate is not None
                 self._recording, self._simulate = self._simulate(), None
                 self._grown()
             return self._recording
@@ -250,7 +251,7 @@ class Run:
         return network(self.card, self.experiment.variant)
 
     @property
-    def model(self) -> nn.Module:
+    def model(self) -> Any:
         return self.network.model
 
     @property

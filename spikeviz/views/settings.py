@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from spikeviz.views.experiment import Experiment
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from spikeviz.interventions import Bounds, Intervention
+    from spikeviz.interventions import Bounds
 
 LONGEST_CONVERTED = 64  # T of the slider of a converted network
 MOST_SEEDS = 2**31 - 1  # the largest seed of an address
@@ -39,13 +37,13 @@ class Setting:
     form: ClassVar[Literal["slider", "pills", "spans"]] = "slider"
     placeholder: ClassVar[str] = ""  # of a field for numbers and ranges that may be empty: what happens then
 
-    kind: type[Intervention]
+    kind: type[Any]
     field: str
     name: str
     label: str
     trained: Any
     most: float | None = None
-    idle: Intervention | None = None
+    idle: Any = None
     learned: bool = True
     random: bool = False
     acts: bool = False
@@ -72,11 +70,11 @@ class Setting:
         return f"{self.kind.source}."
 
     @property
-    def untouched(self) -> Intervention:
+    def untouched(self) -> Any:
         """The intervention with nothing moved."""
         return self.idle or self.kind(**{self.field: self.trained})
 
-    def rule(self, experiment: Experiment) -> Intervention:
+    def rule(self, experiment: Experiment) -> Any:
         """The intervention as the experiment has it."""
         found = experiment.of_kind(self.kind)
         return found[self.number] if self.number < len(found) else self.untouched
@@ -100,7 +98,7 @@ class Setting:
         """The experiment with this value of the field, the other fields as they are."""
         return self.with_rule(experiment, replace(self.rule(experiment), **{self.field: value}))
 
-    def with_rule(self, experiment: Experiment, rule: Intervention) -> Experiment:
+    def with_rule(self, experiment: Experiment, rule: Any) -> Experiment:
         """The experiment with this intervention; one with nothing moved goes, unless it holds the place of another."""
         alone = len(experiment.of_kind(self.kind)) <= 1 and not self.number
         return experiment.without(self.kind) if alone and rule == self.untouched else experiment.set(rule, self.number)
@@ -124,7 +122,7 @@ class Setting:
         return self.put(experiment, int(value) if self.bounds.whole else value)
 
 
-def dynamics(model: nn.Module, _: Experiment) -> list[Setting]:
+def dynamics(model: Any, _: Experiment) -> list[Setting]:
     """D, T, firing threshold and time constant, as far as `model` has them.
 
     Of events there are T frames at most, unless these are channels; a converted network needs many steps.
@@ -149,7 +147,7 @@ def dynamics(model: nn.Module, _: Experiment) -> list[Setting]:
     return found
 
 
-def steps(model: nn.Module, experiment: Experiment) -> list[Setting]:
+def steps(model: Any, experiment: Experiment) -> list[Setting]:
     """T alone."""
     from spikeviz.interventions import TimeSteps
 

@@ -136,7 +136,7 @@ def nsfr(scene: Scene) -> Iterator[Item]:
     yield Figure(
         nsfr_curve(
             values,
-            scene.compared and scene.compared.numbers.nsfr.numpy(),
+            scene.compared.numbers.nsfr.numpy() if scene.compared else None,
             x="binary step (t, d)" if integers else "time step t",
         ),
         f"This image, mean {values.mean():.3f}: the share of all neurons of the network that fire at a step. {why} The "
@@ -216,7 +216,7 @@ def neuron(scene: Scene) -> Iterator[Item]:
     )
     title = f"Membrane · {scene.layer} {channel}.{row}.{column}"
     yield Figure(
-        membrane(potential, fired, trace.threshold, title=title),
+        membrane(potential, fired, trace.threshold or 0.0, title=title),
         f"{fires} Click another one in the viewer. The numbers: channel, row, column.",
         "Spikformer V2, sec. 3",
         f"Membrane potential of neuron {scene.neuron}: " + ", ".join(f"{v:.2f}" for v in potential),

@@ -128,9 +128,14 @@ class Row:
 
     columns: Sequence[Iterable[Item]]
     widths: Sequence[float] = ()
-    gap: str = "large"
+    gap: Literal["small", "medium", "large"] = "large"
 
-    def __init__(self, *columns: Iterable[Item], widths: Sequence[float] = (), gap: str = "large"):
+    def __init__(
+        self,
+        *columns: Iterable[Item],
+        widths: Sequence[float] = (),
+        gap: Literal["small", "medium", "large"] = "large",
+    ):
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "widths", tuple(widths) or (1.0,) * len(columns))
         object.__setattr__(self, "gap", gap)
@@ -196,7 +201,7 @@ class Option:
         if self.choices:
             return answer in self.choices
         kind = Integral if isinstance(self.step, int) else Real
-        return isinstance(answer, kind) and not isinstance(answer, bool) and self.low <= answer <= self.high
+        return isinstance(answer, kind) and not isinstance(answer, bool) and self.low <= float(answer) <= self.high
 
     @property
     def answers(self) -> str:

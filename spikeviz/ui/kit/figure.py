@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from spikeviz.ui.kit.glossary import help_for
@@ -22,9 +24,12 @@ def figure(shown: Figure, page: str, files: bool = True) -> None:
     if shown.html is not None:
         st.html(shown.html())
     else:
+        from spikeviz.figures.chart import Chart
         from spikeviz.figures.render_plotly import plotly_figure
         from spikeviz.figures.theme import CONFIG
 
+        if not isinstance(shown.chart, Chart):
+            raise TypeError(f"the figure {shown.title!r} is no chart: a view gives it its HTML.")
         key = f"{page} {shown.title}"[:99]
         st.plotly_chart(plotly_figure(shown.chart), config=CONFIG, key=key, alt=shown.alt)
     caption(shown)
@@ -51,7 +56,7 @@ def _downloads(shown: Figure, name: str) -> None:
         for kind, mime in FORMATS.items():
             st.download_button(
                 kind.upper(),
-                data=lambda kind=kind: shown.export(kind),
+                data=partial(shown.export, kind),
                 file_name=f"{name}.{kind}",
                 mime=mime,
                 on_click="ignore",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit import runtime
@@ -59,7 +59,7 @@ def panel(study: Study, draw: Draw) -> Job | None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         # Run stays in its place: the second click of a double click must not land on Cancel
         what = (key, study.title, study.total, study.work)
-        st.button(study.label, key=f"job_run {key}", on_click=own.start, args=what, disabled=works)
+        st.button(study.label, key=f"job_run {key}", on_click=_start, args=(own, *what), disabled=works)
         if works:
             # outside the polled part, which is drawn anew all the time; the click draws the panel without that part
             st.button("Cancel", key=f"job_cancel {key}", on_click=own.cancel, args=(key,))
@@ -73,6 +73,10 @@ def panel(study: Study, draw: Draw) -> Job | None:
             _verdict(job)
             _draw(study, job, draw)
     return job
+
+
+def _start(own: Jobs, *what: Any) -> None:
+    own.start(*what)
 
 
 @st.fragment(run_every=POLL)

@@ -52,7 +52,7 @@ def show(page: Page) -> None:
     source = f" <small>Paper: {page.paper}.</small>" if page.paper else ""
     st.markdown(page.question + source, unsafe_allow_html=True)
     (_lab if page.first else _first_look)(page)
-    draw(page.after(None), page.key)
+    draw(page.after(), page.key)
     warm_up()
 
 
@@ -68,7 +68,7 @@ def _lab(page: Page) -> None:
             card = inputs.choose_network(page)
         opened = inputs.opened(card)
         if session.look("layer") not in opened.layers:  # a neuron of an address belongs to a layer
-            session.set_look("layer", page.first(opened.layers))
+            session.set_look("layer", page.first(opened.layers) if page.first else "")
         url.read(page.key, _parameters(page, url.pending(page.key)))
         with tools:
             inputs.choose_input(page.key, card)
@@ -176,7 +176,7 @@ def _tools(scene: Scene, parameters: Sequence[Parameter]) -> None:
 def _choose_layer(page: Page, layers: Sequence[str]) -> None:
     """The layer, where the viewer's own choice does not run."""
     now = session.look("layer")
-    shown = now if now in layers else page.first(layers)
+    shown = now if now in layers or page.first is None else page.first(layers)
     st.selectbox("Layer", layers, **bind(f"{page.key}_layer", shown, partial(session.set_look, "layer")))
 
 
@@ -202,7 +202,7 @@ def draw(items: Iterable[Item], page: str, files: bool = True) -> None:
         if isinstance(item, Option):
             return _option(item, page)
         if isinstance(item, Row):
-            for column, part in zip(st.columns(list(item.widths), gap=item.gap), item.columns, strict=True):
+            for column, part in zip(st.columns(item.widths, gap=item.gap), item.columns, strict=True):
                 with column:
                     drive(part, handle)
         elif isinstance(item, Study):

@@ -33,7 +33,7 @@ def words(scene: Scene) -> Iterator[Item]:
     yield Link("integer_firing", "Integer firing: move D →")
 
 
-def papers(_: Scene) -> Iterator[Item]:
+def papers() -> Iterator[Item]:
     """What the four papers are about."""
     yield Note(PAPERS, "text")
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
+from spikeviz.views import address
+from spikeviz.views.address import State
 from spikeviz.views.scene import Scene
 
 if TYPE_CHECKING:
@@ -24,12 +27,17 @@ def python(scene: Scene) -> str:
         "nsfr = sv.metrics.nsfr(recording)",
         "rates = sv.metrics.firing_rates(recording)",
         "operations = sv.metrics.operations(model, recording)",
-        f'maps = sv.metrics.spike_maps(recording["{scene.layer}.spike"])  # [T, H, W]; mean over t: maps.mean(0)',
+        *(_layer(scene) if scene.layer else []),
     ]
-    if scene.compared:
-        lines += [f'compared_maps = sv.metrics.spike_maps(compared["{scene.layer}.spike"])  # A']
-    lines += [f'trace = sv.metrics.membrane_trace(recording, "{scene.layer}", {scene.neuron})  # channel, row, column']
     return "\n".join([*lines, *_integers(scene.now), *_masks(scene.now), *_figures(scene)]) + "\n"
+
+
+def _layer(scene: Scene) -> list[str]:
+    """The spikes of the layer that is looked at, and the membrane of one neuron."""
+    maps = f'maps = sv.metrics.spike_maps(recording["{scene.layer}.spike"])  # [T, H, W]; mean over t: maps.mean(0)'
+    other = f'compared_maps = sv.metrics.spike_maps(compared["{scene.layer}.spike"])  # A'
+    trace = f'trace = sv.metrics.membrane_trace(recording, "{scene.layer}", {scene.neuron})  # channel, row, column'
+    return [maps, *([other] if scene.compared else []), trace]
 
 
 def _simulation(run: Run, name: str, load: bool) -> list[str]:
@@ -100,12 +108,27 @@ def _masks(run: Run) -> list[str]:
 def _figures(scene: Scene) -> list[str]:
     """The page's own figures, of a scene that `sv.view` can make: one test sample, nothing compared with."""
     now = scene.now.experiment
-    if now.index is None:
+    if now.index is None or scene.state.compared is not None:
         return []
     page, tab = scene.page, scene.look(f"{scene.page.key}_part")
-    chosen = f', tab="{tab}"' if tab and tab in page.tabs else ""
-    about = f'"{now.checkpoint}", {now.index}, ({_tuple(now.interventions)}), {now.seed}{chosen}'
-    return ["", f'figures = sv.view("{page.file}", {about}, layer="{scene.layer}")  # as the page shows them']
+    rules = f"({_tuple(now.interventions)})"
+    chosen = {"tab": tab} if tab and tab in page.tabs else {}
+    chosen |= ({"layer": scene.layer} if scene.layer else {}) | _own_looks(scene)
+    more = "".join(f", {name}={_literal(value)}" for name, value in chosen.items())
+    about = f'"{page.file}", "{now.checkpoint}", {now.index}, {rules}, {now.seed}{more}'
+    return ["", f"figures = sv.view({about})  # as the page shows them"]
+
+
+def _literal(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, str) else repr(value)
+
+
+def _own_looks(scene: Scene) -> dict[str, Any]:
+    """What the page's own part of an address says, where that is not the default."""
+    known, empty = scene.page.parameters(scene.page.key), State(scene.state.experiment)
+    default, _ = address.read(known, empty, {})
+    said, _ = address.read(known, empty, address.write(known, scene.state))
+    return {name: value for name, value in said.looks.items() if value != default.look(name)}
 
 
 def array(run: Run) -> bytes:

@@ -1,0 +1,1 @@
+"""What can be taken along of a view: Python lines, a report."""
