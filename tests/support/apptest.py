@@ -38,6 +38,11 @@ def press(app: AppTest, label: str, number: int = 0) -> AppTest:
     return sound([button for button in app.button if button.label == label][number].click().run())
 
 
+def upload(app: AppTest, content: bytes, name: str = "mine.png") -> AppTest:
+    """Bring a file."""
+    return sound(app.file_uploader[0].set_value((name, content, "application/octet-stream")).run())
+
+
 def slider(app: AppTest, label: str) -> Any:
     return next(s for s in app.slider if s.label == label)
 
