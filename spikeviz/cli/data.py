@@ -60,6 +60,9 @@ def _progress() -> Progress:
     bars: dict[str, tqdm] = {}
 
     def report(what: str, done: int, total: int) -> None:
+        if not done and not total:
+            tqdm.write(what, file=sys.stderr)
+            return
         if what not in bars:
             for earlier in bars.values():
                 earlier.close()
