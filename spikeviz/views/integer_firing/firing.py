@@ -32,11 +32,13 @@ def meanings(scene: Scene) -> str:
     held, there = scene.state.compared is not None, siblings_by_depth(scene.now.card)
     what_if = f"these weights, trained with D = {own}, clip at {wanted} and divide by {wanted}"
     trained = ", ".join(str(d) for d in there if d != own)
+    if wanted == own and (held or not trained):
+        return ""
     if wanted == own:
-        return "" if held or not trained else (
+        return (
             f"**D = {own} is what this network was trained with.** Move D: B is then these weights with another D "
             f"(what-if), A the network trained at that D ({trained})."
-        )  # fmt: skip
+        )
     if held:
         return f"**D = {wanted} is a what-if**: {what_if}. Release A to see the network that was trained at a D."
     if wanted in there and scene.compared:
@@ -57,12 +59,8 @@ def firing(scene: Scene) -> Iterator[Item]:
 
 def _over_time(scene: Scene) -> Iterator[Item]:
     yield from spikes.nsfr(scene)
-    yield Note(
-        "Spikes per neuron, this input, all steps together: "
-        + ", ".join(
-            f"{name} **{float(run.numbers.nsfr.sum()):.3f}** ({run.status_text})" for name, run in scene.runs
-        )
-    )  # fmt: skip
+    each = [f"{name} **{float(run.numbers.nsfr.sum()):.3f}** ({run.status_text})" for name, run in scene.runs]
+    yield Note(f"Spikes per neuron, this input, all steps together: {', '.join(each)}")
     yield from vanilla_against_sfa(scene)
 
 
