@@ -405,7 +405,7 @@ def test_a_report_cuts_long_tables_and_says_so(page):
 # what is not loaded
 
 
-@pytest.mark.parametrize("module", ["chart", "render_html", "theme", "curves", "prediction"])
+@pytest.mark.parametrize("module", ["chart", "render_html", "theme", "spikes", "prediction"])
 def test_maps_are_drawn_before_anything_heavy_is_loaded(module):
     code = f"""
 import sys
