@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spikeviz.display import facts, table
+
 
 @dataclass(frozen=True, eq=False)
 class Track:
@@ -65,9 +67,37 @@ class Track:
         """What flows on in the network: `values * scale`, as floats."""
         return self.values.to(torch.get_default_dtype()) * self.scale
 
+    @property
+    def shape_text(self) -> str:
+        """Its axes and their sizes: `T 4, B 1, C 16`."""
+        return ", ".join(f"{a} {n}" for a, n in zip(self.axes, self.values.shape, strict=True))
+
+    def summary(self) -> str:
+        """Its values in a few words: how often it fires, what share is kept, or from where to where it reaches."""
+        if not self.values.numel():
+            return "empty"
+        if self.kind == "spike" and self.values.dtype == torch.uint8:
+            return f"{float(self.values.double().mean()) / self.levels:.4f} spikes per neuron and step"
+        if self.kind == "mask":
+            return f"{float(self.values.double().mean()):.1%} kept"
+        low, mean, high = (float(v) for v in (self.values.min(), self.values.double().mean(), self.values.max()))
+        return f"{low:.4g} to {high:.4g}, mean {mean:.4g}"
+
     def __repr__(self) -> str:
-        shape = ", ".join(f"{a} {n}" for a, n in zip(self.axes, self.values.shape, strict=True))
-        return f"Track({self.kind} [{shape}], {str(self.values.dtype).removeprefix('torch.')}, scale {self.scale:g})"
+        dtype = str(self.values.dtype).removeprefix("torch.")
+        return f"Track({self.kind} [{self.shape_text}], {dtype}, scale {self.scale:g})"
+
+    def _repr_html_(self) -> str:
+        return facts(
+            f"Track: {self.kind}",
+            {
+                "axes": self.shape_text,
+                "values": f"{str(self.values.dtype).removeprefix('torch.')}, {self.summary()}",
+                "value of a spike": f"{self.scale:g}" if self.kind == "spike" else None,
+                "binary steps in a step (D)": self.levels if self.levels > 1 else None,
+                "threshold": None if self.threshold is None else f"{self.threshold:g}",
+            },
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +143,17 @@ class Recording(Mapping[str, Track]):
         return {name: track for name, track in self.tracks.items() if track.kind == kind}
 
     def __repr__(self) -> str:
+        return f"Recording({self.model}, {self._run()})"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, track.kind, track.shape_text, track.summary()) for name, track in self.tracks.items()]
+        settings = [str(i) for i in self.interventions] + ([f"seed {self.seed}"] if self.seed else [])
+        return table(
+            ": ".join((f"Recording of {self.model}", ", ".join((self._run(), *settings)))),
+            ("track", "kind", "axes", "values"),
+            rows,
+        )
+
+    def _run(self) -> str:
         steps, batch = self.logits_per_step.shape[:2]
-        run = f"T {steps}, batch {batch}, {len(self)} tracks, {self.milliseconds:.0f} ms, {self.device}"
-        return f"Recording({self.model}, {run})"
+        return f"T {steps}, batch {batch}, {len(self)} tracks, {self.milliseconds:.0f} ms, {self.device}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from spikeviz.display import facts
+
 IMAGENET: dict[str, Any] = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 CIFAR10: dict[str, Any] = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)}
 FASHION: dict[str, Any] = {"mean": (0.2860,), "std": (0.3530,)}
@@ -40,6 +42,18 @@ class ModelSpec:
     @property
     def demo(self) -> bool:
         return not self.paper
+
+    def _repr_html_(self) -> str:
+        return facts(
+            f"{self.name}: {self.family}",
+            {
+                "parameters": f"{self.params:,} ({self.params_from})",
+                "input": " x ".join(str(n) for n in self.input),
+                "T": self.time_steps,
+                "published in": self.paper,
+                "notes": self.notes,
+            },
+        )
 
 
 def describe(name: str, family: str, params: int, params_from: str, paper: str, notes: str, config: Any) -> ModelSpec:
