@@ -12,7 +12,8 @@ def test_sliders_of_a_network_for_events():
     sdm, spikformer = sv.build("sdmformer-fashion-dvs").eval(), sv.build("spikformer-fashion-dvs").eval()
     t = next(setting for setting in dynamics(sdm, NOW) if setting.name == "T")
     assert t.bounds.slider == (1, 8)
-    t = next(setting for setting in dynamics(sv.build("e-spikeformer-fashion-dvs-d4").eval(), NOW) if setting.name == "T")
+    four = sv.build("e-spikeformer-fashion-dvs-d4").eval()
+    t = next(setting for setting in dynamics(four, NOW) if setting.name == "T")
     assert t.bounds.slider == (1, 4)
     t = next(setting for setting in dynamics(sv.to_spiking(sv.build("mst-fashion"), 16), NOW) if setting.name == "T")
     assert t.bounds.slider == (1, 64) and t.trained == 16
