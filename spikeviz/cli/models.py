@@ -47,18 +47,34 @@ def run(options: argparse.Namespace) -> Result:
     return Result(
         {
             "models": [
-                {"name": s.name, "family": s.family, "params": s.params, "input": s.input, "T": s.time_steps,
-                 "paper": s.paper, "notes": s.notes}
+                {
+                    "name": s.name,
+                    "family": s.family,
+                    "params": s.params,
+                    "input": s.input,
+                    "T": s.time_steps,
+                    "paper": s.paper,
+                    "notes": s.notes,
+                }
                 for s in models
             ],
             "checkpoints": [
-                {"name": c.name, "model": c.model, "data": c.data, "task": c.task, "accuracy": c.accuracy,
-                 "samples": c.samples, "seed": c.seed, "device": c.device, "sha256": c.sha256}
+                {
+                    "name": c.name,
+                    "model": c.model,
+                    "data": c.data,
+                    "task": c.task,
+                    "accuracy": c.accuracy,
+                    "samples": c.samples,
+                    "seed": c.seed,
+                    "device": c.device,
+                    "sha256": c.sha256,
+                }
                 for c in cards
             ],
         },
         "\n".join(lines),
-    )  # fmt: skip
+    )
 
 
 def markdown(cards: Sequence[CheckpointCard]) -> str:

@@ -39,10 +39,19 @@ MAX_SIDE = 2**13
 TRIANGLE = ((-0.5, 0.5, -0.5, -0.5), (-0.5, 0, 0.5, -0.5))  # down and right, up and right, back: as in N-MNIST
 TIME_TABLE = 1024  # places of a move whose time is tabulated
 BOUNDS = {  # least and greatest value of every setting of a camera
-    "contrast": (0.01, 5.0), "mismatch": (0.0, 0.5), "dark": (1e-6, 10.0), "refractory_us": (0, MAX_DURATION_US),
-    "noise_hz": (0.0, 10_000.0), "saccade_us": (1, MAX_DURATION_US // 3), "sweep_x": (0.0, 128.0),
-    "sweep_y": (0.0, 128.0), "renders": (1, 1_000), "margin": (0, 128), "background": (0.0, 1.0), "chip": (0, 2**63),
-}  # fmt: skip
+    "contrast": (0.01, 5.0),
+    "mismatch": (0.0, 0.5),
+    "dark": (1e-6, 10.0),
+    "refractory_us": (0, MAX_DURATION_US),
+    "noise_hz": (0.0, 10_000.0),
+    "saccade_us": (1, MAX_DURATION_US // 3),
+    "sweep_x": (0.0, 128.0),
+    "sweep_y": (0.0, 128.0),
+    "renders": (1, 1_000),
+    "margin": (0, 128),
+    "background": (0.0, 1.0),
+    "chip": (0, 2**63),
+}
 Images = Float32[np.ndarray, "N *C H W"]
 Indices = Sequence[int] | Integer[np.ndarray, "N"] | None
 

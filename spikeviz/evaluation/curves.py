@@ -109,10 +109,13 @@ def _ratios(model: nn.Module, card: CheckpointCard, progress: bool) -> dict[str,
             continue
         points += [{"site": site} | _masked(spiking, card.data, ratio, at, progress) for ratio in RATIOS]
         if site == "SA" and all(getattr(rule, "ratio", None) == BLOCKS_AT for rule in tuned):
-            firsts = [tuple(place.name for place in places if place.name in at and place.block < n)
-                      for n in range(1, 1 + len({place.block for place in places}))]  # fmt: skip
-            blocks = [{"blocks": n} | _masked(spiking, card.data, BLOCKS_AT, at, progress)
-                      for n, at in enumerate(firsts, 1)]  # fmt: skip
+            firsts = [
+                tuple(place.name for place in places if place.name in at and place.block < n)
+                for n in range(1, 1 + len({place.block for place in places}))
+            ]
+            blocks = [
+                {"blocks": n} | _masked(spiking, card.data, BLOCKS_AT, at, progress) for n, at in enumerate(firsts, 1)
+            ]
     return {"points": points, "blocks": blocks, "steps": _steps(model, card.data, tuned, progress)}
 
 

@@ -58,38 +58,38 @@ def _our_style() -> Iterator[None]:
         yield
 
 
-def drawing(exhibit: FigureValue) -> Figure:
+def drawing(value: FigureValue) -> Figure:
     """The figure on white, `WIDTH` inches wide. Changing it changes nothing else."""
     with _our_style():
-        return _figure(exhibit)
+        return _figure(value)
 
 
-def export(exhibit: FigureValue, kind: str) -> bytes:
+def export(value: FigureValue, kind: str) -> bytes:
     """A file: the picture as png (`DPI`), svg or pdf, the numbers as csv (one row a point) or npz (without pickles).
 
-    Safe in several threads, and the same exhibit gives the same bytes.
+    Safe in several threads, and the same value gives the same bytes.
 
     Raises:
         ValueError: if kind is not in `FORMATS`.
     """
     stream = BytesIO()
     if kind == "csv":
-        return exhibit.table().to_csv(index=False, lineterminator="\n").encode()
+        return value.table().to_csv(index=False, lineterminator="\n").encode()
     if kind == "npz":
-        arrays: dict[str, Any] = exhibit.arrays()
+        arrays: dict[str, Any] = value.arrays()
         np.savez_compressed(stream, **arrays)
     elif kind in METADATA:
         with _our_style():
-            _figure(exhibit).savefig(stream, format=kind, dpi=DPI, metadata=METADATA[kind])
+            _figure(value).savefig(stream, format=kind, dpi=DPI, metadata=METADATA[kind])
     else:
         raise ValueError(f"a figure is exported as {', '.join(FORMATS)}, not as {kind!r}.")
     return stream.getvalue()
 
 
-def _figure(exhibit: FigureValue) -> Figure:
-    if isinstance(exhibit, Frames | Cloud | Pictures):
-        return exhibit.on_paper(WIDTH)
-    return _maps(exhibit) if isinstance(exhibit, Maps) else _chart(exhibit)
+def _figure(value: FigureValue) -> Figure:
+    if isinstance(value, Frames | Cloud | Pictures):
+        return value.on_paper(WIDTH)
+    return _maps(value) if isinstance(value, Maps) else _chart(value)
 
 
 def _chart(chart: Chart) -> Figure:

@@ -40,19 +40,19 @@ def report(
         title=title,
         sentence=sentence,
         facts=facts,
-        figures=[_entry(exhibit, caption, number) for number, (exhibit, caption) in enumerate(figures, 1)],
+        figures=[_entry(value, caption, number) for number, (value, caption) in enumerate(figures, 1)],
         python=python,
         notes=notes,
     )
 
 
-def _entry(exhibit: FigureValue, caption: str, number: int) -> dict[str, Any]:
-    table = exhibit.table()
+def _entry(value: FigureValue, caption: str, number: int) -> dict[str, Any]:
+    table = value.table()
     shown = table.head(ROWS)
     return {
-        "title": exhibit.title,
+        "title": value.title,
         "caption": caption,
-        "svg": Markup(inline_svg(export(exhibit, "svg").decode(), f"figure{number}-")),
+        "svg": Markup(inline_svg(export(value, "svg").decode(), f"figure{number}-")),
         "columns": list(shown.columns),
         "rows": [[_text(cell) for cell in row] for row in shown.itertuples(index=False, name=None)],
         "total": len(table),

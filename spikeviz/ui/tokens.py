@@ -40,7 +40,7 @@ def _maps(lab: Lab, name: str, run: Run) -> None:
     from spikeviz.figures.chart import Maps
     from spikeviz.figures.render_html import map_tiles, rate_bar, strip
 
-    reel, film = run.film.reels[lab.layer], run.film
+    reel, film = run.film.layers[lab.layer], run.film
     steps, channels, height, width = reel.shape
     values = reel.maps
     kept = run.recording["patches"].values[0, 0].cpu().numpy()

@@ -101,8 +101,13 @@ def open_scene(page: Page, state: State, uploads: Uploads) -> tuple[Scene, State
         state = state.but(experiment=state.experiment.only())  # whatever other pages intervene
         shipped = _shipped(card) if state.experiment == Experiment(card.name) else None
         if shipped:
-            scene = Scene(page, state, lambda: _run(page, state.experiment, _input(state, card, uploads)[0], ""),
-                          uploads=uploads, shipped=shipped)  # fmt: skip
+            scene = Scene(
+                page,
+                state,
+                lambda: _run(page, state.experiment, _input(state, card, uploads)[0], ""),
+                uploads=uploads,
+                shipped=shipped,
+            )
             return scene, state, []
     shown, state, notices = _input(state, card, uploads)
     if page.first is None:

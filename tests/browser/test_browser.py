@@ -82,9 +82,13 @@ def test_the_picture_comes_first(visit, width):
 
 @pytest.mark.parametrize("plain", ["", "?plain=1"])
 @pytest.mark.parametrize(
-    ("label", "key", "said"), [("T", "ArrowLeft", "T=3"), ("Firing threshold", "ArrowRight", "threshold=1.05"),
-                               ("tau", "ArrowRight", "tau=2.10")],
-)  # fmt: skip
+    ("label", "key", "said"),
+    [
+        ("T", "ArrowLeft", "T=3"),
+        ("Firing threshold", "ArrowRight", "threshold=1.05"),
+        ("tau", "ArrowRight", "tau=2.10"),
+    ],
+)
 def test_a_slider_changes_the_picture(visit, label, key, said, plain):
     page = visit("spike_maps", query=plain)
     before, text = drawn(page), status(page)

@@ -154,8 +154,16 @@ def without_streamlit(*arguments):
 
 
 def test_figures_are_written_in_every_format(tmp_path):
-    found = without_streamlit("figures", "spike_maps", "--url", "?maps_T=2&maps_layer=blocks.0.attn.q", "--out",
-                              str(tmp_path), "--format", "svg,pdf,png,csv,npz")  # fmt: skip
+    found = without_streamlit(
+        "figures",
+        "spike_maps",
+        "--url",
+        "?maps_T=2&maps_layer=blocks.0.attn.q",
+        "--out",
+        str(tmp_path),
+        "--format",
+        "svg,pdf,png,csv,npz",
+    )
     starts = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG", "npz": b"PK"}
     names = {one["title"] for one in found}
     assert {"Spike maps · blocks.0.attn.q", "Network spike firing rate"} <= names

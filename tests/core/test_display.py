@@ -31,8 +31,10 @@ def test_a_recording_lists_its_tracks():
     shown = {row[0]: row[1:] for row in rows}
     spikes = recording["blocks.0.attn.q.spike"].values
     assert shown["blocks.0.attn.q.spike"] == [
-        "spike", "T 3, B 2, C 16, H 4, W 4", f"{spikes.double().mean():.4f} spikes per neuron and step"
-    ]  # fmt: skip
+        "spike",
+        "T 3, B 2, C 16, H 4, W 4",
+        f"{spikes.double().mean():.4f} spikes per neuron and step",
+    ]
     kept = recording["blocks.0.attn.q.spike.mask"].values
     assert shown["blocks.0.attn.q.spike.mask"][2] == f"{kept.double().mean():.1%} kept"
 

@@ -253,5 +253,8 @@ def test_a_probe_knows_its_block_and_its_site():
     tagged(part, "q")
     probes = find_probes(name_probes(model))
     assert {name: (probe.block, probe.site) for name, probe in probes.items()} == {
-        "stem": (None, ""), "layers.0": (0, ""), "layers.1.spike": (1, "q"), "layers.1.inside.0": (1, "")
-    }  # fmt: skip
+        "stem": (None, ""),
+        "layers.0": (0, ""),
+        "layers.1.spike": (1, "q"),
+        "layers.1.inside.0": (1, ""),
+    }

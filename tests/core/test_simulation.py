@@ -287,8 +287,10 @@ def test_mask_spikes_drops_its_share_and_says_which(tiny, images):
             abs(mask.values.float().mean().item() - 0.7) < 5 * (0.3 * 0.7 / n) ** 0.5
         )  # five deviations of a binomial
     assert [name for name in r if name.endswith(".mask")] == [
-        "blocks.0.attn.q.spike.mask", "blocks.0.attn.k.spike.mask", "blocks.0.attn.scores.mask"
-    ]  # fmt: skip
+        "blocks.0.attn.q.spike.mask",
+        "blocks.0.attn.k.spike.mask",
+        "blocks.0.attn.scores.mask",
+    ]
     # upstream of the first masked place nothing changes: what is kept there are the spikes that were there
     plain = sv.simulate(tiny, images)["blocks.0.attn.q.spike"].values
     mask = r["blocks.0.attn.q.spike.mask"].values.to(plain.device)

@@ -224,10 +224,12 @@ def test_more_renderings_change_little():
 @pytest.mark.parametrize(
     "camera",
     [
-        Camera(), Camera(contrast=0.03, refractory_us=0, noise_hz=50), Camera(saccade_us=33_333, margin=0),
+        Camera(),
+        Camera(contrast=0.03, refractory_us=0, noise_hz=50),
+        Camera(saccade_us=33_333, margin=0),
         Camera(refractory_us=250, contrast=0.02),
     ],
-)  # fmt: skip
+)
 def test_frames_are_the_events_framed(camera, frames):
     pictures = fashion(19)
     counts = frames_of(pictures, camera, seed=5, frames=frames)
@@ -299,12 +301,27 @@ def test_a_million_pixels_are_addressed():
 @pytest.mark.parametrize(
     "bad",
     [
-        {"contrast": 0}, {"contrast": math.nan}, {"contrast": "0.4"}, {"mismatch": -0.1}, {"mismatch": 2}, {"dark": 0},
-        {"refractory_us": -1}, {"refractory_us": 1.5}, {"noise_hz": -1}, {"noise_hz": math.inf}, {"saccade_us": 0},
-        {"saccade_us": 2**40}, {"sweep_x": -1}, {"sweep_y": 1e9}, {"renders": 0}, {"margin": -1}, {"background": 2},
-        {"contrast": None}, {"chip": -1},
+        {"contrast": 0},
+        {"contrast": math.nan},
+        {"contrast": "0.4"},
+        {"mismatch": -0.1},
+        {"mismatch": 2},
+        {"dark": 0},
+        {"refractory_us": -1},
+        {"refractory_us": 1.5},
+        {"noise_hz": -1},
+        {"noise_hz": math.inf},
+        {"saccade_us": 0},
+        {"saccade_us": 2**40},
+        {"sweep_x": -1},
+        {"sweep_y": 1e9},
+        {"renders": 0},
+        {"margin": -1},
+        {"background": 2},
+        {"contrast": None},
+        {"chip": -1},
     ],
-)  # fmt: skip
+)
 def test_bad_settings(bad):
     (name,) = bad
     with pytest.raises(ValueError, match=f"^{name} is a (whole )?number between .* and .*, not "):

@@ -87,8 +87,11 @@ def test_a_masked_channel_is_silent_and_the_residual_stream_keeps_its_channels(m
     r = sv.simulate(masked, events, MaskChannels(0.6))
     rates = mask_rates(masked, 0.6).set_index("layer")
     for block in ("blocks.0", "blocks.1"):
-        for site, layers in (("attn.mask_qk", ("attn.q", "attn.k")), ("attn.mask_v", ("attn.v", "attn.out")),
-                             ("mlp.mask", ("mlp.hidden",))):  # fmt: skip
+        for site, layers in (
+            ("attn.mask_qk", ("attn.q", "attn.k")),
+            ("attn.mask_v", ("attn.v", "attn.out")),
+            ("mlp.mask", ("mlp.hidden",)),
+        ):
             dropped = ~find_masks(masked)[f"{block}.{site}"].kept(0.6)
             assert dropped.any() and rates.loc[f"{block}.{site}", "masked"] == int(dropped.sum())
             for layer in layers:
@@ -230,9 +233,13 @@ def test_masks_say_what_they_mask(masked):
     assert set(masked_layers(masked).items()) == {
         (f"blocks.{block}.{layer}", f"blocks.{block}.{mask}")
         for block in range(2)
-        for layer, mask in (("attn.q", "attn.mask_qk"), ("attn.k", "attn.mask_qk"), ("attn.v", "attn.mask_v"),
-                            ("mlp.hidden", "mlp.mask"))
-    }  # fmt: skip
+        for layer, mask in (
+            ("attn.q", "attn.mask_qk"),
+            ("attn.k", "attn.mask_qk"),
+            ("attn.v", "attn.mask_v"),
+            ("mlp.hidden", "mlp.mask"),
+        )
+    }
     found = mask_sites(masked)
     assert list(found.values())[:3] == ["blocks.0 Q/K", "blocks.0 V", "blocks.0 MLP"]
     assert found == {name: in_words(name) for name in found}  # as a stored history is labelled

@@ -191,9 +191,15 @@ def test_weight_decay_spares_biases_and_norms():
 # --- channel masks ---
 
 MASKED = Recipe(
-    "masked", "sdmformer-fashion-dvs", "fashion-dvs", "train",
-    (Stage(1, temperatures=(5.0, 100.0)), Stage(1)), batch=4, limit=16, masks=Masks(2.0, lr=0.3),
-)  # fmt: skip
+    "masked",
+    "sdmformer-fashion-dvs",
+    "fashion-dvs",
+    "train",
+    (Stage(1, temperatures=(5.0, 100.0)), Stage(1)),
+    batch=4,
+    limit=16,
+    masks=Masks(2.0, lr=0.3),
+)
 
 
 def test_temperatures_rise_by_equal_factors_and_end_where_masks_are_hard():
@@ -327,23 +333,49 @@ def test_a_quarter_is_also_seen_in_low_levels():
 
 
 CHANGED = {
-    "name": "other", "model": "mst-fashion", "data": "mnist", "split": "train", "stages": (Stage(3),), "batch": 8,
-    "lr": 2e-3, "final_lr": 0.0, "weight_decay": 0.1, "warmup": 1.0, "smoothing": 0.0, "clip": 2.0, "shift": 0,
-    "flip": False, "limit": 47, "seed": 1, "masks": Masks(0.1), "teacher": Teacher("x"), "images": 60_000,
-    "start": "x", "views": True,
-}  # fmt: skip
+    "name": "other",
+    "model": "mst-fashion",
+    "data": "mnist",
+    "split": "train",
+    "stages": (Stage(3),),
+    "batch": 8,
+    "lr": 2e-3,
+    "final_lr": 0.0,
+    "weight_decay": 0.1,
+    "warmup": 1.0,
+    "smoothing": 0.0,
+    "clip": 2.0,
+    "shift": 0,
+    "flip": False,
+    "limit": 47,
+    "seed": 1,
+    "masks": Masks(0.1),
+    "teacher": Teacher("x"),
+    "images": 60_000,
+    "start": "x",
+    "views": True,
+}
 OF_A_STAGE = {
-    "epochs": 2, "interventions": (MaskSpikes(0.5),), "current_gain": 2.0, "lr": 0.1, "augment": False,
-    "temperatures": (5.0, 100.0), "low_levels": (1, 2), "low_level_share": 0.5, "threshold_scale": 0.6,
-}  # fmt: skip
+    "epochs": 2,
+    "interventions": (MaskSpikes(0.5),),
+    "current_gain": 2.0,
+    "lr": 0.1,
+    "augment": False,
+    "temperatures": (5.0, 100.0),
+    "low_levels": (1, 2),
+    "low_level_share": 0.5,
+    "threshold_scale": 0.6,
+}
 
 
 def test_everything_that_decides_a_run_belongs_to_its_identity():
     """Whatever changes what is learned is another run: a folder does not go on with it."""
     assert set(CHANGED) == {f.name for f in fields(Recipe)} and set(OF_A_STAGE) == {f.name for f in fields(Stage)}
     others = [replace(TINY, **{name: value}) for name, value in CHANGED.items()]
-    others += [replace(TINY, stages=(Stage(1, **{name: value}),) if name != "epochs" else (Stage(value),))
-               for name, value in OF_A_STAGE.items()]  # fmt: skip
+    others += [
+        replace(TINY, stages=(Stage(1, **{name: value}),) if name != "epochs" else (Stage(value),))
+        for name, value in OF_A_STAGE.items()
+    ]
     assert len({TINY.identity, *(other.identity for other in others)}) == 1 + len(others)
     assert all(json.loads(recipe.identity) == recipe.data_of for recipe in others)
 
@@ -353,9 +385,16 @@ def test_thresholds_are_lowered_before_a_stage(tmp_path, monkeypatch):
     factors, real = [], loop.scale_thresholds
     monkeypatch.setattr(loop, "scale_thresholds", lambda model, factor: factors.append(factor) or real(model, factor))
     plain = Recipe(
-        "qcfs", "mst-resnet18-fashion", "fashion", "train-10k", lr=1e-9, final_lr=1e-9, limit=2, batch=2,
+        "qcfs",
+        "mst-resnet18-fashion",
+        "fashion",
+        "train-10k",
+        lr=1e-9,
+        final_lr=1e-9,
+        limit=2,
+        batch=2,
         stages=(Stage(1), Stage(2)),
-    )  # fmt: skip
+    )
     low = replace(plain, stages=(Stage(1), Stage(2, threshold_scale=0.6)))
     model = train(low, tmp_path / "low", "cpu", progress=False)
     thresholds = [layer.threshold.item() for layer in model.modules() if isinstance(layer, QCFS)]

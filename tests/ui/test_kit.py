@@ -113,11 +113,23 @@ def test_the_seed_is_part_of_the_address():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("seed", "-1"), ("seed", "0" * 12 + "9" * 30),
-     ("maps_A", "input:0,X:3"), ("maps_A", "T:99"), ("maps_A", "input:99999"), ("maps_A", "input:zz"),
-     ("maps_A", "input:upload-00"), ("maps_step", "x"), ("maps_channel", "most"), ("maps_side", "C"),
-     ("maps_neuron", "1.2"), ("maps_neuron", "a.b.c"), ("maps_neuron", "900.0.0"), ("input", "upload-123")],
-)  # fmt: skip
+    [
+        ("seed", "-1"),
+        ("seed", "0" * 12 + "9" * 30),
+        ("maps_A", "input:0,X:3"),
+        ("maps_A", "T:99"),
+        ("maps_A", "input:99999"),
+        ("maps_A", "input:zz"),
+        ("maps_A", "input:upload-00"),
+        ("maps_step", "x"),
+        ("maps_channel", "most"),
+        ("maps_side", "C"),
+        ("maps_neuron", "1.2"),
+        ("maps_neuron", "a.b.c"),
+        ("maps_neuron", "900.0.0"),
+        ("input", "upload-123"),
+    ],
+)
 def test_what_does_not_work_is_one_notice(name, value):
     app = opened(**{name: value})
     assert len(app.warning) == 1 and app.warning[0].value.endswith(".")
@@ -218,9 +230,12 @@ def test_a_preset_sets_the_page_and_says_what_it_is():
 
 @pytest.mark.parametrize(
     "parameters",
-    [{}, {"maps_T": "2", "maps_threshold": "0.60", "input": "12", "maps_layer": "blocks.0.attn.q", "seed": "3"},
-     {"maps_A": "input:4,T:2", "maps_tau": "3.00"}],
-)  # fmt: skip
+    [
+        {},
+        {"maps_T": "2", "maps_threshold": "0.60", "input": "12", "maps_layer": "blocks.0.attn.q", "seed": "3"},
+        {"maps_A": "input:4,T:2", "maps_tau": "3.00"},
+    ],
+)
 def test_the_python_of_a_view_makes_its_numbers(parameters):
     app = opened(**parameters)
     scope: dict = {}

@@ -238,9 +238,19 @@ def test_an_address_sets_the_page(app):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("maps_T", "99"), ("maps_T", "x"), ("maps_T", "2.5"), ("maps_threshold", "nan"), ("maps_threshold", "-1"),
-     ("maps_tau", "1e999"), ("maps_layer", "nowhere"), ("input", "10000"), ("input", "-1"), ("checkpoint", "nobody")],
-)  # fmt: skip
+    [
+        ("maps_T", "99"),
+        ("maps_T", "x"),
+        ("maps_T", "2.5"),
+        ("maps_threshold", "nan"),
+        ("maps_threshold", "-1"),
+        ("maps_tau", "1e999"),
+        ("maps_layer", "nowhere"),
+        ("input", "10000"),
+        ("input", "-1"),
+        ("checkpoint", "nobody"),
+    ],
+)
 def test_an_address_that_does_not_work_falls_back_with_a_notice(app, name, value):
     app.run()
     app.switch_page("pages/spike_maps.py")

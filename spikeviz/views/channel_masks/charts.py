@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Num
 
-from spikeviz.evaluation.throughput import Throughput
 from spikeviz.figures.chart import Bars, Chart, Line, Maps, Rule
 from spikeviz.figures.tables import energy, table
 from spikeviz.figures.theme import ACCENT, QUIET, SECOND
 from spikeviz.metrics.channel_masks import site
+
+if TYPE_CHECKING:
+    from spikeviz.evaluation.throughput import Throughput
+
+Sites = Mapping[str, str]  # masks in words, by module path (`mask_sites`)
 
 BINS = 20
 STRENGTH = "mask strength σ(5 m)"
@@ -27,17 +31,14 @@ PAPER = {
 }
 
 
-def _kind(mask: str) -> str:
-    return site(mask).rpartition(" ")[2]
-
-
 def _line_at(threshold: float) -> Rule:
     return Rule(threshold, f"threshold {threshold:.2f}", upright=True)
 
 
-def strengths(values: pd.DataFrame, threshold: float) -> Chart:
+def strengths(values: pd.DataFrame, sites: Sites, threshold: float) -> Chart:
     """Histogram of `mask_values`, an outline for each kind of site, and the threshold; all values are its numbers."""
-    edges, kinds, outlines = np.linspace(0, 1, BINS + 1), values["layer"].map(_kind), []
+    edges, outlines = np.linspace(0, 1, BINS + 1), []
+    kinds = values["layer"].map(lambda mask: sites[mask].rpartition(" ")[2])
     for kind, colour in COLOURS.items():
         counts, _ = np.histogram(values["strength"][kinds == kind], edges)
         x, y = np.repeat(edges, 2), np.concatenate([[0], np.repeat(counts, 2), [0]])
@@ -46,18 +47,26 @@ def strengths(values: pd.DataFrame, threshold: float) -> Chart:
     return Chart("Mask values", STRENGTH, "channels", outlines, rules, x_range=(0, 1), height=260, numbers=values)
 
 
-def rate_bars(rates: pd.DataFrame, chosen: str) -> Chart:
+def rate_bars(rates: pd.DataFrame, sites: Sites, chosen: str) -> Chart:
     """Share of masked channels by block and site, of `mask_rates`; the mask `chosen` stands out."""
-    bars = Bars([site(layer) for layer in rates["layer"]], rates["rate"], site(chosen))
-    height = 70 + 26 * len(rates)
-    return Chart("Mask rate by block and site", "share of channels that is masked", "", [bars], x_range=(0, 1),
-                 height=height, numbers=rates)  # fmt: skip
+    bars = Bars([sites[layer] for layer in rates["layer"]], rates["rate"], sites[chosen])
+    return Chart(
+        "Mask rate by block and site",
+        "share of channels that is masked",
+        "",
+        [bars],
+        x_range=(0, 1),
+        height=70 + 26 * len(rates),
+        numbers=rates,
+    )
 
 
 def kept_and_dropped(
-    spikes: Float[np.ndarray, "T C H W"], everything: Float[np.ndarray, "T C H W"], kept: Bool[np.ndarray, "C"],
+    spikes: Num[np.ndarray, "T C H W"],
+    everything: Num[np.ndarray, "T C H W"],
+    kept: Bool[np.ndarray, "C"],
     layer: str,
-) -> dict[str, Maps]:  # fmt: skip
+) -> dict[str, Maps]:
     """Share of the channels that fire at each place and step, and its mean: of the kept ones as they are (`spikes`),
     of the dropped ones as they are with all channels kept (`everything`); by "kept" and "dropped", where there are any.
     """
@@ -73,8 +82,8 @@ def kept_and_dropped(
 
 
 def strength_and_rate(channels: pd.DataFrame, threshold: float, chosen: int, title: str) -> Chart:
-    """Every channel of a layer: how strong its mask is and how much it fires; the channel `chosen` is ringed by a cross
-    of lines. `channels`: channel, strength, kept, rate, and whatever else leaves as its numbers."""
+    """Every channel of a layer: how strong its mask is and how much it fires; lines at the threshold and at the rate of
+    the channel `chosen`. `channels`: channel, strength, kept, rate, and whatever else leaves as its numbers."""
     dots = []
     for name, colour, part in (
         ("kept", ACCENT, channels[channels["kept"]]),
@@ -85,12 +94,21 @@ def strength_and_rate(channels: pd.DataFrame, threshold: float, chosen: int, tit
     own = channels.iloc[chosen]
     rules = [_line_at(threshold), Rule(float(own["rate"]), f"channel {chosen}")]
     top = max(float(channels["rate"].max()) * 1.15, 0.01)
-    return Chart(title, STRENGTH, "firing rate", dots, rules, x_range=(-0.02, 1.02), y_range=(-0.03 * top, top),
-                 height=260, numbers=channels)  # fmt: skip
+    return Chart(
+        title,
+        STRENGTH,
+        "firing rate",
+        dots,
+        rules,
+        x_range=(-0.02, 1.02),
+        y_range=(-0.03 * top, top),
+        height=260,
+        numbers=channels,
+    )
 
 
 def channel_maps(
-    spikes: Float[np.ndarray, "T C H W"], channels: Sequence[int], titles: Sequence[str], title: str
+    spikes: Num[np.ndarray, "T C H W"], channels: Sequence[int], titles: Sequence[str], title: str
 ) -> Maps:
     """Mean over time of some channels: at how many of the steps each place fires."""
     return Maps(title, spikes[:, list(channels)].mean(0), titles, f"share of the {len(spikes)} steps")
@@ -99,31 +117,54 @@ def channel_maps(
 PARTS = {"kept": True, "dropped": False}
 
 
-def carried_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
-    """How much class explains of what kept and dropped channels of each layer fire; every channel is a row of its
-    numbers. `tables` by layer: channel, strength, kept, rate, explained."""
-    names, means = [], []
+def carried(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Means over the kept and the dropped channels of each layer: layer, part, channels, rate, explained, predicted.
+
+    `tables` by layer: channel, strength, kept, rate, explained (by class), predicted (by a kept channel).
+    """
+    rows = []
     for layer, channels in tables.items():
         for part, which in PARTS.items():
-            names.append(f"{layer}, {part}")
-            means.append(channels["explained"][channels["kept"] == which].mean())
-    every = pd.concat([channels.assign(layer=layer) for layer, channels in tables.items()])
-    return Chart("Kept and dropped channels by layer", "variance explained by class", "", [Bars(names, means)],
-                 height=70 + 17 * len(names), numbers=every)  # fmt: skip
+            own = channels[channels["kept"] == which]
+            means = own[["rate", "explained", "predicted"]].astype(float).mean()
+            rows.append({"layer": layer, "part": part, "channels": len(own), **means})
+    return pd.DataFrame(rows)
+
+
+def carried_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
+    """How much class explains of what kept and dropped channels of each layer fire; every channel is a row of its
+    numbers. `tables` as in `carried`."""
+    means = carried(tables)
+    bars = Bars([f"{row.layer}, {row.part}" for row in means.itertuples()], means["explained"])
+    every = pd.concat([channels.assign(layer=layer) for layer, channels in tables.items()], ignore_index=True)
+    return Chart(
+        "Kept and dropped channels by layer",
+        "variance explained by class",
+        "",
+        [bars],
+        height=70 + 17 * len(means),
+        numbers=every,
+    )
 
 
 def carried_table(tables: Mapping[str, pd.DataFrame]) -> str:
-    """A row for each layer: of its kept and its dropped channels their number, mean rate and what class explains."""
-    rows = []
-    for layer, channels in tables.items():
-        row = [layer]
-        for which in PARTS.values():
-            own = channels[channels["kept"] == which]
-            row += [f"{len(own)}", *(f"{own['rate'].mean():.3f}", f"{own['explained'].mean():.1%}") * bool(len(own))]
-            row += ["–", "–"] * (not len(own))
-        rows.append(row)
-    heads = ("layer", *(head for part in PARTS for head in (part, "rate", "by class")))
+    """The rows of `carried`."""
+    rows = [
+        (
+            f"{row.layer}, {row.part}",
+            f"{row.channels}",
+            _number(row.rate, ".3f"),
+            _number(row.explained, ".1%"),
+            _number(row.predicted, ".2f"),
+        )
+        for row in carried(tables).itertuples()
+    ]
+    heads = ("layer", "channels", "rate", "by class", "by a kept one")
     return table("Kept and dropped channels by layer", heads, rows)
+
+
+def _number(value: float, form: str) -> str:
+    return "–" if np.isnan(value) else format(value, form)
 
 
 def accuracy_curve(
@@ -142,8 +183,16 @@ def accuracy_curve(
         bar = np.array([accuracy - error, accuracy + error])
         series.append(Line([threshold] * 2, bar, colour=SECOND, points=False))
         series.append(Line([threshold], [accuracy], name, SECOND))
-    return Chart("Accuracy against threshold", "threshold", "accuracy", series, [_line_at(threshold)],
-                 x_range=(-0.02, 1.02), y_range=(0, 1), height=300)  # fmt: skip
+    return Chart(
+        "Accuracy against threshold",
+        "threshold",
+        "accuracy",
+        series,
+        [_line_at(threshold)],
+        x_range=(-0.02, 1.02),
+        y_range=(0, 1),
+        height=300,
+    )
 
 
 def _interval(accuracy: Float[np.ndarray, "n"], samples: int) -> tuple[np.ndarray, np.ndarray]:
@@ -164,8 +213,15 @@ def kept_by_epoch(history: Sequence[Mapping[str, Any]]) -> Chart:
         curves.append(Line(epochs, shares, site(name), COLOURS[kind], dash=block != blocks[0]))
         rows += [(e, name, s["channels"], s["kept"]) for e, s in zip(epochs, states, strict=True)]
     numbers = pd.DataFrame(rows, columns=["epoch", "layer", "channels", "kept"])
-    return Chart("Kept channels by epoch", "epoch", "share of channels kept at 0.50", curves, y_range=(0, 1.02),
-                 height=300, numbers=numbers)  # fmt: skip
+    return Chart(
+        "Kept channels by epoch",
+        "epoch",
+        "share of channels kept at 0.50",
+        curves,
+        y_range=(0, 1.02),
+        height=300,
+        numbers=numbers,
+    )
 
 
 def histories(history: Sequence[Mapping[str, Any]]) -> Maps:
@@ -174,27 +230,31 @@ def histories(history: Sequence[Mapping[str, Any]]) -> Maps:
     names = list(history[0]["masks"])
     counts = np.array([[line["masks"][name]["histogram"] for line in history] for name in names], dtype=float)
     shares = counts / np.maximum(counts.sum(-1, keepdims=True), 1)
-    return Maps("Mask values by epoch", shares.transpose(0, 2, 1)[:, ::-1], [site(name) for name in names],
-                "share of the site's channels")  # fmt: skip
+    sites = [site(name) for name in names]
+    return Maps("Mask values by epoch", shares.transpose(0, 2, 1)[:, ::-1], sites, "share of the site's channels")
 
 
-def parameters_table(left: pd.DataFrame) -> str:
+def parameters_table(left: pd.DataFrame, sites: Sites) -> str:
     """Of `parameters_left`: one row a site, what no mask touches, and the sum."""
     rows = [
-        (site(row.layer) if row.channels else row.layer, f"{row.kept:,} of {row.channels:,}" if row.channels else "",
-         f"{row.parameters:,}", f"{row.left:,}", f"{row.left / row.parameters:.1%}")
+        (
+            sites.get(row.layer, row.layer),
+            f"{row.kept:,} of {row.channels:,}" if row.channels else "",
+            f"{row.parameters:,}",
+            f"{row.left:,}",
+            f"{row.left / row.parameters:.1%}",
+        )
         for row in left.itertuples()
-    ]  # fmt: skip
+    ]
     whole, rest = int(left["parameters"].sum()), int(left["left"].sum())
     last = ("all", "", f"{whole:,}", f"{rest:,}", f"{rest / whole:.1%}")
     return table("Parameters left", ("", "channels kept", "parameters", "left", ""), rows, last=last)
 
 
-def parameters_chart(left: pd.DataFrame) -> Chart:
+def parameters_chart(left: pd.DataFrame, sites: Sites) -> Chart:
     """Parameters left by site; both columns leave as its numbers."""
-    names = [site(row.layer) if row.channels else row.layer for row in left.itertuples()]
-    height = 70 + 26 * len(left)
-    return Chart("Parameters left", "parameters left", "", [Bars(names, left["left"])], height=height, numbers=left)
+    bars = Bars([sites.get(layer, layer) for layer in left["layer"]], left["left"])
+    return Chart("Parameters left", "parameters left", "", [bars], height=70 + 26 * len(left), numbers=left)
 
 
 def costs_chart(costs: pd.DataFrame, title: str) -> Chart:
@@ -207,10 +267,15 @@ def costs_table(costs: pd.DataFrame, against: str) -> str:
     """The rows of `costs`; parameters and energy each with their ratio to the network `against`, where it is there."""
     base = next((row for row in costs.itertuples() if row.network == against), None)
     rows = [
-        (row.network, f"{row.parameters:,}", f"{row.parameters / base.parameters:.2%}" if base else "–",
-         energy(row.picojoule), f"{row.picojoule / base.picojoule:.2%}" if base else "–")
+        (
+            row.network,
+            f"{row.parameters:,}",
+            f"{row.parameters / base.parameters:.2%}" if base else "–",
+            energy(row.picojoule),
+            f"{row.picojoule / base.picojoule:.2%}" if base else "–",
+        )
         for row in costs.itertuples()
-    ]  # fmt: skip
+    ]
     over = f"of {against}" if base else ""
     return table("Parameters and energy", ("network", "parameters", over, "energy", over), rows)
 
@@ -222,11 +287,29 @@ def speed_chart(names: Sequence[str], found: Throughput) -> Chart:
     return Chart("Measured speed", "samples a second", "", [bars], height=70 + 26 * len(names), numbers=rounds)
 
 
-def paper_table() -> str:
-    """The paper's two tables as printed: parameters and energy of SDMFormer over those of Spikformer."""
+def paper_ratios() -> pd.DataFrame:
+    """The paper's two tables as printed, in percent: size, data, parameters, energy of SDMFormer over Spikformer."""
     rows = [
-        (f"{size}, {data}", f"{parameters:.2f}%", f"{power:.2f}%")
+        (size, data, parameters, power)
         for size, ratios in PAPER.items()
         for data, parameters, power in zip(DATA_SETS, *ratios, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["size", "data", "parameters (%)", "energy (%)"])
+
+
+def paper_chart() -> Chart:
+    """Energy of `paper_ratios`; both columns leave as its numbers."""
+    printed = paper_ratios()
+    names = [f"{size}, {data}" for size, data in zip(printed["size"], printed["data"], strict=True)]
+    bars = Bars(names, printed["energy (%)"])
+    label = "energy of SDMFormer over Spikformer (%)"
+    return Chart("The paper's two tables, as printed", label, "", [bars], height=70 + 26 * len(names), numbers=printed)
+
+
+def paper_table() -> str:
+    """The rows of `paper_ratios`."""
+    rows = [
+        (f"{size}, {data}", f"{parameters:.2f}%", f"{power:.2f}%")
+        for size, data, parameters, power in paper_ratios().itertuples(index=False)
     ]
     return table("SDMFormer over Spikformer, as printed", ("size, data", "parameters", "energy"), rows)

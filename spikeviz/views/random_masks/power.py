@@ -29,7 +29,7 @@ def power(scene: Scene) -> Iterator[Item]:
 def _ours(scene: Scene, found: list[list[CheckpointCard]], curves: Curves) -> Iterator[Item]:
     from spikeviz.views.random_masks.charts import power_chart, power_table
 
-    rows, used = [], {}
+    rows, used = [], dict[str, list[dict]]()
     for group in found:
         site = "SA" if kind(group[0]) == "MST" else "convolutions"
         points = points_of([card for card in group if tuned_for(card, site)], curves, "points", site)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float
 
 from spikeviz.figures.chart import Chart, Line, Maps, Rule
 from spikeviz.figures.pictures import Pictures
 from spikeviz.figures.render_html import strip, tile
 from spikeviz.figures.theme import ACCENT, QUIET, SECOND, SPIKE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HIDDEN = 0.5  # grey of what was hidden
 TITLES = ("original", "masked", "reconstruction", "pasted")
@@ -56,6 +58,8 @@ def error_against_ratio(
     Args:
         shipped, live: points with ratio, mse and fill, of a card and measured now.
     """
+    import pandas as pd
+
     curves = []
     for points, name, colour, filled in (
         (shipped, "by its card", ACCENT, QUIET),
@@ -69,10 +73,16 @@ def error_against_ratio(
     rows = [{"measured": "card"} | dict(point) for point in shipped]
     rows += [{"measured": "now"} | dict(point) for point in live]
     return Chart(
-        "Error against mask ratio", "mask ratio", "MSE, hidden pixels", curves,
-        [Rule(trained, f"trained at {trained:.2f}", upright=True)], x_range=(0, 1), height=260,
-        y_range=(0, max(float(curve.y.max()) for curve in curves) * 1.25), numbers=pd.DataFrame(rows),
-    )  # fmt: skip
+        "Error against mask ratio",
+        "mask ratio",
+        "MSE, hidden pixels",
+        curves,
+        [Rule(trained, f"trained at {trained:.2f}", upright=True)],
+        x_range=(0, 1),
+        height=260,
+        y_range=(0, max(float(curve.y.max()) for curve in curves) * 1.25),
+        numbers=pd.DataFrame(rows),
+    )
 
 
 def activity_chart(table: pd.DataFrame) -> Chart:
@@ -83,9 +93,13 @@ def activity_chart(table: pd.DataFrame) -> Chart:
         Line(layers, table["sparse"], "sparse convolution", ACCENT),
     ]
     return Chart(
-        "Hidden places that fire, layer by layer", "layer, from the image on", "share of hidden places", curves,
-        y_range=(-0.03, 1.03), numbers=table,
-    )  # fmt: skip
+        "Hidden places that fire, layer by layer",
+        "layer, from the image on",
+        "share of hidden places",
+        curves,
+        y_range=(-0.03, 1.03),
+        numbers=table,
+    )
 
 
 def activity_maps(rates: Mapping[str, Float[np.ndarray, "h w"]], title: str, side: int) -> Maps:
