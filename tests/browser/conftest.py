@@ -62,6 +62,14 @@ class Server:
             self.process.send_signal(signal.SIGCONT)
 
 
+def pytest_collection_modifyitems(items):
+    """All tests of this folder need a browser."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """The app, served as `spikeviz` serves it, from a working directory that is not the checkout."""

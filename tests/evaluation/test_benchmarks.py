@@ -11,6 +11,8 @@ from spikeviz.metrics import SPIKES
 from spikeviz.metrics.spike_masking import masking_places
 from spikeviz.models.registry import build
 
+pytestmark = pytest.mark.slow
+
 SpikeLevels = sv.interventions.SpikeLevels
 
 

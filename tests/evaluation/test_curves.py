@@ -17,6 +17,8 @@ from spikeviz.interventions import MaskChannels, MaskSpikes
 from spikeviz.metrics.spike_masking import masking_places
 from spikeviz.nn.channel_masks import find_masks
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = 12
 
 

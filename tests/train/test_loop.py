@@ -30,6 +30,8 @@ TINY = Recipe(
     "tiny", "spikformer-fashion", "fashion", "train-10k", (Stage(1, ONE_STEP), Stage(2, ONE_STEP)), batch=16, limit=48
 )
 
+pytestmark = pytest.mark.slow
+
 
 def weights(model):
     return {k: v for k, v in model.state_dict().items()}

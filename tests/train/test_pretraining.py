@@ -21,6 +21,8 @@ from spikeviz.train.recipes import RECIPES, Recipe, Stage
 TINY = Recipe(
     "tiny-mae", "spikformer-v2-mae-fashion", "fashion", "train-10k", (Stage(1), Stage(1)), batch=8, lr=2e-3, limit=16
 )
+
+pytestmark = pytest.mark.slow
 FINE = replace(TINY, name="fine", model="spikformer-v2-fashion", seed=1, stages=(Stage(1),), start="tiny-mae")
 
 

@@ -14,6 +14,8 @@ from spikeviz.evaluation.accuracy import accuracy
 from spikeviz.nn.channel_masks import find_masks
 from spikeviz.train import publish
 
+pytestmark = pytest.mark.slow
+
 NAME, SAMPLES = "masked", 12
 
 
