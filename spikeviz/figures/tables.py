@@ -22,7 +22,7 @@ def table(
     """A table in HTML: names at the left, numbers at the right, a bar of 0 to 1 behind each row, sums in a last one."""
     width = '<th style="border:0;width:26%"></th>' if bars is not None else ""
     names = "".join(
-        f'<th style="{NAME if i == 0 else CELL};font-weight:600">{escape(h)}</th>' for i, h in enumerate(heads)
+        f'<th style="{NAME if i == 0 else CELL};font-weight:600">{_head(h, i == 0)}</th>' for i, h in enumerate(heads)
     )
     lines = [f"<tr>{names}{width}</tr>"]
     for number, row in enumerate(rows):
@@ -30,6 +30,11 @@ def table(
     if last is not None:
         lines.append(_line(last, None if bars is None else 0.0, "font-weight:600"))
     return f'<table style="{TABLE}" aria-label="{escape(title, quote=True)}">{"".join(lines)}</table>'
+
+
+def _head(text: str, first: bool) -> str:
+    """The names get room even where the numbers would take it all: they may break anywhere."""
+    return f'<div style="min-width:4.5em">{escape(text)}</div>' if first else escape(text)
 
 
 def _line(row: Sequence[str], share: float | None, style: str = "") -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import address
@@ -185,16 +185,20 @@ def _source(input: int | Input, card: CheckpointCard) -> tuple[str, Uploads]:
     Raises:
         ValueError: for neither the number of a test sample nor an input.
     """
-    if not isinstance(input, int):
+    from spikeviz.data.ingest import Input
+
+    if isinstance(input, Input):
         source = source_of(input)
         return source, {source: input}
-    if not isinstance(input, Integral):
+    try:
+        index = operator.index(input)
+    except TypeError:
         raise ValueError(
             f"an input is the number of a test sample, or made by spikeviz.data.ingest.read_upload; not {input!r:.40}."
-        )
-    if not 0 <= input < card.samples:
-        raise ValueError(f"{card.name} has test samples 0 to {card.samples - 1}, there is no {input}.")
-    return f"test/{int(input)}", {}
+        ) from None
+    if not 0 <= index < card.samples:
+        raise ValueError(f"{card.name} has test samples 0 to {card.samples - 1}, there is no {index}.")
+    return f"test/{index}", {}
 
 
 def _check_options(page: Page, options: Mapping[str, Any], asked: Mapping[str, Option]) -> None:

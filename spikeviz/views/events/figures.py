@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from spikeviz.views import player_data, runs, spikes
 from spikeviz.views.events import slicing
@@ -206,23 +206,30 @@ def rate(scene: Scene, events: EventRecording) -> Iterator[Item]:
     for name, source in sources:
         each = max(length, source.duration // (10 * slicing.COUNTED))  # A may be far longer
         values = source.rate(each)
-        middle = (np.arange(len(values)) + 0.5) * each / 1000
-        compared = {"colour": QUIET, "dash": True} if name == "A" else {}
-        lines.append(Line(middle, values, name if len(sources) > 1 else "", points=len(values) <= 60, **compared))
-    now = lines[-1]
+        middle, points = _middles(len(values), each), len(values) <= 60
+        if name == "A":
+            lines.append(Line(middle, values, name, QUIET, points=points, dash=True))
+        else:
+            lines.append(Line(middle, values, name if len(sources) > 1 else "", points=points))
+    now = events.rate(length)
+    times = _middles(len(now), length)
     # the last window may reach far past the end, where nothing can come: it is not the least
-    whole = max((events.duration + len(now.y)) // length, 1)
-    most, least = int(now.y.argmax()), int(now.y[:whole].argmin())
+    whole = max((events.duration + len(now)) // length, 1)
+    most, least = int(now.argmax()), int(now[:whole].argmin())
     why = "mean length of a slice" if cut == "count" else "length of a slice"
     yield Figure(
-        Chart("Event rate", "time (ms)", "events per second", lines, y_range=(0, max(float(now.y.max()) * 1.1, 1.0))),
+        Chart("Event rate", "time (ms)", "events per second", lines, y_range=(0, max(float(now.max()) * 1.1, 1.0))),
         f"Windows of {length / 1000:,.4g} ms, the {why}. What to notice: a pixel sends events only while its "
-        f"brightness changes, so the rate follows the motion: most at {now.x[most]:,.0f} ms ({now.y[most]:,.0f} a "
-        f"second), least at {now.x[least]:,.0f} ms ({now.y[least]:,.0f}).",
-        alt=f"Events per second in {len(now.y)} windows of {length / 1000:,.4g} ms: {now.y.min():,.0f} to "
-        f"{now.y.max():,.0f}",
+        f"brightness changes, so the rate follows the motion: most at {times[most]:,.0f} ms ({now[most]:,.0f} a "
+        f"second), least at {times[least]:,.0f} ms ({now[least]:,.0f}).",
+        alt=f"Events per second in {len(now)} windows of {length / 1000:,.4g} ms: {now.min():,.0f} to {now.max():,.0f}",
         term="event rate",
     )
+
+
+def _middles(windows: int, length: int) -> Float[np.ndarray, "windows"]:
+    """The middle of each of so many windows of `length` microseconds, in ms."""
+    return (np.arange(windows) + 0.5) * length / 1000
 
 
 def cloud(events: EventRecording) -> Iterator[Item]:

@@ -1,0 +1,128 @@
+"""Accuracy against the threshold of channel masks: a precomputed curve, and the present point measured now."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from functools import partial
+from math import sqrt
+from typing import TYPE_CHECKING, Any
+
+from spikeviz.views import runs
+from spikeviz.views.channel_masks.settings import threshold
+from spikeviz.views.view import Figure, Item, Note, Progress, Study
+
+if TYPE_CHECKING:
+    from spikeviz.artifacts.cards import CheckpointCard
+    from spikeviz.evaluation import Survey
+    from spikeviz.views.runs import Run
+    from spikeviz.views.scene import Scene
+
+SAMPLES = 512
+POINT = 0.01  # of accuracy
+SOURCE = "after SDMFormer, sec. 4.4 (our setting)"
+Curve = dict[str, Any]  # as `find_curve` gives it
+
+
+def accuracy(scene: Scene) -> Iterator[Item]:
+    """Accuracy against the threshold: the whole curve, precomputed, and the present point, measured now."""
+    from spikeviz.evaluation import survey
+    from spikeviz.evaluation.job import duration
+
+    run = scene.now
+    curve = yield from _curve(run.card)
+    batch, y = runs.some(run.card.data, SAMPLES)
+
+    def work() -> Iterator[tuple[int, Survey]]:
+        for so_far in survey(run.model, batch(), y, run.experiment.interventions, run.experiment.seed):
+            yield so_far.images, so_far
+
+    yield Study(
+        f"accuracy {run.card.sha256} {run.experiment.but(source='')!r} {len(y)}",
+        "This threshold, measured now",
+        len(y),
+        work,
+        partial(_measured, run, curve),
+        "Measure this threshold",
+        f"{run.status_text}, the first {len(y):,} {run.samples}, about "
+        f"{duration(len(y) * run.network.milliseconds / 1000)}.",
+        partial(_precomputed, run, curve),
+    )
+
+
+def _curve(card: CheckpointCard) -> Generator[Item, Any, Curve | None]:
+    """The precomputed curve; a note says what makes it where there is none."""
+    from spikeviz.artifacts.curves import find_curve
+
+    try:
+        found = find_curve(card.name)
+    except ValueError as error:
+        yield Note(str(error), "warning")
+        return None
+    if found is None or found.get("kind") != "thresholds":
+        yield Note(f"No curve was computed yet of {card.name}: `spikeviz publish {card.name} --with curves` makes one.")
+        return None
+    return found
+
+
+def _precomputed(run: Run, curve: Curve | None) -> Iterator[Item]:
+    from spikeviz.views.channel_masks.charts import accuracy_curve
+
+    if curve:
+        yield Figure(accuracy_curve(curve, threshold(run)), provenance(run, curve), SOURCE, _in_words(curve))
+
+
+def _measured(run: Run, curve: Curve | None, found: Survey, progress: Progress) -> Iterator[Item]:
+    from spikeviz.views.channel_masks.charts import accuracy_curve
+
+    own, words = threshold(run), f" {provenance(run, curve)}" if curve else ""
+    point = (found.accuracy, found.error, f"now, {found.images:,} {run.samples}")
+    yield Figure(
+        accuracy_curve(curve, own, point),
+        f"Measured now at {own:.2f} over the first {found.images:,} {run.samples}: {found.accuracy:.3f} ± "
+        f"{found.error:.3f} (standard error), {run.status_text}, {run.recording.device.upper()}, "
+        f"{progress.seconds:.0f} s.{words}",
+        SOURCE,
+        f"Accuracy at threshold {own:.2f}: {found.accuracy:.3f}. {_in_words(curve) if curve else ''}",
+    )
+
+
+def provenance(run: Run, curve: Curve) -> str:
+    """Where a curve is from, and what it says."""
+    from spikeviz.data.catalog import find_data
+
+    return (
+        f"The curve: precomputed by `{curve['command']}` on all {curve['samples']:,} {run.samples} of "
+        f"{find_data(curve['data']).title}, seed {curve['seed']}, {curve['device']}, with one standard error shaded. "
+        f"{reach(curve)} Weights unchanged: at other thresholds than 0.50 nothing was retrained."
+    )
+
+
+def reach(curve: Curve) -> str:
+    """How far up the threshold can go before accuracy is lower by more than a point, in words."""
+    from spikeviz.nn.channel_masks import TRAINED
+
+    points = sorted(curve["points"], key=lambda point: point["threshold"])
+    base = next((point for point in points if abs(point["threshold"] - TRAINED) < 1e-9), None)
+    if base is None:
+        return ""
+    last = base
+    for point in (point for point in points if point["threshold"] > TRAINED):
+        if point["accuracy"] < base["accuracy"] - POINT:
+            break
+        last = point
+    kept = last["channels"] - last["masked"]
+    ends = " to ".join(_with_error(end["accuracy"], curve["samples"]) for end in (base, last))
+    return (
+        f"From 0.50 up to {last['threshold']:.2f}, which keeps {kept:,} of {last['channels']:,} channels, accuracy is "
+        f"lower by no more than a point ({ends})."
+    )
+
+
+def _with_error(accuracy: float, samples: int) -> str:
+    return f"{accuracy:.3f} ± {sqrt(accuracy * (1 - accuracy) / samples):.3f}"
+
+
+def _in_words(curve: Curve) -> str:
+    return "Accuracy against the threshold: " + ", ".join(
+        f"{point['threshold']:.2f} {point['accuracy']:.3f}" for point in curve["points"]
+    )

@@ -1,0 +1,220 @@
+"""Which channels are dropped, and what they carried: on one input, and over test samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from spikeviz.views import runs, spikes
+from spikeviz.views.channel_masks.overview import SEC, all_kept, kept, layer_option, masked_layer, spikes_of
+from spikeviz.views.channel_masks.settings import threshold, unmasked
+from spikeviz.views.scene import is_neuron, telling_neuron
+from spikeviz.views.view import Figure, Item, Progress, Row, Study
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from torch import Tensor
+
+    from spikeviz.figures.chart import Maps
+    from spikeviz.views.runs import Run
+    from spikeviz.views.scene import Scene
+
+SAMPLES = 512
+TELLING = 8  # dropped channels that are shown
+
+
+def channels(scene: Scene) -> Iterator[Item]:
+    """Every channel of a masked layer: its mask and what it fires; maps of the chosen one and of those that died."""
+    layer, _ = masked_layer(scene)
+    layer = yield layer_option(scene, layer)
+    everything = spikes_of(all_kept(scene), layer)
+    table = by_channel(scene.now, layer, everything.mean((0, 2, 3)), everything.transpose(0, 2, 3, 1))
+    place = _place(scene, layer)
+    yield Row(_strengths(scene, layer, place, table), [_maps(layer, place[0], table, everything)])
+    yield _over_samples(scene, layer, place[0])
+
+
+def by_channel(run: Run, layer: str, rates: np.ndarray, values: np.ndarray) -> pd.DataFrame:
+    """One row a channel of a masked layer.
+
+    Args:
+        run: whose threshold it is.
+        layer: that is masked.
+        rates: of its channels, all of them kept, [C].
+        values: of each channel, at each place, step or sample, [..., C]: what kept channels predict.
+
+    Returns:
+        channel, strength, kept, rate, predicted (R^2, NaN where a channel does not vary), best kept channel (-1: none).
+    """
+    import pandas as pd
+    import torch
+
+    from spikeviz.evaluation.channel_survey import predicted_by_kept
+    from spikeviz.metrics.channel_masks import masked_layers
+    from spikeviz.nn.channel_masks import find_masks
+
+    strength = find_masks(run.model)[masked_layers(run.model)[layer]].strength().detach().cpu().numpy()
+    passes = kept(run, layer)
+    flat = torch.from_numpy(values.reshape(-1, len(passes)).astype("float64"))
+    predicted, best = predicted_by_kept(flat, torch.from_numpy(passes))
+    return pd.DataFrame(
+        {
+            "channel": range(len(passes)),
+            "strength": strength,
+            "kept": passes,
+            "rate": rates,
+            "predicted": predicted.numpy(),
+            "best kept channel": best.numpy(),
+        }
+    )
+
+
+def _place(scene: Scene, layer: str) -> tuple[int, int, int]:
+    """The neuron of the layer that is looked at: which channel is the chosen one."""
+    own = spikes_of(scene.now, layer)
+    place = scene.look(f"neuron {layer}")
+    return tuple(place) if is_neuron(place, own.shape) else telling_neuron(own)
+
+
+def _strengths(scene: Scene, layer: str, place: tuple[int, int, int], table: pd.DataFrame) -> Iterator[Item]:
+    from spikeviz.views.channel_masks.charts import strength_and_rate
+
+    count = len(table)
+    yield Figure(
+        strength_and_rate(table, threshold(scene.now), place[0], f"Channels of {layer}, this input"),
+        "A dot is a channel: how strong its mask is, and how much it fires on this input with all channels kept. "
+        f"The dashed lines are the threshold and the rate of channel {place[0]}.",
+        SEC,
+        f"Firing rate of {count} channels against the strength of their mask",
+        "firing rate",
+    )
+    looked = replace(scene, layer=layer, neuron=place)
+    help = "A click on a neuron in the viewer chooses its channel as well"
+    yield spikes.neuron_option(looked, 0, f"Channel, 0 to {count - 1}", count, help)
+
+
+def _maps(layer: str, chosen: int, table: pd.DataFrame, everything: np.ndarray) -> Figure:
+    """The chosen channel and the dropped ones that fire most, and how well kept channels predict each."""
+    from spikeviz.views.channel_masks.charts import channel_maps
+
+    dropped = table[~table["kept"]].sort_values("rate", ascending=False, kind="stable")["channel"]
+    first = [chosen, *(c for c in dropped if c != chosen)][: TELLING + 1]
+    names = [f"channel {c}, {'kept' if table['kept'][c] else 'dropped'}" for c in first]
+    maps = channel_maps(everything, first, names, f"What channels carry · {layer}")
+    notes = [_note(table.loc[c]) for c in first]
+    return Figure(
+        maps,
+        f"This input, all channels kept: the chosen channel, then the dropped ones that fire most, of {len(dropped)}. "
+        f"R²: how well the one kept channel that fits best predicts its spikes, linearly, over the "
+        f"{everything[:, 0].size:,} steps and places; a kept channel is predicted from the others. {_medians(table)}",
+        SEC,
+        "; ".join(f"{name}, {note}" for name, note in zip(names, notes, strict=True)),
+        html=partial(_tiles, maps, notes),
+    )
+
+
+def _note(row: pd.Series) -> str:
+    fit = f"R² {row['predicted']:.2f}" if row["best kept channel"] >= 0 else "R² –"
+    return f"strength {row['strength']:.2f}, rate {row['rate']:.2f}, {fit}"
+
+
+def _medians(table: pd.DataFrame) -> str:
+    """How well dropped and kept channels are predicted, in words."""
+    parts = []
+    for part, own in (("dropped", table[~table["kept"]]), ("kept", table[table["kept"]])):
+        known = own["predicted"].dropna()
+        if len(known):
+            parts.append(f"{known.median():.2f} of the {len(known)} {part} ones")
+    return f"Median of those that fire: {', '.join(parts)}." if parts else "No kept channel fires."
+
+
+def _tiles(maps: Maps, notes: list[str]) -> str:
+    from spikeviz.figures.render_html import map_tiles, rate_bar, strip
+
+    return strip(map_tiles(maps, notes), 3, 96, 140) + rate_bar(maps.label)
+
+
+def _over_samples(scene: Scene, layer: str, chosen: int) -> Study:
+    """Rates of all masked channels over test samples; one run serves every threshold and layer."""
+    from spikeviz.evaluation.channel_survey import channel_survey
+    from spikeviz.evaluation.job import duration
+    from spikeviz.interventions import MaskChannels
+    from spikeviz.metrics.channel_masks import masked_layers
+
+    run = scene.now
+    batch, y = runs.some(run.card.data, SAMPLES)
+    layers = list(masked_layers(run.model))
+    settings = (MaskChannels(0.0), *unmasked(run).interventions)
+
+    def work() -> Iterator[tuple[int, dict[str, Tensor]]]:
+        yield from channel_survey(run.model, batch(), layers, settings)
+
+    total, seconds = len(y), len(y) * run.network.milliseconds / 1000
+    return Study(
+        f"channels {run.card.sha256} {settings!r} {total}",
+        f"What channels carry over {total:,} {run.samples}",
+        total,
+        work,
+        partial(_surveyed, scene, layer, chosen, y),
+        f"Run over {total:,} {run.samples.removeprefix('test ')}",
+        f"What every masked channel fires, all of them kept: about {duration(seconds)}, once for all thresholds and "
+        "layers.",
+    )
+
+
+def _surveyed(
+    scene: Scene, layer: str, chosen: int, y: Tensor, rates: dict[str, Tensor], progress: Progress
+) -> Iterator[Item]:
+    from spikeviz.metrics.channel_masks import explained
+    from spikeviz.views.channel_masks.charts import carried_chart, carried_table, strength_and_rate
+
+    run, labels, tables = scene.now, y[: len(rates[layer])], {}
+    for name, found in rates.items():
+        tables[name] = by_channel(run, name, found.mean(0).numpy(), found.numpy())
+        tables[name]["explained"] = explained(found, labels).numpy()
+    data = f"the first {len(labels):,} {run.samples} of {run.card.data}, all channels kept"
+    over = Figure(
+        strength_and_rate(tables[layer], threshold(run), chosen, f"Channels of {layer}, test samples"),
+        f"{data[0].upper()}{data[1:]}, {run.recording.device.upper()}, {progress.seconds:.0f} s.",
+        SEC,
+        f"Mean firing rate of {len(tables[layer])} channels against the strength of their mask",
+    )
+    carried = Figure(
+        carried_chart(tables),
+        f"{verdict(tables)} By class: share of the variance of a channel's rate between samples that lies between "
+        "classes. By a kept one: R² of its rate, predicted linearly from the one kept channel that fits best; a kept "
+        "channel is predicted from the others.",
+        "SDMFormer, sec. 3.2",
+        html=partial(carried_table, tables),
+    )
+    yield Row([over], [carried])
+
+
+def verdict(tables: dict[str, pd.DataFrame]) -> str:
+    """How kept and dropped channels of all layers differ in what they fire, say of the class, and share."""
+    import pandas as pd
+
+    whole = pd.concat(tables.values())
+    if whole["kept"].nunique() == 1:
+        return f"At this threshold every channel is {'kept' if whole['kept'].all() else 'dropped'}."
+    named = {"rate": ("rate", ".3f"), "explained": ("by class", ".1%"), "predicted": ("by a kept one", ".2f")}
+    parts = [f"{name} {_difference(whole, column, form)}" for column, (name, form) in named.items()]
+    return f"Dropped against kept channels, mean ± standard error over channels: {'; '.join(parts)}."
+
+
+def _difference(whole: pd.DataFrame, column: str, form: str) -> str:
+    """Of the dropped channels against the kept ones: `0.100 ± 0.010 against 0.200 ± 0.010, lower`."""
+    from spikeviz.evaluation.paired_survey import SURE
+
+    parts = [whole[whole["kept"] == which][column].astype(float).dropna() for which in (False, True)]
+    if min(len(part) for part in parts) < 2:
+        return "of too few channels to compare"
+    dropped, live = ((part.mean(), part.std() / sqrt(len(part))) for part in parts)
+    apart, error = dropped[0] - live[0], sqrt(dropped[1] ** 2 + live[1] ** 2)
+    says = "no difference found" if abs(apart) <= SURE * error else "lower" if apart < 0 else "higher"
+    both = " against ".join(f"{mean:{form}} ± {own:{form}}" for mean, own in (dropped, live))
+    return f"{both}, {says}"

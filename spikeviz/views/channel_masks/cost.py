@@ -1,0 +1,218 @@
+"""What dropping channels saves: parameters, operations, time; here and as the paper prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from spikeviz.views import runs
+from spikeviz.views.channel_masks.networks import PEER, Compared, compared, peer, peer_card
+from spikeviz.views.channel_masks.pruned import download
+from spikeviz.views.channel_masks.settings import threshold
+from spikeviz.views.view import Figure, Item, Note, Progress, Row, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from spikeviz.evaluation import Throughput
+    from spikeviz.views.runs import Run
+    from spikeviz.views.scene import Scene
+
+ENERGY_SAMPLES = 64
+SPEED_BATCH, ROUNDS = 32, 15
+TABLES = "SDMFormer, sec. 4.3.1 and 4.3.2"
+ENERGY_SOURCE = "after SDMFormer, sec. 4.3.2 (our setting)"
+
+
+def cost(scene: Scene) -> Iterator[Item]:
+    """Parameters, energy and speed, here and as the paper prints them; the pruned network as a file."""
+    networks = compared(scene)
+    yield Row(_pruned(scene, networks), _energies(scene, networks))
+
+
+def _pruned(scene: Scene, networks: Sequence[Compared]) -> Iterator[Item]:
+    yield _parameters_left(scene.now)
+    yield from download(scene.now)
+    yield _speed(scene.now, networks[-2:])
+
+
+def _energies(scene: Scene, networks: Sequence[Compared]) -> Iterator[Item]:
+    yield from _energy(scene, networks)
+    yield _over_samples(scene.now, networks)
+    yield _paper(scene.now)
+
+
+def _parameters_left(run: Run) -> Figure:
+    from spikeviz.metrics import parameters_left
+    from spikeviz.metrics.channel_masks import REST, mask_sites
+    from spikeviz.views.channel_masks.charts import parameters_chart, parameters_table
+
+    card, spec, named = run.card, peer(run.card), mask_sites(run.model)
+    left = parameters_left(run.model, threshold(run))
+    sites = left[left["layer"] != REST]
+    share = sites["left"].sum() / sites["parameters"].sum()
+    words = (
+        f"{card.model}, {card.data}: {share:.1%} of the parameters of the masked sites are left. Mask values are not "
+        "counted: a pruned network has none."
+    )
+    if spec:
+        words += (
+            f" Against {spec.name}, the Spikformer of the same form with {spec.params:,} parameters: "
+            f"{left['parameters'].sum() / spec.params:.2%} before pruning (LPE is smaller than RPE), "
+            f"**{left['left'].sum() / spec.params:.2%}** after."
+        )
+    return Figure(
+        parameters_chart(left, named),
+        words,
+        "after SDMFormer, sec. 4.3.1 (our setting)",
+        "Parameters left: " + ", ".join(f"{named.get(r.layer, r.layer)} {r.left:,}" for r in left.itertuples()),
+        "pruning",
+        partial(parameters_table, left, named),
+    )
+
+
+def _paper(run: Run) -> Figure:
+    """The two tables of the paper, apart from ours."""
+    from spikeviz.views.channel_masks.charts import paper_chart, paper_table
+
+    return Figure(
+        paper_chart(),
+        "SDMFormer over Spikformer, the authors' networks on their data; nothing here was computed by spikeviz. The "
+        "abstract says that energy is cut by these numbers, the table calls them the ratio: this is the table. Ours, "
+        f"above, is {run.card.model} on {run.card.data}: another size, other data, and a reconstruction, since the "
+        "paper's equations are lost in the text we have.",
+        TABLES,
+        "Energy and parameters of SDMFormer over Spikformer, as printed in the paper",
+        html=paper_table,
+    )
+
+
+def _energy(scene: Scene, networks: Sequence[Compared]) -> Iterator[Item]:
+    from spikeviz.metrics import ENERGY
+    from spikeviz.views.channel_masks.charts import costs_chart, costs_table
+
+    card = scene.now.card
+    if peer_card(card) is None:
+        spec = peer(card)
+        name = spec.name if spec else "Spikformer of the same form"
+        yield Note(f"No Spikformer to compare energy with: there is no {name} here that was trained on {card.data}.")
+    tables = [network.operations for network in networks]
+    costs = _costs(networks, tables)
+    yield Figure(
+        costs_chart(costs, "Estimated energy, this input"),
+        f"{ratio(costs)}; {_before_masks(scene.now, tables[-1])}. Masking alone silences channels that are still "
+        f"computed. {ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP ({ENERGY.source}), estimated from operation "
+        "counts; no hardware was measured.",
+        ENERGY_SOURCE,
+        _in_words(costs),
+        "SOP",
+        partial(costs_table, costs, PEER),
+    )
+
+
+def _over_samples(run: Run, networks: Sequence[Compared]) -> Study:
+    from spikeviz.evaluation.energy_survey import energy_survey
+    from spikeviz.evaluation.job import duration
+
+    batch, y = runs.some(run.card.data, ENERGY_SAMPLES)
+    total, settings = len(y), [network.setting for network in networks]
+
+    def work() -> Iterator[tuple[int, pd.DataFrame]]:
+        for done, tables in energy_survey(settings, batch(), run.experiment.seed):
+            yield done, _costs(networks, tables)
+
+    seconds = total * len(networks) * run.network.milliseconds / 1000
+    return Study(
+        f"energy {[network.run.card.sha256 for network in networks]} {run.experiment.but(source='')!r} {total}",
+        f"Energy over {total} {run.samples}",
+        total,
+        work,
+        partial(_measured, run),
+        f"Run over {total} {run.samples.removeprefix('test ')}",
+        f"{len(networks)} networks, about {duration(seconds)}.",
+    )
+
+
+def _measured(run: Run, costs: pd.DataFrame, progress: Progress) -> Iterator[Item]:
+    from spikeviz.views.channel_masks.charts import costs_chart, costs_table
+
+    yield Figure(
+        costs_chart(costs, f"Estimated energy, mean of {progress.done} {run.samples}"),
+        f"{ratio(costs)}. Mean over the first {progress.done} {run.samples} of {run.card.data}; estimated, as above.",
+        ENERGY_SOURCE,
+        _in_words(costs),
+        html=partial(costs_table, costs, PEER),
+    )
+
+
+def _costs(networks: Sequence[Compared], tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One row a network: network, parameters, MACs, SOPs, picojoule; `tables` are its operations by layer."""
+    import pandas as pd
+
+    rows = [
+        {"network": network.name, "parameters": network.parameters, **table.sum().to_dict()}
+        for network, table in zip(networks, tables, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _in_words(costs: pd.DataFrame) -> str:
+    return "Estimated energy: " + ", ".join(f"{r.network} {r.picojoule / 1e6:.2f} µJ" for r in costs.itertuples())
+
+
+def ratio(costs: pd.DataFrame) -> str:
+    """Energy of the pruned network over that of Spikformer, or else over that with all channels, in words."""
+    first, last = costs.iloc[0], costs.iloc[-1]
+    return (
+        f"The network {last['network']} takes **{last['picojoule'] / first['picojoule']:.2%}** of the energy of "
+        f"{first['network']}"
+    )
+
+
+def _before_masks(run: Run, operations: pd.DataFrame) -> str:
+    """How much of a network's energy is spent before the first masked layer; `operations` are in forward order."""
+    from spikeviz.metrics.channel_masks import masked_layers
+
+    start = next(iter(masked_layers(run.model)))
+    first = next(number for number, layer in enumerate(operations.index) if layer.startswith(f"{start}."))
+    share = operations["picojoule"].iloc[:first].sum() / max(operations["picojoule"].sum(), 1e-12)
+    return f"{share:.0%} of it is spent before {start}, which no mask touches"
+
+
+def _speed(run: Run, networks: Sequence[Compared]) -> Study:
+    batch, _ = runs.some(run.card.data, SPEED_BATCH)
+
+    def work() -> Iterator[tuple[int, tuple[Throughput, str]]]:
+        from spikeviz.evaluation import throughput
+        from spikeviz.runtime import describe
+
+        device = describe(next(run.model.parameters()).device)
+        for so_far in throughput([network.setting for network in networks], batch(), ROUNDS):
+            yield so_far.rounds, (so_far, device)
+
+    return Study(
+        f"speed {run.card.sha256} {run.experiment.but(source='')!r}",
+        "Measured speed",
+        ROUNDS,
+        work,
+        partial(_timed, [network.name for network in networks]),
+        "Measure",
+        f"Masked and pruned in turns: {ROUNDS} rounds of {SPEED_BATCH} {run.samples}, after one not counted.",
+    )
+
+
+def _timed(names: Sequence[str], value: tuple[Throughput, str], _: Progress) -> Iterator[Item]:
+    from spikeviz.views.channel_masks.charts import speed_chart
+
+    found, device = value
+    low, middle, high = found.speedup(1)
+    yield Figure(
+        speed_chart(names, found),
+        f"The pruned network runs **{middle:.2f} times** as fast as the masked one (quartiles of the rounds {low:.2f} "
+        f"to {high:.2f}): median of {found.rounds} rounds, batches of {found.batch}, {device}. It is the speed of this "
+        "machine at this moment, with whatever else it does. The paper prints 196.20 img/s for SDMFormer-2-256, on its "
+        "machine.",
+        "SDMFormer, sec. 4.4",
+        f"Samples a second: {names[0]} {found.rate(0):.0f}, {names[1]} {found.rate(1):.0f}",
+    )
