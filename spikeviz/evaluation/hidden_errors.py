@@ -56,7 +56,7 @@ def errors_against_ratio(
     """
     if not len(images):
         raise ValueError("there are no images to measure the errors of.")
-    done, points = 0, []
+    done, points = 0, list[dict]()
     for ratio in ratios:
         found, tokens = [], []
         for number, x in enumerate(images.split(batch)):

@@ -73,13 +73,14 @@ def paired_survey(
     rates: tuple[list[Tensor], list[Tensor]] = ([], [])
     sizes: list[int] = []
     before: tuple[Survey, ...] = ()
-    for both in zip(*surveys, strict=True):
+    for one, other in zip(*surveys, strict=True):
+        both = (one, other)
         for own, so_far, then in zip(rates, both, before or (None, None), strict=True):
             own.append(_last_batch(so_far, then))
         sizes.append(both[0].images - (before[0].images if before else 0))
         before = both
         weights = torch.tensor(sizes, dtype=torch.float64) / sum(sizes)
-        yield PairedSurvey(*both, (torch.stack(rates[0]), torch.stack(rates[1])), weights)
+        yield PairedSurvey(one, other, (torch.stack(rates[0]), torch.stack(rates[1])), weights)
 
 
 def _last_batch(now: Survey, then: Survey | None) -> Float[Tensor, "TD"]:

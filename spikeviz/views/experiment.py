@@ -13,7 +13,7 @@ class Experiment:
     Attributes:
         checkpoint: name of a card.
         source: of the input: `test/<index>` of the checkpoint's own data, or `upload/<hash>`.
-        seed: of random edits; several run one sample as a batch, a row for each.
+        seed: of random edits, a whole number; a tuple of several runs one sample as a batch, a row for each.
         interventions: `spikeviz.interventions`, in the order in which they are applied; several may be of one kind.
         variant: which form of the checkpoint's network is run (`spikeviz.views.runs.network`); "" is the one that
             pages show.
@@ -21,7 +21,7 @@ class Experiment:
 
     checkpoint: str
     source: str = "test/0"
-    seed: int | tuple[int, ...] = 0
+    seed: Any = 0
     interventions: tuple[Any, ...] = ()
     variant: str = ""
 

@@ -88,14 +88,15 @@ def looks_of(view: Mapping[str, Any], packed: PackedSpikes) -> dict[str, Any]:
     layer = view.get("layer")
     if not isinstance(layer, str) or layer not in packed.layers:
         return {}
-    looks, shape = {"layer": layer}, packed.layers[layer].shape
+    looks: dict[str, Any] = {"layer": layer}
+    shape = packed.layers[layer].shape
     if view.get("side") in SIDES.values():
         looks["side"] = view["side"]
     for name, low, high in (("step", 0, MOST_STEPS), ("channel", ALL, shape[1] - 1)):
         if isinstance(view.get(name), int) and low <= view[name] <= high:
             looks[name] = view[name]
     if is_neuron(view.get("neuron"), shape):
-        looks[f"neuron {layer}"] = tuple(view["neuron"])
+        looks |= {f"neuron {layer}": tuple(view["neuron"])}
     return looks
 
 

@@ -51,6 +51,7 @@ def _row(page: Page, settings: Sequence[Setting], fast: bool, model: Any, number
 
 def _another(page: Page, settings: Sequence[Setting], model: Any, number: int) -> None:
     """A further intervention of the page's repeating kind, or one less."""
+    assert page.another is not None
     rule = page.another(model)
     kind = type(rule)
     count = len(session.state().experiment.of_kind(kind))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from functools import partial
 from math import sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import runs, spikes
 from spikeviz.views.channel_masks.overview import SEC, all_kept, kept, layer_option, masked_layer, spikes_of
@@ -27,7 +27,7 @@ SAMPLES = 512
 TELLING = 8  # dropped channels that are shown
 
 
-def channels(scene: Scene) -> Iterator[Item]:
+def channels(scene: Scene) -> Generator[Item, Any, None]:
     """Every channel of a masked layer: its mask and what it fires; maps of the chosen one and of those that died."""
     layer, _ = masked_layer(scene)
     layer = yield layer_option(scene, layer)

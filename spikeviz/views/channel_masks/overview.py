@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import spikes
 from spikeviz.views.channel_masks.settings import threshold
@@ -64,7 +64,7 @@ def keeps(scene: Scene) -> Iterator[Item]:
         )
 
 
-def masks(scene: Scene) -> Iterator[Item]:
+def masks(scene: Scene) -> Generator[Item, Any, None]:
     """Where the learned values lie, what the threshold drops of each site, and what kept and dropped channels fire."""
     layer, mask = masked_layer(scene)
     yield Row([_strengths(scene.now)], [_rates(scene.now, layer, mask)])

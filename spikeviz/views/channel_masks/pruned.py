@@ -51,9 +51,17 @@ def archive(card: CheckpointCard, model: nn.Module, threshold: float) -> bytes:
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
         weights = Path(folder) / f"{name}.safetensors"
         origin = {"pruned from": card.name, "its sha256": card.sha256, "threshold": threshold}
-        own = {"accuracy": None, "device": "", "command": "", "measured": {}}
-        made = {"sha256": save(model, weights), "training": card.training | origin}
-        replace(card, name=name, **own, **made).write(weights.with_suffix(".json"))
+        written = replace(
+            card,
+            name=name,
+            accuracy=None,
+            device="",
+            command="",
+            sha256=save(model, weights),
+            training=card.training | origin,
+            measured={},
+        )
+        written.write(weights.with_suffix(".json"))
         for path in sorted(Path(folder).iterdir()):
             file.write(path, path.name)
     return stream.getvalue()

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import runs
 from spikeviz.views.integer_firing.firing import SURVEY_IMAGES
-from spikeviz.views.integer_firing.networks import DEPTHS, at_depth, siblings_by_depth, trained_depth, vanilla
+from spikeviz.views.integer_firing.networks import (
+    DEPTHS,
+    at_depth,
+    siblings_by_depth,
+    time_steps,
+    trained_depth,
+    vanilla,
+)
 from spikeviz.views.view import Figure, Item, Progress, Row, Study
 
 if TYPE_CHECKING:
@@ -124,7 +131,6 @@ def _measured(row: dict[str, Any]) -> str:
 
 
 def _training(card: CheckpointCard) -> Iterator[Item]:
-    from spikeviz.artifacts.checkpoints import skeleton
     from spikeviz.data.catalog import find_data
     from spikeviz.views.integer_firing.charts import training_chart, training_table
 
@@ -133,10 +139,10 @@ def _training(card: CheckpointCard) -> Iterator[Item]:
     alike = ", same recipe and seed" if trained_alike([*there.values(), *([plain] if plain else [])]) else ""
     words = (
         f"{find_data(card.data).title}, one training each{alike}, as the training loop recorded it "
-        f"({card.training.get('device', '')}); CPU seconds count all threads, memory is the peak of the whole process, "
-        "data included."
+        f"({card.training.get('device', '')}), and accuracy over {card.samples:,} test samples. CPU seconds count all "
+        "threads; memory is the peak of the whole process, data included."
     )
-    equal = there.get(skeleton(plain).time_steps) if plain else None  # of as many binary steps
+    equal = there.get(time_steps(plain)) if plain else None  # of as many binary steps
     if equal:
         words += f" {against_vanilla(trained(equal), rows[-1])}"
     yield Figure(

@@ -128,12 +128,13 @@ def training_table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = [
         (
             row["T x D"],
-            f"{row['accuracy']:.4f} ({row['samples']:,})",
-            f"{row['seconds']:,.0f} s ({row['epochs']})",
+            f"{row['accuracy']:.4f}",
+            f"{row['seconds']:,.0f} s",
+            f"{row['epochs']}",
             f"{row['CPU seconds per epoch']:,.0f} s",
             f"{row['peak MB']:,} MB",
         )
         for row in rows
     ]
-    heads = ("T x D", "accuracy (images)", "training (epochs)", "CPU, one epoch", "peak memory")
+    heads = ("T x D", "accuracy", "training", "epochs", "CPU, one epoch", "peak memory")
     return table("Training cost", heads, lines, [row["CPU seconds per epoch"] / most for row in rows])

@@ -47,8 +47,8 @@ def equality(scene: Scene) -> Iterator[Item]:
     yield Figure(
         differences(found.layers),
         f"{spikes:,} binary spikes, {neurons:,} integers. The sums are the same numbers in another order; what is left "
-        f"is {found.dtype} rounding. With integers {found.milliseconds[0]:.0f} ms, with spikes "
-        f"{found.milliseconds[1]:.0f} ms, on a processor that gains nothing from zeros.",
+        f"is {found.dtype} rounding. One pass each: {found.milliseconds[0]:.0f} ms with integers, "
+        f"{found.milliseconds[1]:.0f} ms with spikes, on a processor that gains nothing from zeros.",
         "E-SpikeFormer, Eq. 6, 7, 15-21",
         f"Largest difference of a membrane between both runs, by layer; {found.membrane:.1e} over all",
         html=partial(equality_table, found.layers),

@@ -77,8 +77,8 @@ def vanilla_against_sfa(scene: Scene) -> Iterator[Item]:
     batch, y = runs.some(run.card.data, SURVEY_IMAGES)
 
     def work() -> Iterator[tuple[int, PairedSurvey]]:
-        both = ((run.model, run.experiment.interventions, run.experiment.seed), (plain.model, (), 0))
-        for pair in paired_survey(*both, batch(), y):
+        mine = (run.model, run.experiment.interventions, run.experiment.seed)
+        for pair in paired_survey(mine, (plain.model, (), 0), batch(), y):
             yield pair.first.images, pair
 
     seconds = len(y) * (run.network.milliseconds + plain.milliseconds) / 1000

@@ -84,3 +84,8 @@ def with_membranes(run: Run, interventions: Sequence[Intervention] | None = None
 
     changed = run.experiment if interventions is None else run.experiment.but(interventions=tuple(interventions))
     return replace(run, experiment=changed, computed=cached_simulate(changed, MEMBRANES, lambda: run.batch))
+
+
+def time_steps(card: CheckpointCard) -> int:
+    """T of a network's configuration."""
+    return config_of(card).time_steps

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -59,7 +59,7 @@ def _in_time(scene: Scene) -> Iterator[Item]:
     yield from _execution(scene)
 
 
-def _firing_patterns(scene: Scene) -> Iterator[Item]:
+def _firing_patterns(scene: Scene) -> Generator[Item, Any, None]:
     from spikeviz.metrics.approximation import constant_train, random_train, spike_train
     from spikeviz.views.integer_firing.slots import Slots, raster_of, slots
 
@@ -114,7 +114,7 @@ def _names(neurons: Sequence[Neuron]) -> list[str]:
 def counts(run: Run, layer: str, neurons: Sequence[Neuron]) -> np.ndarray:
     """`[neurons, T]`: what they fire at each time step."""
     values = run.recording[f"{layer}.spike"].values[:, 0].cpu().numpy()
-    return np.array([values[(slice(None), *neuron)] for neuron in neurons]).astype(np.int64)
+    return np.array([values[:, c, r, k] for c, r, k in neurons]).astype(np.int64)
 
 
 def unfold(fired: np.ndarray, levels: int) -> np.ndarray:

@@ -42,7 +42,7 @@ def distributions(scene: Scene) -> Iterator[Item]:
 def _pair(scene: Scene, run: Run) -> Row:
     """Two histograms: what the layer sends, and what has gone into it."""
     layer, qcfs, spiking = scene.layer, qcfs_run(scene, run).recording, run.recording
-    threshold = qcfs[f"{layer}.membrane"].threshold
+    threshold = qcfs[f"{layer}.membrane"].threshold or 1.0
     sent = [(r[f"{layer}.spike"].flows.mean(0) / threshold).flatten().cpu().numpy() for r in (qcfs, spiking)]
     currents = [current(qcfs, layer), accumulated(spiking, layer)]
     name = f"{NORMS[norm(run.card)]} · {layer}"
@@ -78,7 +78,7 @@ def _figure(
 ) -> Figure:
     from spikeviz.views.random_masks.charts import histogram, overlap
 
-    card, shared = run.card, overlap(*values, ends)
+    card, shared = run.card, overlap(values[0], values[1], ends)
     return Figure(
         histogram(dict(zip(names, values, strict=True)), title, x, ends),
         f"{what}: {card.name}, trained for {card.training.get('epochs', '?')} epochs (QCFS {card.accuracy:.3f}), this "
@@ -93,7 +93,7 @@ def _figure(
 def current(qcfs: Recording, layer: str) -> np.ndarray:
     """What goes into a QCFS activation, in thresholds."""
     track = qcfs[f"{layer}.membrane"]
-    return (track.values.mean(0) / track.threshold).flatten().cpu().numpy()
+    return (track.values.mean(0) / (track.threshold or 1.0)).flatten().cpu().numpy()
 
 
 def accumulated(spiking: Recording, layer: str) -> np.ndarray:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -103,7 +103,7 @@ def about(run: Run) -> Note:
     return Note(text)
 
 
-def masks(scene: Scene) -> Iterator[Item]:
+def masks(scene: Scene) -> Generator[Item, Any, None]:
     """Spikes that pass by place, NSFR, the confidence of ten seeds, and what is dropped of a layer."""
     yield Row(_by_place(scene), _over_time_and_seeds(scene))
     yield from _dropped(scene)
@@ -144,7 +144,7 @@ def _nsfr(scene: Scene) -> Figure:
     )
 
 
-def _dropped(scene: Scene) -> Iterator[Item]:
+def _dropped(scene: Scene) -> Generator[Item, Any, None]:
     from spikeviz.metrics.dropped import sent
     from spikeviz.views.random_masks.charts import dropped_maps
 

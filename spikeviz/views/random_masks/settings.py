@@ -174,8 +174,8 @@ def where(run: Run) -> str:
     """The masked places in words: `q, k, scores of blocks 0-3`; of several masks each with its ratio."""
     settings, named = masking(run.model, run.experiment), []
     for number, mask in enumerate(masks_of(run)):
-        own = (setting for setting in settings if setting.number == number and isinstance(setting, Where))
-        named.append((_where(*own, run.experiment) or ", ".join(mask.at), mask.ratio))
+        sites, blocks = (s for s in settings if s.number == number and isinstance(s, Where))
+        named.append((_where(sites, blocks, run.experiment) or ", ".join(mask.at), mask.ratio))
     if len(named) == 1:
         return named[0][0]
     return " and ".join(f"{places} (ratio {ratio:.2f})" for places, ratio in named)

@@ -80,7 +80,7 @@ def error_against_ratio(
         [Rule(trained, f"trained at {trained:.2f}", upright=True)],
         x_range=(0, 1),
         height=260,
-        y_range=(0, max(float(curve.y.max()) for curve in curves) * 1.25),
+        y_range=(0, max(float(np.max(curve.y)) for curve in curves) * 1.25),
         numbers=pd.DataFrame(rows),
     )
 
@@ -116,5 +116,5 @@ def epochs_chart(
         Line(np.arange(len(values)), values, name, (ACCENT, SECOND)[min(number, 1)], dash=number > 0)
         for number, (name, values) in enumerate(curves.items())
     ]
-    highest = max([float(line.y.max()) for line in lines] + [rule.value for rule in rules if not rule.upright])
+    highest = max([float(np.max(line.y)) for line in lines] + [rule.value for rule in rules if not rule.upright])
     return Chart(title, "epoch", y, lines, rules, y_range=(0, highest * 1.2))

@@ -28,12 +28,12 @@ def siblings(card: CheckpointCard) -> dict[int, CheckpointCard]:
     neurons fire no integers."""
     from spikeviz.artifacts.cards import list_checkpoints
 
-    own = getattr(config_of(card), "encoder", None)
+    own: Any = getattr(config_of(card), "encoder", None)
     if not hasattr(own, "levels"):
         return {}
     found = {own.levels: card}
     for other in list_checkpoints():
-        form = getattr(config_of(other), "encoder", None)
+        form: Any = getattr(config_of(other), "encoder", None)
         if (other.data, other.task) == (card.data, card.task) and alike(own, form, "levels"):
             found.setdefault(form.levels, other)
     return dict(sorted(found.items()))

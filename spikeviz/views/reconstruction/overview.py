@@ -98,7 +98,7 @@ def picture(scene: Scene) -> Iterator[Item]:
     yield Row(
         [Note(formula(run, found), "text", "effective rank")],
         [Component("sketch_pad", run.card, None)],
-        widths=(10, 1),
+        widths=(8, 1),
     )
     if scene.compared:
         yield from _compared(scene, scene.compared)

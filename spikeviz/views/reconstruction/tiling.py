@@ -41,11 +41,11 @@ def tiles(scene: Scene) -> Iterator[Item]:
     batch = rearrange(wide, "c (h p) (w q) -> (h w) c p q", p=size, q=size)
     of_tiles = run.experiment.but(source=f"{run.experiment.source}/tiles")
     computed = runs.cached_simulate(of_tiles, runs.MADE, lambda: batch)
-    whole = [
+    image, mask, made = (
         rearrange(x.cpu().numpy(), "(h w) c p q -> c (h p) (w q)", h=rows)
         for x in (batch, computed.recording["mask"].values, computed.recording.output)
-    ]
-    shown = quartet(*whole, f"Photo in {len(batch)} tiles")
+    )
+    shown = quartet(image, mask, made, f"Photo in {len(batch)} tiles")
     error = computed.once("error over tiles", partial(_error, run, batch))
     yield Figure(
         shown,
