@@ -156,7 +156,7 @@ class Cloud:
         return events | {"sensor": np.array([self.height, self.width])}
 
     def pixels(self, width: int = 600, height: int = 380) -> UInt8[np.ndarray, "height width 3"]:
-        """As `event_cloud.js` draws it before it is turned: time to the right, columns into the depth, rows downwards."""
+        """As `event_cloud.js` draws it before it is turned: time to the right, columns into the depth, rows down."""
         t = self.t / max(float(self.t.max(initial=0)), 1e-9) - 0.5
         x, y = (self.x + 0.5) / self.width - 0.5, (self.y + 0.5) / self.height - 0.5
         (cos, sin), (flat, steep) = ((np.cos(angle), np.sin(angle)) for angle in (YAW, PITCH))

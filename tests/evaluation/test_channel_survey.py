@@ -26,7 +26,7 @@ def test_a_survey_is_the_rates_of_one_pass():
 
 
 def test_a_layer_that_is_not_there_is_refused():
-    with pytest.raises(KeyError, match="nothing.spike"):
+    with pytest.raises(KeyError, match="no track"):
         next(channel_survey(make_masked(), torch.zeros(3, 1, 2, 16, 16), ["nothing"]))
 
 
