@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import address
@@ -104,6 +105,15 @@ def page_figures(
     tab = tab or (scene.look(f"{page.key}_part") if page.tabs else None)
     views = [page.main, page.tab(tab)]
     return [figure for view in views for figure in figures_of(view(scene), looks, studies, asked)]
+
+
+def shown_figures(scene: Scene) -> list[Figure]:
+    """The figures of a scene as the app shows it: what cannot be shown is left out."""
+    page, found = scene.page, list[Figure]()
+    for view in (page.main, page.tab(scene.look(f"{page.key}_part") if page.tabs else None)):
+        with suppress(ValueError):
+            found += figures_of(view(scene), scene.state.looks)
+    return found
 
 
 def scene_at(page: Page, query: Mapping[str, str]) -> tuple[Scene, list[str]]:

@@ -150,13 +150,13 @@ def test_channels_of_a_layer_are_those_of_the_library():
     assert maps.chart.titles[0].startswith("channel 7, ") and all("dropped" in t for t in maps.chart.titles[1:])
     np.testing.assert_allclose(maps.chart.arrays()["maps"][0], spikes[:, 7].float().mean(0), atol=1e-6)
     row = table.loc[7]
-    note = f"R² {row['predicted']:.2f}" if row["predicted"] == row["predicted"] else "R² –"
+    note = f"R²\u00a0{row['predicted']:.2f}" if row["best kept channel"] >= 0 else "R²\u00a0–"
     assert f"rate {row['rate']:.2f}, {note}" in maps.html()
 
 
 def test_without_kept_channels_nothing_is_predicted():
     maps = figure(page_figures(at(1.0), "channels"), "What channels carry")
-    assert "No kept channel fires" in maps.caption and "R² –" in maps.html()
+    assert "No kept channel fires" in maps.caption and "R²\u00a0–" in maps.html()
 
 
 def test_what_channels_carry_over_samples(monkeypatch):

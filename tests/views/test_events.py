@@ -23,8 +23,8 @@ from spikeviz.views.events import figures as drawn
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.host import page_figures, scene_at, view
 from spikeviz.views.inputs import source_of
-from spikeviz.views.sharing.python import python
 from spikeviz.views.scene import Scene, open_scene
+from spikeviz.views.sharing.python import python
 from spikeviz.views.view import Component, Figure, Markup, Note
 
 SDM, DATA = "sdmformer-fashion-dvs", "fashion-dvs"

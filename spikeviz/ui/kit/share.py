@@ -10,7 +10,7 @@ import streamlit as st
 from spikeviz.ui.kit import session
 from spikeviz.views import address
 from spikeviz.views.address import Parameter
-from spikeviz.views.host import page_figures
+from spikeviz.views.host import shown_figures
 from spikeviz.views.scene import Scene
 from spikeviz.views.sharing.python import array, python
 from spikeviz.views.sharing.report import page_report
@@ -35,7 +35,7 @@ def share(scene: Scene, parameters: Sequence[Parameter]) -> None:
             )
         st.download_button(
             "Report of this page (HTML)",
-            data=lambda: page_report(scene, page_figures(scene), whole),
+            data=lambda: page_report(scene, shown_figures(scene), whole),
             file_name=f"spikeviz-{key}.html",
             mime="text/html",
             on_click="ignore",
