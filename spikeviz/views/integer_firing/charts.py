@@ -136,5 +136,5 @@ def training_table(rows: Sequence[Mapping[str, Any]]) -> str:
         )
         for row in rows
     ]
-    heads = ("T x D", "accuracy", "training", "epochs", "CPU, one epoch", "peak memory")
+    heads = ("T x D", "accuracy", "training", "epochs", "CPU an epoch", "memory")
     return table("Training cost", heads, lines, [row["CPU seconds per epoch"] / most for row in rows])
