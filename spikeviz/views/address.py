@@ -16,7 +16,7 @@ from spikeviz.views.experiment import Experiment
 from spikeviz.views.inputs import Uploads
 from spikeviz.views.page import Networks, Page
 from spikeviz.views.runs import network
-from spikeviz.views.settings import MOST_SEEDS, Setting, moved
+from spikeviz.views.settings import MOST_SEEDS, Setting, moved, whole
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
@@ -329,14 +329,3 @@ def _layer_parameters(page: Page, layers: Sequence[str]) -> list[Parameter]:
         Parameter(f"{key}_side", read_side, write_side),
         Parameter(f"{key}_neuron", read_neuron, write_neuron),
     ]
-
-
-def whole(text: str, what: str, low: int, high: int) -> int:
-    """A whole number of an address.
-
-    Raises:
-        ValueError: if it is none, or outside the range.
-    """
-    if not text.isascii() or not text.isdigit() or len(text) > 12 or not low <= int(text) <= high:
-        raise ValueError(f"{what} is a number from {low} to {high}.")
-    return int(text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from spikeviz.views import runs
 from spikeviz.views.experiment import Experiment
+from spikeviz.views.settings import whole
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
@@ -76,8 +77,6 @@ def source(text: str, card: CheckpointCard, uploads: Uploads) -> str:
     Raises:
         ValueError: if there is no such test sample, or the session does not have that input.
     """
-    from spikeviz.views.address import whole
-
     found = text.replace("upload-", "upload/", 1)
     if found in uploads:
         return found

@@ -16,7 +16,8 @@ from jaxtyping import Int64
 
 from spikeviz.figures.events import FULL, LENGTH, OFF, ON, PITCH, REACH, YAW, Cloud
 from spikeviz.figures.theme import ACCENT
-from spikeviz.views.address import Parameter, State, whole
+from spikeviz.views.address import Parameter, State
+from spikeviz.views.settings import whole
 from spikeviz.views.viewer_data import message
 
 if TYPE_CHECKING:

@@ -83,11 +83,19 @@ class Scene:
         return self.state.look(name, default)
 
     def run(self, experiment: Experiment, keep: Sequence[str] | None = None) -> Run:
-        """Another experiment on the input of the present one; of what is intervened, what there are settings for.
+        """Another experiment on the input that it names; of what is intervened, what there are settings for.
 
         `keep`: globs of tracks, if not those that the page needs.
+
+        Raises:
+            ValueError: if that input is not here.
         """
-        return _run(self.page, experiment, self.now.shown, self.layer, keep)
+        shown: Input | None = self.now.shown
+        if experiment.source != self.now.experiment.source:
+            shown = find_input(experiment, all_checkpoints()[experiment.checkpoint], self.uploads)
+        if shown is None:
+            raise ValueError(f"the input {experiment.source} is not here, or was made for another network.")
+        return _run(self.page, experiment, shown, self.layer, keep)
 
 
 def open_scene(page: Page, state: State, uploads: Uploads) -> tuple[Scene, State, list[str]]:

@@ -195,3 +195,14 @@ def span(word: str) -> list[int]:
     """The numbers of a part of `spans`: 3, or 0 to 2; none of what is no such part."""
     ends = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", word)
     return list(range(int(ends[1]), int(ends[2] or ends[1]) + 1)) if ends else []
+
+
+def whole(text: str, what: str, low: int, high: int) -> int:
+    """A whole number of an address.
+
+    Raises:
+        ValueError: if it is none, or outside the range.
+    """
+    if not text.isascii() or not text.isdigit() or len(text) > 12 or not low <= int(text) <= high:
+        raise ValueError(f"{what} is a number from {low} to {high}.")
+    return int(text)

@@ -12,11 +12,12 @@ from support.networks import needs, pages
 from spikeviz.data.ingest import Input
 from spikeviz.interventions import FiringThreshold, MaskSpikes, TimeConstant, TimeSteps
 from spikeviz.views import address
-from spikeviz.views.address import ALL, MEAN, Parameter, State, as_query, as_text, whole
+from spikeviz.views.address import ALL, MEAN, Parameter, State, as_query, as_text
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.inputs import Uploads, source_of
 from spikeviz.views.page import Page, find_page
 from spikeviz.views.runs import network
+from spikeviz.views.settings import whole
 
 FASHION, OTHER = "spikformer-fashion", "e-spikeformer-fashion-sfa4"
 TRAINED = needs(FASHION)

@@ -189,18 +189,43 @@ def test_what_channels_carry_over_samples(monkeypatch):
 
 
 def test_the_verdict_says_what_the_numbers_say():
-    """Errors of means of four: deviations of ± 0.01 about a mean have 0.01 * sqrt(4 / 3) / 2 = 0.006."""
+    """Deviations of ± 0.01 of four channels have the variance 4 * 0.01^2 / 3, their mean that over 4; the error of a
+    difference is sqrt(2 / 3) * 0.01 = 0.0082, of the mean of two layers 0.0082 / sqrt(2) = 0.0058."""
     near = [-0.01, 0.01, -0.01, 0.01]
-    dropped = pd.DataFrame({"kept": False, "rate": [0.1 + n for n in near], "explained": [0.3 + n for n in near],
-                            "predicted": [0.5 + n for n in near]})  # fmt: skip
-    live = dropped.assign(kept=True, rate=dropped["rate"] + 0.02, explained=dropped["explained"] - 0.1)
-    live["predicted"] += 0.001
-    text = channels.verdict({"a": dropped, "b": live})
-    assert "rate 0.100 ± 0.006 against 0.120 ± 0.006, lower" in text
-    assert "by class 30.0% ± 0.6% against 20.0% ± 0.6%, higher" in text
-    assert "by a kept one 0.50 ± 0.01 against 0.50 ± 0.01, no difference found" in text
+
+    def layer(**apart: float) -> pd.DataFrame:
+        parts = [
+            pd.DataFrame(
+                {"kept": kept} | {name: [0.3 + (0 if kept else by) + n for n in near] for name, by in apart.items()}
+            )
+            for kept in (True, False)
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+    one = layer(rate=-0.03, explained=0.1, predicted=0.014)
+    text = channels.verdict({"a": one})
+    assert (
+        "rate -0.030 ± 0.008 (1 of 1 layers), lower" in text
+        and "by class +10.0% ± 0.8% (1 of 1 layers), higher" in text
+    )
+    assert "by a kept one +0.01 ± 0.01 (1 of 1 layers), no difference found" in text
+    two = channels.verdict({"a": one, "b": layer(rate=-0.01, explained=-0.1, predicted=0.014)})
+    assert (
+        "rate -0.020 ± 0.006 (2 of 2 layers), lower" in two
+        and "by a kept one +0.01 ± 0.01 (2 of 2 layers), higher" in two
+    )
+    assert "± 0.6% (2 of 2 layers), no difference found" in two
+    dropped = one[~one["kept"]]
     assert channels.verdict({"a": dropped}) == "At this threshold every channel is dropped."
-    assert "of too few channels to compare" in channels.verdict({"a": dropped[:1], "b": live})
+    assert "of too few channels to compare" in channels.verdict({"a": dropped, "b": one[one["kept"]]})
+
+
+def test_the_verdict_compares_within_layers():
+    """Two layers in which dropped channels fire more, though over all channels they fire less."""
+    low = pd.DataFrame({"kept": [True] * 2 + [False] * 20, "rate": [0.10, 0.11] + [0.20, 0.21] * 10})
+    high = pd.DataFrame({"kept": [True] * 20 + [False] * 2, "rate": [0.80, 0.81] * 10 + [0.90, 0.91]})
+    tables = {"a": low.assign(explained=0.1, predicted=0.1), "b": high.assign(explained=0.1, predicted=0.1)}
+    assert "rate +0.100 ± 0.004 (2 of 2 layers), higher" in channels.verdict(tables)
 
 
 # --- cost ---

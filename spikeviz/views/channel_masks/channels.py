@@ -118,7 +118,7 @@ def _maps(layer: str, chosen: int, table: pd.DataFrame, everything: np.ndarray) 
 
 
 def _note(row: pd.Series) -> str:
-    fit = f"R² {row['predicted']:.2f}" if row["best kept channel"] >= 0 else "R² –"
+    fit = f"R²\u00a0{row['predicted']:.2f}" if row["best kept channel"] >= 0 else "R²\u00a0–"  # on one line of a tile
     return f"strength {row['strength']:.2f}, rate {row['rate']:.2f}, {fit}"
 
 
@@ -195,26 +195,36 @@ def _surveyed(
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> str:
-    """How kept and dropped channels of all layers differ in what they fire, say of the class, and share."""
+    """How dropped channels differ from the kept ones of their layer in what they fire, say of the class, and share.
+
+    Within layers, since most dropped channels are of other layers than most kept ones.
+    """
     import pandas as pd
 
     whole = pd.concat(tables.values())
     if whole["kept"].nunique() == 1:
         return f"At this threshold every channel is {'kept' if whole['kept'].all() else 'dropped'}."
-    named = {"rate": ("rate", ".3f"), "explained": ("by class", ".1%"), "predicted": ("by a kept one", ".2f")}
-    parts = [f"{name} {_difference(whole, column, form)}" for column, (name, form) in named.items()]
-    return f"Dropped against kept channels, mean ± standard error over channels: {'; '.join(parts)}."
+    named = {"rate": ("rate", "+.3f", ".3f"), "explained": ("by class", "+.1%", ".1%")}
+    named |= {"predicted": ("by a kept one", "+.2f", ".2f")}
+    parts = [f"{name} {_difference(tables, column, *forms)}" for column, (name, *forms) in named.items()]
+    return f"Dropped minus kept channels of a layer, mean ± standard error over channels: {'; '.join(parts)}."
 
 
-def _difference(whole: pd.DataFrame, column: str, form: str) -> str:
-    """Of the dropped channels against the kept ones: `0.100 ± 0.010 against 0.200 ± 0.010, lower`."""
+def _difference(tables: dict[str, pd.DataFrame], column: str, form: str, error_form: str) -> str:
+    """Mean over layers of the difference between dropped and kept channels, and whether it is one.
+
+    As `-0.100 ± 0.010 (8 of 8 layers), lower`. A layer counts where there are two channels of each at least, so that their spread is known.
+    """
     from spikeviz.evaluation.paired_survey import SURE
 
-    parts = [whole[whole["kept"] == which][column].astype(float).dropna() for which in (False, True)]
-    if min(len(part) for part in parts) < 2:
+    differences, squares = [], []
+    for table in tables.values():
+        dropped, live = (table[table["kept"] == which][column].astype(float).dropna() for which in (False, True))
+        if min(len(dropped), len(live)) > 1:
+            differences.append(dropped.mean() - live.mean())
+            squares.append(dropped.var() / len(dropped) + live.var() / len(live))
+    if not differences:
         return "of too few channels to compare"
-    dropped, live = ((part.mean(), part.std() / sqrt(len(part))) for part in parts)
-    apart, error = dropped[0] - live[0], sqrt(dropped[1] ** 2 + live[1] ** 2)
+    apart, error = sum(differences) / len(differences), sqrt(sum(squares)) / len(squares)
     says = "no difference found" if abs(apart) <= SURE * error else "lower" if apart < 0 else "higher"
-    both = " against ".join(f"{mean:{form}} ± {own:{form}}" for mean, own in (dropped, live))
-    return f"{both}, {says}"
+    return f"{apart:{form}} ± {error:{error_form}} ({len(differences)} of {len(tables)} layers), {says}"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Integer
 
-from spikeviz.views.address import Parameter, State, whole
+from spikeviz.views.address import Parameter, State
+from spikeviz.views.settings import whole
 from spikeviz.views.view import Item, Option, Row
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spikeviz.views import runs
-from spikeviz.views.address import Parameter, State, whole
+from spikeviz.views.address import Parameter, State
 from spikeviz.views.reconstruction.levels import siblings
+from spikeviz.views.settings import whole
 from spikeviz.views.view import Figure, Item, Note, Option, Row
 
 if TYPE_CHECKING:
