@@ -213,7 +213,8 @@ def verdict(tables: dict[str, pd.DataFrame]) -> str:
 def _difference(tables: dict[str, pd.DataFrame], column: str, form: str, error_form: str) -> str:
     """Mean over layers of the difference between dropped and kept channels, and whether it is one.
 
-    As `-0.100 ± 0.010 (8 of 8 layers), lower`. A layer counts where there are two channels of each at least, so that their spread is known.
+    As `-0.100 ± 0.010 (8 of 8 layers), lower`. A layer counts where there are two channels of each at least, so that
+    their spread is known.
     """
     from spikeviz.evaluation.paired_survey import SURE
 
