@@ -262,3 +262,19 @@ def test_a_damaged_picture_is_a_picture_or_a_sentence(seed, data):
         content[place] = data.draw(st.integers(0, 255))
     end = data.draw(st.just(len(content)) | st.integers(1, len(content)))
     assert_picture_or_sentence(bytes(content[:end]))
+
+
+@pytest.mark.parametrize(
+    ("size", "grid"),
+    [
+        *(((400, 400), (4, 4)), ((800, 400), (4, 8)), ((9, 8), (4, 4))),
+        *(((100, 9000), (upload.LONGEST, 4)), ((9000, 10), (4, upload.LONGEST))),
+    ],
+)
+def test_a_photo_is_cut_into_whole_tiles(size, grid):
+    content = encoded(gradient(size=size))
+    picture = read_image(content, channels=3, size=32, tiles=4)
+    assert picture.pixels.shape == (3, 32, 32) and picture.wide.shape == (3, 32 * grid[0], 32 * grid[1])
+    assert read_image(content, channels=1, size=28).wide is None
+    grey, turned = (read_image(content, channels=1, size=28, tiles=4, invert=invert) for invert in (False, True))
+    assert torch.allclose(turned.wide, 1 - grey.wide)

@@ -105,9 +105,12 @@ def _tiles(shown: Pictures, notes: Sequence[str]) -> str:
 
 
 def _row(meaning: str, d: int, run: Run) -> dict[str, Any]:
+    from spikeviz.interventions import TimeSteps
+
     found: Result = result(run)
+    steps = next((rule.T for rule in run.experiment.of_kind(TimeSteps)), config_of(run.card).time_steps)
     errors = {} if found.errors is None else {"MSE": found.errors["MSE"], "PSNR": found.errors["PSNR"]}
-    named = {"meaning": meaning, "D": d, "T": config_of(run.card).time_steps, "network": run.card.name}
+    named = {"meaning": meaning, "D": d, "T": steps, "network": run.card.name}
     return {**named, **errors, "rank": found.rank, "spikes per neuron": float(run.numbers.nsfr.sum())}
 
 

@@ -71,8 +71,8 @@ def result(run: Run) -> Result:
         from spikeviz.metrics import effective_rank, reconstruction_errors
 
         batch, kept, tokens = run.batch, recording["patches"].values[0].cpu().numpy(), visible_tokens(recording)
-        told = borrows(run) or kept.all()
-        errors = None if told else reconstruction_errors(batch, recording).iloc[0].to_dict()
+        measured = not borrows(run) and not kept.all()
+        errors = reconstruction_errors(batch, recording).iloc[0].to_dict() if measured else None
         image, mask, made = (x[0].cpu().numpy() for x in (batch, recording["mask"].values, recording.output))
         return Result(image, mask, made, kept, errors, effective_rank(tokens) if len(tokens) else None)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spikeviz.views import runs
+from spikeviz.views.inputs import source_of
 from spikeviz.views.reconstruction.overview import borrows
 from spikeviz.views.view import Figure, Item, Note
 
@@ -39,7 +41,8 @@ def tiles(scene: Scene) -> Iterator[Item]:
     size = run.shown.pixels.shape[-1]
     rows = wide.shape[-2] // size
     batch = rearrange(wide, "c (h p) (w q) -> (h w) c p q", p=size, q=size)
-    of_tiles = run.experiment.but(source=f"{run.experiment.source}/tiles")
+    # the photo names them: two photos may look the same as one image
+    of_tiles = run.experiment.but(source=f"{source_of(replace(run.shown, pixels=wide))}/tiles")
     computed = runs.cached_simulate(of_tiles, runs.MADE, lambda: batch)
     image, mask, made = (
         rearrange(x.cpu().numpy(), "(h w) c p q -> c (h p) (w q)", h=rows)
