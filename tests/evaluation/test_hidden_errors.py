@@ -35,7 +35,8 @@ def test_a_point_is_what_the_library_measures(model, x):
     assert [len(points) for _, points in steps] == [0, 0, 0, 1, 1, 1, 1, 2]
     for point, ratio in zip(steps[-1][1], (0.25, 0.5), strict=True):
         recordings = [
-            sv.simulate(model, part, (HidePatches(ratio), TimeSteps(2)), seed=7 + n) for n, part in enumerate(x.split(2))
+            sv.simulate(model, part, (HidePatches(ratio), TimeSteps(2)), seed=7 + n)
+            for n, part in enumerate(x.split(2))
         ]
         pairs = zip(x.split(2), recordings, strict=True)
         table = pd.concat([reconstruction_errors(part, recording) for part, recording in pairs])
