@@ -179,6 +179,10 @@ def view(
     missing = [i for i in interventions if i not in scene.now.experiment.interventions]
     if missing:
         raise ValueError(f"{page} has no control for {', '.join(map(str, missing))}: simulate({name!r}, ...) takes it.")
+    for kind in {type(i): None for i in interventions}:
+        several, shown = len(wanted.of_kind(kind)), len({s.number for s in scene.settings if s.kind is kind})
+        if several > shown:
+            raise ValueError(f"{page} has controls for {shown} {kind.__name__}, not for {several}: give the last one.")
     if notices:
         raise ValueError(" ".join(notices))
     if "layer" in options and state.look("layer") != options["layer"]:

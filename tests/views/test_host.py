@@ -292,6 +292,7 @@ def test_a_study_is_part_of_the_figures_where_it_is_asked_for(monkeypatch):
         ({"page": "spike_maps", "input": None}, "an input is the number of a test sample"),
         ({"page": "spike_maps", "interventions": MaskSpikes(0.5)}, "spike_maps has no control for MaskSpikes"),
         ({"page": "spike_maps", "interventions": (TimeSteps(2), MaskChannels(0.2))}, "no control for MaskChannels"),
+        ({"page": "spike_maps", "interventions": (TimeSteps(2), TimeSteps(3))}, "controls for 1 TimeSteps, not for 2"),
         ({"page": "spike_maps", "tab": "nope"}, "spike_maps has no tab 'nope'; it has none"),
         ({"page": "random_masks", "tab": "nope"}, "random_masks has no tab 'nope'; there are masks, accuracy"),
         ({"page": "spike_maps", "layer": "nope"}, f"{FASHION} has no layer 'nope'; there are stem.stages.0"),
