@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import save_file
+from support.networks import needs
 
 import spikeviz as sv
 from spikeviz.artifacts.as_data import from_data
@@ -158,14 +159,17 @@ def test_shipped_cards_are_true():
         assert "/" not in json.dumps(card.training["command"])
 
 
-def test_shipped_accuracy_on_a_part():
+def classifiers() -> list:
+    """Every shipped network that has an accuracy."""
+    cards = map(CheckpointCard.read, sorted((assets() / "checkpoints").glob("*.json")))
+    return [pytest.param(card, marks=needs(card.name), id=card.name) for card in cards if card.accuracy is not None]
+
+
+@pytest.mark.parametrize("card", classifiers())
+def test_shipped_accuracy_on_a_part(card):
     """The first 300 test images agree with the card within four standard errors (the whole: `spikeviz evaluate`)."""
     from spikeviz.evaluation.accuracy import accuracy
 
-    for path in (assets() / "checkpoints").glob("*.json"):
-        card = CheckpointCard.read(path)
-        if card.accuracy is None:
-            continue
-        score, n = accuracy(sv.load(card.name, "cpu"), card.data, 300, progress=False)
-        error = (card.accuracy * (1 - card.accuracy) / n) ** 0.5
-        assert abs(score - card.accuracy) < 4 * error, card.name
+    score, n = accuracy(sv.load(card.name, "cpu"), card.data, 300, progress=False)
+    error = (card.accuracy * (1 - card.accuracy) / n) ** 0.5
+    assert abs(score - card.accuracy) < 4 * error

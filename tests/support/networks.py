@@ -1,5 +1,6 @@
 """Small networks in which every layer fires, for tests that need one of their own."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 from spikeviz.artifacts.as_data import as_data
 from spikeviz.artifacts.cards import CheckpointCard, list_checkpoints
 from spikeviz.artifacts.checkpoints import save
+from spikeviz.data.catalog import find_data
 from spikeviz.models.cnn import CNNConfig
 from spikeviz.models.espikeformer import ESpikeFormerConfig
 from spikeviz.models.mst import MSTConfig
@@ -20,10 +22,25 @@ from spikeviz.nn.layers import FiringConv, Norm
 from spikeviz.paths import app_root
 
 
-def needs(*names: str) -> pytest.MarkDecorator:
-    """Skip a test where one of these checkpoints has not been trained yet."""
-    missing = sorted(set(names) - {card.name for card in list_checkpoints()})
-    return pytest.mark.skipif(bool(missing), reason=f"there is no checkpoint {', '.join(missing)} yet")
+def needs(*names: str, data: bool = True) -> pytest.MarkDecorator:
+    """Skip a test where one of these checkpoints has not been trained yet, or what it was trained on is not here.
+
+    `data=False` is for a test that has enough with the weights.
+    """
+    cards = {card.name: card for card in list_checkpoints()}
+    missing = sorted(set(names) - cards.keys())
+    reasons = [f"there is no checkpoint {', '.join(missing)} yet"] if missing else []
+    if data:
+        there = [cards[name] for name in names if name in cards]
+        reasons += [f"{c.name} was trained on {c.data}, which is not here" for c in there if not is_here(c.data)]
+    return pytest.mark.skipif(bool(reasons), reason="; ".join(reasons))
+
+
+@cache
+def is_here(data: str) -> bool:
+    """Whether there is a test split of a data set."""
+    source = find_data(data)
+    return source.ships or source.count("test") > 0
 
 
 FIRST = {
@@ -38,6 +55,18 @@ def pages() -> list:
     """Every page by its name; one whose networks have not been trained yet is skipped with that reason."""
     names = sorted(path.stem for path in (app_root() / "pages").glob("*.py"))
     return [pytest.param(name, marks=needs(*({FIRST[name]} if name in FIRST else ()))) for name in names]
+
+
+def presets() -> list:
+    """Every preset of every page, with that page; skipped where its network or the data set of that is not here."""
+    from spikeviz.views.page import FILES, find_page
+
+    return [
+        pytest.param(page, preset, marks=needs(network), id=f"{page.file}-{preset.key}")
+        for page in map(find_page, FILES)
+        for preset in page.presets
+        for network in [preset.address.get("checkpoint", page.networks.first)]
+    ]
 
 
 def shelve(

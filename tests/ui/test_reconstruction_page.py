@@ -122,11 +122,14 @@ def test_a_photo_in_tiles():
     ("title", "network", "there"),
     [
         ("Masked and reconstructed (Fig. 8)", NAME, "Error against mask ratio"),
-        ("Sparse convolution (Fig. 5)", INTEGERS, "Firing places, sparse convolution"),
-        ("Effective rank in pretraining (Fig. 10 b)", INTEGERS, "Effective rank against epoch"),
+        pytest.param(
+            "Sparse convolution (Fig. 5)", INTEGERS, "Firing places, sparse convolution", marks=needs(INTEGERS)
+        ),
+        pytest.param(
+            "Effective rank in pretraining (Fig. 10 b)", INTEGERS, "Effective rank against epoch", marks=needs(INTEGERS)
+        ),
     ],
 )
-@needs(INTEGERS)
 def test_presets(title, network, there):
     app = press(opened(PAGE_FILE, mae_mask_ratio="0.3"), title)
     assert "mask_ratio=0.75" in status(app) and there in said(app) and asked(app, "checkpoint") == network

@@ -394,12 +394,10 @@ def test_presets(preset):
         assert threshold(scene.compared) == 0.0 and scene.compared.status_text == "threshold=0.00 T=8 seed=0"
 
 
-@pytest.mark.parametrize("name", [NAME, OTHER])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needs(name)) for name in (NAME, OTHER)])
 @pytest.mark.parametrize("tab", PAGE.tabs)
 @pytest.mark.parametrize("value", THRESHOLDS)
 def test_every_tab_at_both_ends(tab, value, name):
-    if name not in PAGE.networks.names():
-        pytest.skip(f"there is no checkpoint {name} yet")
     scene = scene_of(PAGE, checkpoint=name, dmeb_part=tab, dmeb_threshold=value)
     figures = page_figures(scene)
     assert figures and all((f.notice and f.alt) or f.term == "spike map" for f in figures)

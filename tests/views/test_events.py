@@ -198,7 +198,7 @@ def test_too_many_slices_are_a_sentence():
     assert len(figure(scene, "Event rate").chart.series[0].y) > 1
 
 
-@pytest.mark.parametrize("name", PAGE.networks.names())
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needs(name)) for name in PAGE.networks.names()])
 def test_every_network_for_events_has_every_figure(name):
     scene = scene_of(PAGE, checkpoint=name)
     figures = page_figures(scene)

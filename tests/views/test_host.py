@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.brought import npy, png, rows
-from support.networks import needs, pages
+from support.networks import needs, pages, presets
 from support.scenes import FILES, scene_of
 
 import spikeviz as sv
@@ -359,16 +359,6 @@ def test_a_preset_and_what_a_url_says_beside_it():
     assert query_of(page, own) == {"maps_T": "2"}
     with pytest.raises(ValueError, match="spike_maps has no preset 'nope'; there are fig8, fig9, one-step"):
         query_of(page, "nope")
-
-
-def presets() -> list:
-    found = []
-    for parameter in pages():
-        page = find_page(parameter.values[0])
-        found += [
-            pytest.param(page, preset, marks=parameter.marks, id=f"{page.file} {preset.key}") for preset in page.presets
-        ]
-    return found
 
 
 @pytest.mark.parametrize(("page", "preset"), presets())
