@@ -35,9 +35,9 @@ class Throughput:
         """Samples a second, the median over the rounds."""
         return self.batch / median(self.seconds[network])
 
-    def speedup(self, network: int, over: int = 0) -> tuple[float, float, float]:
-        """How many times as fast as network `over`: first quartile, median and third quartile of the rounds' ratios."""
-        ratios = [a / b for a, b in zip(self.seconds[over], self.seconds[network], strict=True)]
+    def speedup(self, network: int) -> tuple[float, float, float]:
+        """How many times as fast as the first network: first quartile, median, third quartile of the rounds' ratios."""
+        ratios = [a / b for a, b in zip(self.seconds[0], self.seconds[network], strict=True)]
         low, middle, high = quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
         return low, middle, high
 

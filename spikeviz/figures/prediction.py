@@ -15,15 +15,12 @@ ROW = f"{GRID};font-size:0.82rem;line-height:1.45"
 TRACK = "height:9px;border-radius:2px;background:rgba(136,148,160,0.18)"
 
 
-def prediction_bars(
-    shares: Float[np.ndarray, "K"], classes: Sequence[str], label: int | None = None, top: int | None = None
-) -> str:
-    """Softmax shares in the order of the classes, or the `top` largest first; the true class is ticked."""
-    order = np.arange(len(shares)) if top is None else np.argsort(-shares, kind="stable")[:top]
+def prediction_bars(shares: Float[np.ndarray, "K"], classes: Sequence[str], label: int | None = None) -> str:
+    """Softmax shares in the order of the classes; the true class is ticked."""
     best = int(np.argmax(shares))
     rows = []
-    for k in order:
-        share, name = float(shares[k]), escape(classes[k]) + (" ✓" if k == label else "")
+    for k, share in enumerate(shares):
+        name = escape(classes[k]) + (" ✓" if k == label else "")
         colour = (SECOND if label == best else ACCENT) if k == best else QUIET
         weight = "600" if k == best else "400"
         bar = f'<div style="height:9px;border-radius:2px;width:{100 * share:.1f}%;background:{colour}"></div>'

@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from spikeviz.figures.chart import Maps
-from spikeviz.figures.theme import SPIKE, TICKS, Quantity, coloured, difference_colours, rate_colours
+from spikeviz.figures.theme import TICKS, Quantity, coloured, difference_colours, rate_colours
 
 GAP = 1  # pixels between the channels of a mosaic
 GROUND = (32, 0, 42)  # darker than viridis at 0
@@ -27,25 +27,11 @@ def data_uri(pixels: UInt8[np.ndarray, "H W 3"]) -> str:
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
-def tile(
-    pixels: UInt8[np.ndarray, "H W 3"], title: str, note: str, alt: str, mark: tuple[int, int] | None = None
-) -> str:
-    """One picture with a title and a note below; `mark` = (row, column) draws a frame around one pixel."""
-    height, width = pixels.shape[:2]
-    frame = ""
-    if mark is not None:
-        row, column = mark
-        place = f"left:{100 * column / width:.3f}%;top:{100 * row / height:.3f}%"
-        size = f"width:{100 / width:.3f}%;height:{100 / height:.3f}%"
-        frame = (
-            f'<span style="position:absolute;box-sizing:content-box;{place};{size};outline:2px solid {SPIKE}"></span>'
-        )
+def tile(pixels: UInt8[np.ndarray, "H W 3"], title: str, note: str, alt: str) -> str:
+    """One picture with a title and a note below."""
     image = f'<img src="{data_uri(pixels)}" alt="{escape(alt, quote=True)}" style="{PIXELS}">'
     words = f'<b style="font-weight:600">{escape(title)}</b><br>{escape(note)}'
-    return (
-        f'<figure style="margin:0;min-width:0"><div style="position:relative">{image}{frame}</div>'
-        f'<figcaption style="{CAPTION}">{words}</figcaption></figure>'
-    )
+    return f'<figure style="margin:0;min-width:0">{image}<figcaption style="{CAPTION}">{words}</figcaption></figure>'
 
 
 def strip(tiles: Sequence[str], columns: int, smallest: int = 96, largest: int = 190) -> str:
@@ -56,11 +42,11 @@ def strip(tiles: Sequence[str], columns: int, smallest: int = 96, largest: int =
     return f'<div style="display:grid;grid-template-columns:{grid};gap:8px 10px;{width}">{"".join(tiles)}</div>'
 
 
-def map_tiles(maps: Maps, notes: Sequence[str], mark: tuple[int, int] | None = None) -> list[str]:
+def map_tiles(maps: Maps, notes: Sequence[str]) -> list[str]:
     """Maps of either quantity, a note below each."""
     _, height, width = maps.maps.shape
     return [
-        tile(pixels, title, note, f"{maps.title}, {title}: {height} by {width} neurons, {note}", mark)
+        tile(pixels, title, note, f"{maps.title}, {title}: {height} by {width} neurons, {note}")
         for pixels, title, note in zip(maps.pixels(), maps.titles, notes, strict=True)
     ]
 

@@ -95,11 +95,6 @@ def binary_steps(track: Track, sample: int = 0) -> Bool[Tensor, "TD *neurons"]:
     return _binary(_one(track, sample), track.levels).cpu()
 
 
-def mean_map(track: Track, sample: int = 0) -> Float[Tensor, "H W"]:
-    """Firing rate at each place of one sample: `spike_maps`, averaged over the steps as well."""
-    return spike_maps(track, sample).mean(0)
-
-
 @dataclass(frozen=True, eq=False)
 class Raster:
     """Spikes of some neurons of a layer, one entry a spike, by time.

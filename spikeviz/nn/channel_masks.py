@@ -21,6 +21,7 @@ class Kept(NamedTuple):
 
 
 SLOPE = 5.0  # of the sigmoid that a threshold is compared with: the values of m spread over 0 to 1
+START = 0.3  # every m before training
 TRAINED = 0.5  # the threshold that was trained with: m > 0
 
 
@@ -33,7 +34,6 @@ class ChannelMask(nn.Module):
     Args:
         channels: C.
         cost: weights that one channel costs, all that vanish with it.
-        start: of every m.
         site: what is masked, in words.
         made_by: the layers whose spikes pass the mask, by their names beside it.
         read_by: the layer that reads its channels, and loses a column with each; "" where only products do.
@@ -43,14 +43,13 @@ class ChannelMask(nn.Module):
         self,
         channels: int,
         cost: int,
-        start: float = 0.3,
         *,
         site: str = "",
         made_by: Sequence[str] = (),
         read_by: str = "",
     ):
         super().__init__()
-        self.value = nn.Parameter(torch.full((channels,), start))
+        self.value = nn.Parameter(torch.full((channels,), START))
         self.cost = cost
         self.site, self.made_by, self.read_by = site, tuple(made_by), read_by
         self.temperature: float | None = None

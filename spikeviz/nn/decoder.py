@@ -15,6 +15,8 @@ from torch.nn.functional import gelu
 from spikeviz.nn.layers import Product
 from spikeviz.probe import Probe
 
+WIDER = 4  # times the width: the hidden layer of an MLP, as published
+
 Tokens = Float[Tensor, "#B N C"]
 
 
@@ -46,7 +48,7 @@ class Dense(nn.Linear):
 class DecoderBlock(nn.Module):
     """`x += attention(norm(x)); x += mlp(norm(x))`; no bias in q, k, v, as published."""
 
-    def __init__(self, dim: int, heads: int, ratio: int = 4):
+    def __init__(self, dim: int, heads: int):
         super().__init__()
         if dim % heads:
             raise ValueError(f"the decoder's width {dim} is not divisible by {heads} heads.")
@@ -54,7 +56,7 @@ class DecoderBlock(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(dim, eps=1e-6), nn.LayerNorm(dim, eps=1e-6)
         self.qkv, self.proj = Dense(dim, 3 * dim, bias=False), Dense(dim, dim)
         self.qk, self.av = Product(left=False, right=False), Product(left=False, right=False)
-        self.fc1, self.fc2 = Dense(dim, ratio * dim), Dense(ratio * dim, dim)
+        self.fc1, self.fc2 = Dense(dim, WIDER * dim), Dense(WIDER * dim, dim)
 
     def forward(self, x: Tokens) -> Tokens:
         q, k, v = rearrange(

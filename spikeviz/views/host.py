@@ -174,7 +174,7 @@ def view(
     source, uploads = _source(input, names[name])
     interventions = tuple(interventions) if isinstance(interventions, Sequence) else (interventions,)
     wanted = Experiment(name, source, seed, interventions)
-    state = State(wanted, looks=_looks(found, options))
+    state = State(wanted, looks=_looks(options))
     scene, state, notices = open_scene(found, state, uploads)
     missing = [i for i in interventions if i not in scene.now.experiment.interventions]
     if missing:
@@ -230,7 +230,7 @@ def _check_options(page: Page, options: Mapping[str, Any], asked: Mapping[str, O
             raise ValueError(f"{name} takes {option.answers}, not {value!r}.")
 
 
-def _looks(page: Page, options: Mapping[str, Any]) -> dict[str, Any]:
+def _looks(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options as the state keeps them: a neuron belongs to a layer."""
     looks = dict(options)
     if "neuron" in looks:

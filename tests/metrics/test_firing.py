@@ -115,11 +115,10 @@ def test_spike_maps_are_means_over_channels():
     assert sv.metrics.spike_maps(track).sum() == 0
 
 
-def test_maps_of_integers_and_their_mean():
+def test_maps_of_integers():
     # D 2, one channel, two places with the counts 2 and 1: both at d 1, the first at d 2
     track = spikes([2, 1], (1, 1, 1, 1, 2), levels=2)
     assert sv.metrics.spike_maps(track).tolist() == [[[1.0, 1.0]], [[1.0, 0.0]]]
-    assert sv.metrics.mean_map(track).tolist() == [[1.0, 0.5]]
 
 
 def test_a_map_needs_spikes_on_a_grid(tiny, images):

@@ -142,16 +142,16 @@ def _choice(key: str, setting: Setting) -> None:
 
 
 def _take_pills(setting: Setting, new: Sequence[Any]) -> None:
-    _take(setting, lambda now: setting.put(now, tuple(option for option in setting.options if option in new)), "")
+    _take(lambda now: setting.put(now, tuple(option for option in setting.options if option in new)), "")
 
 
 def _take_text(setting: Setting, new: str) -> None:
     text = new.replace(" ", "")
     why = f"{new[:40]!r} does not work here: "
-    _take(setting, lambda now: setting.read(now, text) if text else setting.put(now, setting.trained), why)
+    _take(lambda now: setting.read(now, text) if text else setting.put(now, setting.trained), why)
 
 
-def _take(setting: Setting, changed: Any, why: str) -> None:
+def _take(changed: Any, why: str) -> None:
     try:
         session.change(changed)
     except ValueError as error:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import socket
 import tomllib
-import webbrowser
 from contextlib import suppress
-from threading import Timer
 from typing import Any
 
 from spikeviz.paths import app_root
@@ -16,12 +14,11 @@ FIRST_PORT = 8501
 TRIES = 100
 
 
-def serve(port: int | None = None, open_browser: bool = False) -> None:
+def serve(port: int | None = None) -> None:
     """Serve until Ctrl-C, and print the address.
 
     Args:
         port: None takes 8501 or the next free one.
-        open_browser: also open the address there.
 
     Raises:
         ValueError: if the port asked for is taken or is none.
@@ -31,10 +28,7 @@ def serve(port: int | None = None, open_browser: bool = False) -> None:
     from spikeviz.ui.server.router import claim
 
     port = free_port() if port is None else checked(port)
-    url = f"http://{ADDRESS}:{port}"
-    print(f"spikeviz is at {url} (Ctrl-C ends it)", flush=True)
-    if open_browser:
-        Timer(1.5, webbrowser.open, [url]).start()
+    print(f"spikeviz is at http://{ADDRESS}:{port} (Ctrl-C ends it)", flush=True)
     claim()
     with suppress(KeyboardInterrupt):
         st.App(app_root() / "app.py").run(config=options(port))
