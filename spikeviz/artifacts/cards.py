@@ -24,7 +24,8 @@ class CheckpointCard:
         model: the spec it was trained from.
         data: a name of `list_data`.
         task: what it answers with: `CLASSES` or `RECONSTRUCTION`.
-        accuracy: on the whole test split, 0 to 1, of plain `simulate(load(name), x)`; None for an autoencoder.
+        accuracy: on the whole test split, 0 to 1, of plain `simulate(load(name), x)`; None for an autoencoder and
+            where nobody measured it.
         samples: how many test samples it was evaluated on.
         recipe: name of the recipe it was trained by.
         seed: of the training run.
@@ -63,7 +64,7 @@ class CheckpointCard:
 
     @property
     def error(self) -> float | None:
-        """Standard error of the accuracy p over n test samples, sqrt(p (1 - p) / n); None for an autoencoder."""
+        """Standard error of the accuracy p over n test samples, sqrt(p (1 - p) / n); None without one."""
         return None if self.accuracy is None else sqrt(self.accuracy * (1 - self.accuracy) / self.samples)
 
     def _repr_html_(self) -> str:
@@ -103,6 +104,11 @@ class CheckpointCard:
             return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values or f.name not in OPTIONAL})
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path.name} is not a model card ({error}); `spikeviz publish` writes one.") from None
+
+
+def accuracy_text(accuracy: float | None, digits: int = 3) -> str:
+    """The accuracy of a card as text: a card may hold none."""
+    return "not measured" if accuracy is None else f"{accuracy:.{digits}f}"
 
 
 def _in_words(rule: dict[str, Any]) -> str:

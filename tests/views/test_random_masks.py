@@ -187,7 +187,8 @@ def test_both_normalisations_stand_side_by_side():
     for name, norm in ((NAME, "BatchNorm"), ("mst-fashion-layernorm", "LayerNorm")):
         card = next(card for card in sv.list_checkpoints() if card.name == name)
         shown = figure(figures, f"Membrane, {norm} · blocks.0.mlp.hidden")
-        assert f"{name}, trained for {card.training['epochs']} epochs (QCFS {card.accuracy:.3f})" in shown.caption
+        trained = f"{name}, trained for {card.training['epochs']} epochs (QCFS accuracy {card.accuracy:.3f})"
+        assert trained in shown.caption
     outline = shown.chart.series[1]
     expected = distributions.accumulated(simulated(name="mst-fashion-layernorm"), "blocks.0.mlp.hidden")
     chart = charts.histogram({"a": expected, "b": expected}, "same", "x", distributions.CURRENT)

@@ -160,15 +160,14 @@ def against_vanilla(sfa: dict[str, Any], plain: dict[str, Any]) -> str:
     from spikeviz.evaluation.paired_survey import SURE
 
     times = plain["CPU seconds per epoch"] / max(sfa["CPU seconds per epoch"], 1e-9)
+    took = f"An epoch of {plain['T x D']} took {times:.1f} times the CPU seconds of one of SFA {sfa['T x D']}"
+    if sfa["accuracy"] is None or plain["accuracy"] is None:
+        return f"{took}; their accuracies are not both measured."
     gain = 100 * (sfa["accuracy"] - plain["accuracy"])
     error = 100 * sqrt(sum(row["accuracy"] * (1 - row["accuracy"]) / row["samples"] for row in (sfa, plain)))
     if abs(gain) > SURE * error:
-        accuracy = f"accuracy is {abs(gain):.2f} ± {error:.2f} points {'higher' if gain > 0 else 'lower'} with SFA"
-    else:
-        accuracy = f"no difference in accuracy found (SFA {gain:+.2f} ± {error:.2f} points)"
-    return (
-        f"An epoch of {plain['T x D']} took {times:.1f} times the CPU seconds of one of SFA {sfa['T x D']}; {accuracy}."
-    )
+        return f"{took}; accuracy is {abs(gain):.2f} ± {error:.2f} points {'higher' if gain > 0 else 'lower'} with SFA."
+    return f"{took}; no difference in accuracy found (SFA {gain:+.2f} ± {error:.2f} points)."
 
 
 def trained_alike(cards: Sequence[CheckpointCard]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spikeviz.artifacts.cards import accuracy_text
 from spikeviz.figures.chart import Bars, Chart, Line
 from spikeviz.figures.tables import table
 from spikeviz.figures.theme import ACCENT, QUIET, SECOND, SPIKE
@@ -38,9 +39,9 @@ def staircase(levels: int) -> Chart:
     )
 
 
-def ties(levels: int, count: int = 4) -> pd.DataFrame:
+def ties(levels: int) -> pd.DataFrame:
     """The first ties: U, C by half-even and half-up, and the spikes of IF with soft reset."""
-    u = np.arange(min(levels, count)) + 0.5
+    u = np.arange(min(levels, STAIRS)) + 0.5
     columns = {"U": u, "half-even": sfa.fire(u, levels), "half-up": sfa.fire(u, levels, "half-up")}
     return pd.DataFrame(columns | {"IF, soft reset": [sfa.spike_train(float(v), levels).sum() for v in u]})
 
@@ -128,7 +129,7 @@ def training_table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = [
         (
             row["T x D"],
-            f"{row['accuracy']:.4f}",
+            accuracy_text(row["accuracy"], 4),
             f"{row['seconds']:,.0f} s",
             f"{row['epochs']}",
             f"{row['CPU seconds per epoch']:,.0f} s",

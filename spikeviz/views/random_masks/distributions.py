@@ -76,14 +76,16 @@ def _figure(
     ends: tuple[float, float],
     what: str,
 ) -> Figure:
+    from spikeviz.artifacts.cards import accuracy_text
     from spikeviz.views.random_masks.charts import histogram, overlap
 
     card, shared = run.card, overlap(values[0], values[1], ends)
     return Figure(
         histogram(dict(zip(names, values, strict=True)), title, x, ends),
-        f"{what}: {card.name}, trained for {card.training.get('epochs', '?')} epochs (QCFS {card.accuracy:.3f}), this "
-        f"input, {len(values[0]):,} neurons, T = {len(run.recording.logits_per_step)}, without masks. The two outlines "
-        f"share {shared:.0%} of their area; values outside are counted at the ends.",
+        f"{what}: {card.name}, trained for {card.training.get('epochs', '?')} epochs (QCFS accuracy "
+        f"{accuracy_text(card.accuracy)}), this input, {len(values[0]):,} neurons, "
+        f"T = {len(run.recording.logits_per_step)}, without masks. The two outlines share {shared:.0%} of their area; "
+        "values outside are counted at the ends.",
         FIG_3,
         f"{title}: the histograms of QCFS and spikes share {shared:.0%}",
         "QCFS",

@@ -83,13 +83,15 @@ def formula(scene: Scene) -> Note:
 
 def about(run: Run) -> Note:
     """Size and data of the network, what it was fine-tuned under, and what in it is no spike."""
+    from spikeviz.artifacts.cards import accuracy_text
     from spikeviz.data.catalog import find_data
     from spikeviz.models.registry import find_spec
 
     card, size = run.card, find_spec(run.card.model).params / 1e6
+    over = "" if card.accuracy is None else f" ({card.samples:,} {run.samples})"
     text = (
-        f"{card.name}: demo size, {size:.2f} M parameters, {find_data(card.data).title}; a QCFS network of accuracy "
-        f"{card.accuracy:.3f} ({card.samples:,} {run.samples}), run as spikes."
+        f"{card.name}: demo size, {size:.2f} M parameters, {find_data(card.data).title}; a QCFS network, accuracy "
+        f"{accuracy_text(card.accuracy)}{over}, run as spikes."
     )
     if masks_trained_under(card):
         text += f" Fine-tuned under {tuned_under(card)}"
