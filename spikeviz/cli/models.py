@@ -29,9 +29,8 @@ def run(options: argparse.Namespace) -> Result:
 
     models, cards = list_models(), list_checkpoints()
     if options.markdown:
-        return Result(
-            {}, markdown([card for card in cards if (assets() / "checkpoints" / f"{card.name}.json").exists()])
-        )
+        text = markdown([card for card in cards if (assets() / "checkpoints" / f"{card.name}.json").exists()])
+        return Result({"markdown": text}, text)
     wide = max(len(name) for name in (*(s.name for s in models), *(c.name for c in cards)))
     lines = [f"{'model':{wide}} {'parameters':>12}  {'input':>11}  {'T':<3} from"]
     for spec in models:
