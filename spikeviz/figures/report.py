@@ -29,7 +29,7 @@ def report(
     """One HTML file that refers to nothing outside itself.
 
     Args:
-        sentence: what is seen and why it matters.
+        sentence: what the page asks, under the title.
         facts: the settings and results by name, in the order in which they are listed.
         figures: each with its caption.
         python: the lines that make the figures with the library.

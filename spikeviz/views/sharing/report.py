@@ -34,4 +34,4 @@ def page_report(scene: Scene, figures: Sequence[Figure], address: str) -> str:
     if scene.compared:
         facts["compared with (A)"] = f"{scene.compared.shown.title}, {scene.compared.status_text}"
     shown = [(figure.chart, figure.caption) for figure in figures]
-    return report(f"spikeviz · {scene.page.title}", "", facts, shown, python(scene), NOTES)
+    return report(f"spikeviz · {scene.page.title}", scene.page.question, facts, shown, python(scene), NOTES)
