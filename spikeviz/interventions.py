@@ -311,7 +311,7 @@ class MaskSpikes(Intervention):
     """
 
     title: ClassVar[str] = "Random spike masking"
-    source: ClassVar[str] = "Masked Spiking Transformer, sec. 3.3"
+    source: ClassVar[str] = "Masked Spiking Transformer, sec. 3.4"
 
     ratio: float = bounded(0.0, 1.0, 0.05, "The probability with which a spike is dropped.")
     at: str | Sequence[str] = ATTENTION

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spikeviz.cli import Result
+from spikeviz.figures import FORMATS
 
 if TYPE_CHECKING:
     from spikeviz.views.scene import Scene
-
-FORMATS = ("png", "svg", "pdf", "csv", "npz")
 
 
 def arguments(command: argparse.ArgumentParser) -> None:

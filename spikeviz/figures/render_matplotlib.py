@@ -18,12 +18,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spikeviz.figures import FORMATS
 from spikeviz.figures.chart import Bars, Chart, FigureValue, Line, Maps, Rule, Ticks
 from spikeviz.figures.events import Cloud, Frames
 from spikeviz.figures.pictures import Pictures
 from spikeviz.figures.theme import ACCENT, QUIET, SPIKE, TICKS, difference_colours, rate_colours
 
-FORMATS = ("png", "svg", "pdf", "csv", "npz")
 DPI = 200
 WIDTH = 6.4  # inches: the text of a page in one column
 POINTS = 0.72  # of a pixel of the screen, at 100 pixels an inch

@@ -148,12 +148,14 @@ def _settled(pair: PairedSurvey) -> str:
 
 def _fewer(pair: PairedSurvey) -> str:
     """Which of the two fires fewer spikes."""
+    from spikeviz.evaluation.paired_survey import SURE
+
     few, many = float(pair.first.nsfr.sum()), float(pair.second.nsfr.sum())
     apart, error = pair.difference
     both = f"{few:.3f} against {many:.3f} spikes per neuron"
     if error is None:
         return both
     both += f", {apart:+.3f} ± {error:.3f}"
-    if abs(apart) <= 2 * error:
+    if abs(apart) <= SURE * error:
         return f"no difference found: {both}"
     return f"SFA fires {'fewer' if apart < 0 else 'more'}: {both}"
