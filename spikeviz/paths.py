@@ -20,7 +20,7 @@ def assets() -> Path:
 
 
 def user_checkpoints() -> Path:
-    """Where `spikeviz train` keeps what the user trains (made on first write)."""
+    """Where `spikeviz publish`, `prune` and `import` keep the user's checkpoints (made on first write)."""
     return Path(platformdirs.user_data_dir("spikeviz")) / "checkpoints"
 
 

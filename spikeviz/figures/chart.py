@@ -1,7 +1,7 @@
 """Figures as values: what is drawn, in which units, and its numbers.
 
-A page makes a `Chart` or `Maps` from numbers. `screen` and `maps` draw it in the browser, `paper` for print, and
-its numbers leave as a table or as arrays. No plotting library is loaded here.
+A page makes a `Chart` or `Maps` from numbers. `render_plotly` and `render_html` draw it in the browser,
+`render_matplotlib` for print, and its numbers leave as a table or as arrays. No plotting library is loaded here.
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ def _mst_student(percent: int, suffix: str = "", at: tuple[str, ...] = ATTENTION
 
 
 def _cnn_students(teacher: str, at: tuple[str, ...]) -> tuple[Recipe, ...]:
-    """Masks before every convolution need more epochs than those of attention: one leaves a VGG16 at 0.68 and 0.11."""
+    """Masks before every convolution need more epochs than those of attention."""
     half, most = (_masked(percent, at, augment=False) for percent in (50, 75))
     return (
         _student(teacher, "rsm50", (half, half), lr=2e-3),

@@ -1,1 +1,1 @@
-"""What the pages share: the experiment, its controls, cached runs, cards, and serving. Importing it needs no torch."""
+"""The app around the pages: what draws any of them, its own widgets, and serving. Importing it needs no torch."""

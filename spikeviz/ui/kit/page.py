@@ -51,13 +51,13 @@ def show(page: Page) -> None:
     st.title(page.title, anchor=False)
     source = f" <small>Paper: {page.paper}.</small>" if page.paper else ""
     st.markdown(page.question + source, unsafe_allow_html=True)
-    (_lab if page.first else _first_look)(page)
+    (_scene_page if page.first else _first_look)(page)
     draw(page.after(), page.key)
     warm_up()
 
 
 @st.fragment
-def _lab(page: Page) -> None:
+def _scene_page(page: Page) -> None:
     """Controls and results: a moved slider runs this part again and nothing else."""
     controls, messages, status, view = st.container(), st.container(), st.container(), st.container(key="viewer")
     network = address.checkpoint_parameter(page.networks)
