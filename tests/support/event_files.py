@@ -12,7 +12,6 @@ import pytest
 from spikeviz.data.events import EventRecording
 from spikeviz.paths import data_folders
 
-FOLDERS = (*data_folders(), Path(__file__).resolve().parents[3] / "shared/data")
 NMNIST = "nmnist/NMNIST"
 
 # t, x, y, p; two at one instant, one pixel twice, the corners of 34 x 34
@@ -22,7 +21,7 @@ GUESS_34 = "sensor taken as 34 x 34, the smallest known one that holds all event
 
 def needs(place: str) -> Path:
     """Where a real recording, or a folder of some, lies; skips the test where it does not."""
-    found = next((folder / place for folder in FOLDERS if (folder / place).exists()), None)
+    found = next((folder / place for folder in data_folders() if (folder / place).exists()), None)
     return found or pytest.skip(f"{place} is not in SPIKEVIZ_DATA")
 
 
