@@ -128,13 +128,37 @@ SHIPPED = [
     "spikformer-v2-fashion-scratch",
     "spikformer-v2-mae-fashion",
 ]
+CURVES = [
+    "mst-cifar10",
+    "mst-fashion",
+    "mst-fashion-dvs",
+    "mst-fashion-rsm50",
+    "mst-fashion-rsm50-mlp",
+    "mst-fashion-rsm75",
+    "mst-resnet18-fashion",
+    "mst-resnet18-fashion-rsm50",
+    "mst-resnet18-fashion-rsm75",
+    "mst-vgg16-fashion",
+    "mst-vgg16-fashion-rsm50",
+    "mst-vgg16-fashion-rsm75",
+    "sdmformer-fashion-dvs",
+]
+REPLAYS = ["spike-mae-cifar", "spike-mae-cifar-binary", "spikformer-v2-mae-fashion"]
 
 
-def test_what_ships():
-    """Pages and lessons name these: a checkpoint may come, and none may go unseen."""
-    folder = assets() / "checkpoints"
-    for ending in ("json", "safetensors"):
-        assert sorted(path.stem for path in folder.glob(f"*.{ending}")) == sorted(SHIPPED)
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("checkpoints/*.json", SHIPPED),
+        ("checkpoints/*.safetensors", SHIPPED),
+        ("curves/*.json", CURVES),
+        ("replays/*.npz", REPLAYS),
+        ("recordings/*.npz", ["spikformer-fashion"]),
+    ],
+)
+def test_what_ships(kind, names):
+    """Pages and lessons name these: a file may come, and none may go unseen."""
+    assert sorted(path.stem for path in assets().glob(kind)) == sorted(names)
 
 
 def test_a_card_holds_the_recipe_that_its_command_runs():

@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 
+import spikeviz as sv
 from spikeviz.cli import parser
 from spikeviz.paths import app_root
 
@@ -39,3 +40,7 @@ def test_links_lead_somewhere(path):
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
+def test_the_version_to_cite_is_this_one():
+    assert f"version: {sv.__version__}" in (ROOT / "CITATION.cff").read_text().splitlines()
