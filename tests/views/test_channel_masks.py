@@ -319,8 +319,15 @@ def test_a_download_is_made_when_it_is_asked_for():
 
 def test_a_precomputed_curve_says_what_made_it(monkeypatch):
     points = [{"threshold": t / 10, "accuracy": 0.5, "masked": t, "channels": 10} for t in range(11)]
-    curve = {"command": f"spikeviz publish {NAME} --with curves", "samples": 10_000, "data": "fashion-dvs", "seed": 0,
-             "device": "CPU, 2 threads", "kind": "thresholds", "points": points}  # fmt: skip
+    curve = {
+        "command": f"spikeviz publish {NAME} --with curves",
+        "samples": 10_000,
+        "data": "fashion-dvs",
+        "seed": 0,
+        "device": "CPU, 2 threads",
+        "kind": "thresholds",
+        "points": points,
+    }
     monkeypatch.setattr("spikeviz.artifacts.curves.find_curve", lambda name: curve)
     (shown,) = page_figures(at(0.4), "accuracy")[-1:]
     assert f"precomputed by `{curve['command']}` on all 10,000 test recordings" in shown.caption
