@@ -1,11 +1,9 @@
 """What a person brings, as an input: a picture, a recording, the wrong one of the two, too much of it."""
 
-import io
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from support.brought import npy, png, rows
 
 import spikeviz as sv
 from spikeviz.data import ingest
@@ -24,24 +22,8 @@ def test_types_are_those_that_are_read():
     assert {f".{ending}" for ending in ingest.RECORDINGS} == set(ENDINGS)
 
 
-def npy(n: int = 500, side: int = 128) -> bytes:
-    rng = np.random.default_rng(0)
-    columns = [np.sort(rng.integers(0, 10**6, n)), *rng.integers(0, side, (2, n)), rng.integers(0, 2, n)]
-    stream = io.BytesIO()
-    np.save(stream, np.stack(columns, axis=1))
-    return stream.getvalue()
-
-
-def png(shade: int = 230) -> bytes:
-    stream = io.BytesIO()
-    picture = np.full((40, 40), shade, np.uint8)
-    picture[12:28, 12:28] = 255 - shade
-    Image.fromarray(picture).save(stream, "PNG")
-    return stream.getvalue()
-
-
 def test_a_recording_is_moved_onto_the_grid_and_counted():
-    shown = read_upload(npy(), "mine.npy", *EVENTS, True)
+    shown = read_upload(npy(rows(500)), "mine.npy", *EVENTS, True)
     assert shown.pixels.shape == (8, 2, 34, 34) and shown.pixels.sum() == 500 and shown.batch.shape == (8, 1, 2, 34, 34)
     assert (shown.events.height, shown.events.width) == (128, 128) and shown.label is None
     assert any("onto 34 x 34" in note for note in shown.notes) and shown.notes[-1] == "8 frames of equal time"
@@ -50,26 +32,26 @@ def test_a_recording_is_moved_onto_the_grid_and_counted():
 
 
 def test_a_picture_becomes_simulated_events():
-    shown = read_upload(png(), "mine.png", *EVENTS, True)
+    shown = read_upload(png(light=True), "mine.png", *EVENTS, True)
     assert shown.pixels.shape == (8, 2, 34, 34) and shown.pixels.sum() == len(shown.events) > 100
     assert "simulated" in shown.title and any("no camera" in note for note in shown.notes)
-    dark = read_upload(png(25), "mine.png", *EVENTS, True)  # turned, a light ground is a dark one
+    dark = read_upload(png(), "mine.png", *EVENTS, True)  # turned, a light ground is a dark one
     assert abs(len(dark.events) - len(shown.events)) < 0.05 * len(shown.events)
 
 
 def test_the_wrong_one_of_the_two_is_a_sentence():
     with pytest.raises(RecordingError, match=r"^mine.npy is a recording of events, and spikformer-fashion sees images"):
-        read_upload(npy(), "mine.npy", *IMAGES, True)
-    shown = read_upload(png(), "mine.png", *IMAGES, True)
+        read_upload(npy(rows(500)), "mine.npy", *IMAGES, True)
+    shown = read_upload(png(light=True), "mine.png", *IMAGES, True)
     assert shown.pixels.shape == (1, 28, 28) and np.array_equal(input_picture(shown.pixels.numpy()), shown.pixels)
 
 
 def test_what_is_too_much_or_nothing(monkeypatch):
     with pytest.raises(RecordingError, match="holds no events"):
-        read_upload(npy(0), "mine.npy", *EVENTS, True)
+        read_upload(npy(rows(0)), "mine.npy", *EVENTS, True)
     monkeypatch.setattr(ingest, "MAX_EVENTS", 100)
     with pytest.raises(RecordingError, match="500 events, more than the 100"):
-        read_upload(npy(), "mine.npy", *EVENTS, True)
+        read_upload(npy(rows(500)), "mine.npy", *EVENTS, True)
 
 
 def test_samples_become_tensors_where_they_are_looked_at():

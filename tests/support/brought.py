@@ -38,10 +38,3 @@ def disordered(every: int) -> np.ndarray:
     at = np.arange(every, len(moved), every)
     moved[[*at, *(at - 1)]] = moved[[*(at - 1), *at]]
     return moved
-
-
-def atis(n: int = 400) -> bytes:
-    """N-MNIST's five bytes an event."""
-    t = np.sort(RNG.integers(0, 300_000, n))
-    x, y, p = RNG.integers(0, 34, n), RNG.integers(0, 34, n), RNG.integers(0, 2, n)
-    return np.stack([x, y, p << 7 | t >> 16, t >> 8 & 255, t & 255], axis=1).astype(np.uint8).tobytes()

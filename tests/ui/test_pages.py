@@ -3,60 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
-import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from PIL import Image
 from streamlit.testing.v1 import AppTest
+from support.apptest import (
+    charts,
+    html,
+    number_field,
+    numbers,
+    opened,
+    pictures,
+    press,
+    slide,
+    slider,
+    sound,
+    status,
+    upload,
+)
+from support.brought import png
 from support.networks import pages
 
 from spikeviz.paths import app_root
 
-STATUS = re.compile(r"^[\d.]+ ms · (CPU|CUDA|MPS) · \S+=\S+( \S+=\S+)*$")
-
 
 @pytest.fixture
-def app() -> AppTest:
-    return AppTest.from_file(str(app_root() / "app.py"), default_timeout=120)
-
-
-@pytest.fixture
-def maps(app: AppTest) -> AppTest:
-    app.run()
-    return sound(app.switch_page("pages/spike_maps.py").run())
-
-
-def sound(app: AppTest) -> AppTest:
-    assert not app.exception, [e.value for e in app.exception]
-    return app
-
-
-def number_field(app: AppTest, label: str):
-    return next(field for field in app.number_input if field.label.startswith(label))
-
-
-def status(app: AppTest) -> str:
-    lines = [text.value for text in app.text if STATUS.match(text.value)]
-    assert len(lines) == 1, [text.value for text in app.text]
-    return lines[0]
-
-
-def pictures(app: AppTest) -> list[str]:
-    """The pixels of every map on the page."""
-    return re.findall(r'src="(data:image/png[^"]+)"', " ".join(html.proto.body for html in app.get("html")))
+def maps() -> AppTest:
+    return opened("spike_maps")
 
 
 def confidence(app: AppTest) -> str:
-    return next(html.proto.body for html in app.get("html") if "Confidence" in html.proto.body)
-
-
-def charts(app: AppTest) -> list[dict]:
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    return next(part for part in html(app) if "Confidence" in part)
 
 
 @pytest.mark.parametrize("page", pages())
@@ -65,21 +44,11 @@ def test_a_page_runs_without_the_router(page):
     status(sound(AppTest.from_file(str(app_root() / "pages" / f"{page}.py"), default_timeout=120).run()))
 
 
-def press(app: AppTest, label: str) -> AppTest:
-    return sound(next(button for button in app.button if button.label == label).click().run())
-
-
 @pytest.mark.parametrize("page", pages())
-def test_every_page_runs_and_says_what_it_ran(app, page):
-    app.run()
-    if page != "overview":
-        app.switch_page(f"pages/{page}.py")
-        app.query_params.clear()  # as the sidebar does: an address belongs to its page
-        app.run()
-    sound(app)
+def test_every_page_runs_and_says_what_it_ran(page):
+    app = opened(page)
     assert not app.error and not app.warning
-    assert STATUS.match(status(app))
-    assert pictures(app)
+    assert status(app) and pictures(app)
 
 
 def test_pages_are_in_the_navigation_and_have_no_path_of_their_own():
@@ -94,9 +63,9 @@ def test_pages_are_in_the_navigation_and_have_no_path_of_their_own():
 )
 def test_a_slider_reaches_the_model(maps, label, value, said):
     before = (pictures(maps), confidence(maps), charts(maps))
-    slider = next(s for s in maps.slider if s.label == label)
-    assert slider.min <= slider.value < slider.max  # no default at the right end
-    sound(slider.set_value(value).run())
+    moved = slider(maps, label)
+    assert moved.min <= moved.value < moved.max  # no default at the right end
+    slide(maps, label, value)
     assert said in status(maps)
     after = (pictures(maps), confidence(maps), charts(maps))
     assert all(a != b for a, b in zip(before, after, strict=True))
@@ -105,8 +74,8 @@ def test_a_slider_reaches_the_model(maps, label, value, said):
 
 def test_t_is_the_number_of_maps(maps):
     for steps in (1, 8):
-        sound(next(s for s in maps.slider if s.label == "T").set_value(steps).run())
-        viewer = next(html.proto.body for html in maps.get("html") if "mean over t" in html.proto.body)
+        slide(maps, "T", steps)
+        viewer = next(part for part in html(maps) if "mean over t" in part)
         assert viewer.count("<img") == steps + 2  # the input, the steps, their mean
         assert f"t = {steps}<" in viewer and f"t = {steps + 1}<" not in viewer
 
@@ -121,17 +90,8 @@ def test_the_nsfr_curve_is_that_of_the_library(maps):
     assert list(numbers(shown["x"])) == [1, 2, 3, 4]
 
 
-def numbers(values) -> np.ndarray:
-    """plotly sends arrays as base64."""
-    import base64
-
-    if isinstance(values, dict):
-        return np.frombuffer(base64.b64decode(values["bdata"]), dtype=np.dtype(values["dtype"]))
-    return np.asarray(values)
-
-
 def test_a_value_outlives_its_page(maps):
-    sound(next(s for s in maps.slider if s.label == "T").set_value(6).run())
+    slide(maps, "T", 6)
     sound(number_field(maps, "Test image").set_value(7).run())
     layer = maps.selectbox(key="maps_layer").options[3]
     sound(maps.selectbox(key="maps_layer").set_value(layer).run())
@@ -140,14 +100,14 @@ def test_a_value_outlives_its_page(maps):
     assert "T=4" in status(maps)  # the overview shows the network as it was trained
     sound(maps.switch_page("pages/spike_maps.py").run())
     assert "T=6" in status(maps)
-    assert next(s for s in maps.slider if s.label == "T").value == 6
+    assert slider(maps, "T").value == 6
     assert number_field(maps, "Test image").value == 7
     assert maps.selectbox(key="maps_layer").value == layer
 
 
 def test_as_trained_takes_every_slider_back(maps):
     fresh = pictures(maps)
-    sound(next(s for s in maps.slider if s.label == "tau").set_value(3.0).run())
+    slide(maps, "tau", 3.0)
     assert pictures(maps) != fresh
     press(maps, "As trained")
     assert pictures(maps) == fresh
@@ -169,22 +129,10 @@ def test_back_and_on_step_through_the_test_images(maps):
 def test_every_layer_and_a_chosen_neuron(maps):
     for layer in maps.selectbox(key="maps_layer").options[::6]:
         sound(maps.selectbox(key="maps_layer").set_value(layer).run())
-        box = next(n for n in maps.number_input if n.label.startswith("Channel"))
+        box = number_field(maps, "Channel")
         assert box.value is not None
         sound(box.set_value(1).run())
         assert any(m.value.startswith(f"**Membrane · {layer} 1.") for m in maps.markdown)
-
-
-def png(mode: str = "L", size: tuple[int, int] = (40, 40), light: bool = False) -> bytes:
-    stream = io.BytesIO()
-    image = Image.new("L", size, 250 if light else 5)
-    image.paste(120, (size[0] // 4, size[1] // 4, 3 * size[0] // 4, 3 * size[1] // 4))
-    image.convert(mode).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def upload(app: AppTest, content: bytes, name: str = "mine.png") -> AppTest:
-    return sound(app.file_uploader[0].set_value((name, content, "image/png")).run())
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
@@ -224,12 +172,8 @@ def test_a_bad_upload_is_one_sentence_and_the_page_goes_on(maps, content):
     assert not maps.error and pictures(maps) != before
 
 
-def test_an_address_sets_the_page(app):
-    app.run()
-    app.switch_page("pages/spike_maps.py")
-    for name, value in {"maps_T": "2", "maps_threshold": "0.5", "input": "12", "maps_layer": "stem.stages.2"}.items():
-        app.query_params[name] = value
-    sound(app.run())
+def test_an_address_sets_the_page():
+    app = opened("spike_maps", maps_T="2", maps_threshold="0.5", input="12", maps_layer="stem.stages.2")
     assert "T=2 threshold=0.50 tau=2.00" in status(app)
     assert number_field(app, "Test image").value == 12
     assert app.selectbox(key="maps_layer").value == "stem.stages.2"
@@ -251,17 +195,14 @@ def test_an_address_sets_the_page(app):
         ("checkpoint", "nobody"),
     ],
 )
-def test_an_address_that_does_not_work_falls_back_with_a_notice(app, name, value):
-    app.run()
-    app.switch_page("pages/spike_maps.py")
-    app.query_params[name] = value
-    sound(app.run())
+def test_an_address_that_does_not_work_falls_back_with_a_notice(name, value):
+    app = opened("spike_maps", **{name: value})
     assert len(app.warning) == 1 and name in app.warning[0].value
     assert "T=4 threshold=1.00 tau=2.00" in status(app)
     assert number_field(app, "Test image").value == 0
 
 
-def test_a_checkpoint_that_does_not_fit_is_one_sentence(app, tmp_path, monkeypatch):
+def test_a_checkpoint_that_does_not_fit_is_one_sentence(tmp_path, monkeypatch):
     """A user's file of another model, beside the shipped ones: the page says so, and another network can be chosen."""
     import spikeviz as sv
     from spikeviz.artifacts import cards
@@ -274,15 +215,12 @@ def test_a_checkpoint_that_does_not_fit_is_one_sentence(app, tmp_path, monkeypat
         card.write(tmp_path / f"{name}.json")
     known |= {path.stem: path for path in tmp_path.glob("*.json")}
     monkeypatch.setattr(cards, "card_files", lambda: dict(sorted(known.items())))
-    app.run()
-    app.switch_page("pages/spike_maps.py")
-    app.query_params["checkpoint"] = "broken"
-    sound(app.run())
+    app = opened("spike_maps", checkpoint="broken")
     assert len(app.error) == 1 and "head.weight is [7, 128] instead of [10, 128]" in app.error[0].value
     sound(app.selectbox(key="maps_checkpoint").set_value("elsewhere").run())
     assert len(app.error) == 1 and "elsewhere.safetensors" in app.error[0].value
     sound(app.selectbox(key="maps_checkpoint").set_value("spikformer-fashion").run())
-    assert not app.error and STATUS.match(status(app))
+    assert not app.error and status(app)
 
 
 def test_another_network_starts_as_it_was_trained(maps, tmp_path, monkeypatch):
@@ -297,16 +235,14 @@ def test_another_network_starts_as_it_was_trained(maps, tmp_path, monkeypatch):
     known["twin"] = tmp_path / "twin.json"
     monkeypatch.setattr(cards, "card_files", lambda: dict(sorted(known.items())))
     assert [c.name for c in sv.list_checkpoints()][-1] == "twin"
-    sound(next(s for s in maps.slider if s.label == "T").set_value(7).run())
+    slide(maps, "T", 7)
     sound(maps.selectbox(key="maps_checkpoint").set_value("twin").run())
     assert "T=4 threshold=1.00 tau=2.00" in status(maps)
 
 
 def test_two_sessions_do_not_see_each_other(maps):
-    other = AppTest.from_file(str(app_root() / "app.py"), default_timeout=120)
-    other.run()
-    sound(other.switch_page("pages/spike_maps.py").run())
-    sound(next(s for s in maps.slider if s.label == "T").set_value(1).run())
+    other = opened("spike_maps")
+    slide(maps, "T", 1)
     sound(other.run())
     assert "T=4" in status(other) and "T=1" in status(maps)
 

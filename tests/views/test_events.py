@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from support.brought import atis, disordered, npy, png, rows
+from support.brought import disordered, npy, png, rows
+from support.event_files import atis
 from support.networks import needs
 from support.scenes import FILES, items_of, scene_of, words_of
 from support.shown import events
@@ -241,7 +242,8 @@ def test_bad_addresses_are_one_sentence(name, value, why):
 
 # ---- what a person brings
 
-BROUGHT = {"mine.npy": npy(rows()), "mine.bin": atis(), "two.npy": npy(rows(2)), "wide.npy": npy(rows(500, 1_000))}
+DIGIT = atis(rows(400, 34))
+BROUGHT = {"mine.npy": npy(rows()), "mine.bin": DIGIT, "two.npy": npy(rows(2)), "wide.npy": npy(rows(500, 1_000))}
 
 
 @pytest.mark.parametrize("name", BROUGHT)
@@ -269,7 +271,7 @@ def test_a_picture_becomes_simulated_events():
     ("name", "content", "note"),
     [
         ("mine.npy", npy(rows())[:-37], "cut off"),
-        ("mine.bin", atis()[:-2], "cut off"),
+        ("mine.bin", DIGIT[:-2], "cut off"),
         ("mine.npy", npy(disordered(50)), "time stamps were not in order"),
     ],
 )
