@@ -37,8 +37,9 @@ def reuse_memory() -> None:
     """Let this process keep the memory that a run frees for the next one (glibc; elsewhere nothing happens).
 
     By default large blocks go back to the system, which hands them out again page by page: with the large
-    arrays of a converted network that can take longer than the arithmetic. Called by the app and by the commands
-    `train` and `publish`, never by importing the library.
+    arrays of a converted network that can take longer than the arithmetic. Called where a page's network
+    is opened (the app, `sv.view`, `spikeviz figures` and `report`) and by `train` and `publish`, never by importing the
+    library.
     """
     with suppress(OSError, AttributeError, TypeError):  # no mallopt, or (Windows) no library of the process
         libc = ctypes.CDLL(None)

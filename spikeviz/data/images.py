@@ -1,12 +1,9 @@
 """Readers of image sets: what ships, Fashion-MNIST's idx files, folders of JPEG bytes, CIFAR-10's batches.
 
-Every reader answers `(pixels uint8 [n, C, H, W], labels uint8 [n])`, read-only and kept in a small cache, so a caller
-copies before writing. No reader unpickles a file whose checksum it has not seen: arrays are loaded with
-`allow_pickle=False`, CIFAR-10's pickles are left to torchvision, which compares them with the official md5 sums first.
-A damaged file is a ValueError of one sentence, a missing one a FileNotFoundError that says what to do.
-
-The caches together hold at most about 0.6 GB: two shipped splits (8 MB each), one idx split (47 MB), one CIFAR-10 split
-(154 MB) and two splits of JPEGs (about 170 MB each).
+Every reader answers `(pixels uint8 [n, C, H, W], labels uint8 [n])`, read-only and kept in one cache that is bounded by
+bytes, so a caller copies before writing. No reader unpickles a file whose checksum it has not seen: arrays are loaded
+with `allow_pickle=False`, CIFAR-10's pickles are left to torchvision, which compares them with the official md5 sums
+first. A damaged file is a ValueError of one sentence, a missing one a FileNotFoundError that says what to do.
 """
 
 import gzip
@@ -17,7 +14,6 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +23,10 @@ from jaxtyping import Int64, UInt8
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
+from spikeviz.cache import MB, ByteCache
 from spikeviz.paths import assets, data_folders
+
+READ = ByteCache(512 * MB)  # splits: 8 MB shipped, 47 of idx files, 154 of CIFAR-10, about 170 of JPEGs
 
 # What reading a damaged file may raise, besides the ValueErrors written here.
 DAMAGE = (
@@ -82,7 +81,7 @@ def read_fashion(split: str, limit: int | None = None) -> Pixels:
             stacklevel=3,
         )
         return read_fashion("train-10k", limit)
-    pixels, labels = _read_official(str(folder), _stamp(images), "train")
+    pixels, labels = READ.get(("idx", folder, _stamp(images)), lambda: read_official(folder, "train"))
     return Pixels(pixels[:limit], labels[:limit])
 
 
@@ -96,12 +95,11 @@ def shipped_indices(split: str) -> Int64[np.ndarray, "n"]:
     return read_shipped(split).indices.copy()
 
 
-@lru_cache(maxsize=2)
 def read_shipped(split: str) -> Shipped:
     """Decode the PNG mosaic of a shipped split (pack.py writes them); about 0.1 s for 10,000 pictures."""
     path = assets() / "data" / SHIPPED[split]
     try:
-        return read_mosaic(path)
+        return READ.get(("mosaic", path), lambda: read_mosaic(path))
     except DAMAGE as error:
         raise ValueError(f"{path} is missing or damaged ({error}): install spikeviz again") from error
 
@@ -157,11 +155,6 @@ def read_official(folder: Path, part: str) -> Pixels:
     return Pixels(*_frozen(rearrange(read[0], "n h w -> n 1 h w"), read[1]))
 
 
-@lru_cache(maxsize=1)
-def _read_official(folder: str, stamp: tuple[int, int], part: str) -> Pixels:
-    return read_official(Path(folder), part)
-
-
 def read_cifar10(split: str, limit: int | None = None) -> Pixels:
     """CIFAR-10 [n, 3, 32, 32] in the official order, from a `cifar-10-batches-py` folder as torchvision keeps it."""
     root = find_cifar10()
@@ -172,7 +165,8 @@ def read_cifar10(split: str, limit: int | None = None) -> Pixels:
         )
     name = "test_batch" if split == "test" else "data_batch_1"
     path = root / CIFAR10_BATCHES / name
-    pixels, labels = _read_cifar10(str(root), _stamp(path) if path.is_file() else (0, 0), split)
+    stamp = _stamp(path) if path.is_file() else (0, 0)
+    pixels, labels = READ.get(("batches", root, stamp, split), lambda: _read_cifar10(root, split))
     return Pixels(pixels[:limit], labels[:limit])
 
 
@@ -181,8 +175,7 @@ def find_cifar10() -> Path | None:
     return _find(("", "cifar10", "CIFAR10"), lambda folder: (folder / CIFAR10_BATCHES).is_dir())
 
 
-@lru_cache(maxsize=1)
-def _read_cifar10(root: str, stamp: tuple[int, int], split: str) -> Pixels:
+def _read_cifar10(root: Path, split: str) -> Pixels:
     from torchvision.datasets import CIFAR10  # a second to import, and only this set needs it
 
     try:
@@ -210,7 +203,8 @@ def _read_jpeg_set(name: str, size: int, split: str, limit: int | None) -> Pixel
         raise FileNotFoundError(f"{name}_jpeg.npz does not ship: put its folder into SPIKEVIZ_DATA")
     # a power of two, so that neighbouring limits share one decoding
     at_least = None if limit is None else max(256, 1 << (limit - 1).bit_length())
-    pixels, labels = _read_jpegs(str(path), _stamp(path), size, split, at_least)
+    key = ("jpegs", path, _stamp(path), split, at_least)
+    pixels, labels = READ.get(key, lambda: _read_jpegs(path, size, split, at_least))
     return Pixels(pixels[:limit], labels[:limit])
 
 
@@ -220,8 +214,7 @@ def find_jpeg_set(name: str) -> Path | None:
     return _find((file, f"{name}/{file}"), Path.is_file)
 
 
-@lru_cache(maxsize=2)
-def _read_jpegs(path: str, stamp: tuple[int, int], size: int, split: str, limit: int | None) -> Pixels:
+def _read_jpegs(path: Path, size: int, split: str, limit: int | None) -> Pixels:
     """The first `limit` pictures of an `.npz`: `{split}_jpeg` (files end to end), `_offsets` [n+1], `_labels` [n]."""
     try:
         with np.load(path, allow_pickle=False) as arrays:

@@ -162,14 +162,15 @@ class Computed:
 
     Args:
         simulate: makes the pass.
+        derived: where that is kept: passes of one experiment share it, since they differ in what they keep alone.
         grown: is told when there is more of it than before.
     """
 
-    def __init__(self, simulate: Callable[[], Recording], grown: Callable[[], None]):
+    def __init__(self, simulate: Callable[[], Recording], derived: dict[Hashable, Any], grown: Callable[[], None]):
         self._simulate: Callable[[], Recording] | None = simulate
         self._grown = grown
         self._recording: Recording | None = None
-        self._derived: dict[Hashable, Any] = {}
+        self._derived = derived
         self._lock = threading.RLock()
 
     @property
@@ -195,15 +196,16 @@ class Passes:
 
     def __init__(self) -> None:
         self._passes: list[tuple[frozenset[str], Computed]] = []
+        self._derived: dict[Hashable, Any] = {}
         self._lock = threading.Lock()
 
-    def get(self, keep: frozenset[str], make: Callable[[], Computed]) -> Computed:
+    def get(self, keep: frozenset[str], make: Callable[[dict[Hashable, Any]], Computed]) -> Computed:
         """One that keeps all of `keep`, and perhaps more; made if there is none."""
         with self._lock:
             for kept, computed in self._passes:
                 if keep <= kept:
                     return computed
-            computed = make()
+            computed = make(self._derived)
             self._passes.append((keep, computed))
             return computed
 
@@ -225,7 +227,7 @@ def cached_simulate(experiment: Experiment, keep: str | Sequence[str], batch: Ca
         model = network(card, experiment.variant).model
         return sv.simulate(model, batch(), experiment.interventions, tuple(sorted(wanted)), experiment.seed)
 
-    return RUNS.get(key, Passes).get(wanted, lambda: Computed(simulate, lambda: RUNS.reweigh(key)))
+    return RUNS.get(key, Passes).get(wanted, lambda derived: Computed(simulate, derived, lambda: RUNS.reweigh(key)))
 
 
 @dataclass(frozen=True, eq=False)

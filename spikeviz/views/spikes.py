@@ -77,8 +77,8 @@ def _notice(packed: PackedSpikes) -> str:
         "a neuron that counts C fires at d = 1 .. C. The map only darkens with d; what remains at the last d is "
         "saturated."
         if packed.depth > 1
-        else "a place that is bright at every t fires whatever the step; one that comes and goes is where time adds "
-        "something."
+        else "a place that is bright at every t fires at every step; one that is bright at some steps only changes "
+        "with time."
     )
 
 
@@ -131,7 +131,7 @@ def nsfr(scene: Scene) -> Iterator[Item]:
     why = (
         "An integer fires its spikes first, so within a time step the curve cannot rise."
         if integers
-        else "Every membrane starts at 0, so the first step differs from the rest."
+        else f"Every membrane starts at {_start(scene.now)}, so the first step differs from the rest."
     )
     yield Figure(
         nsfr_curve(
@@ -139,12 +139,20 @@ def nsfr(scene: Scene) -> Iterator[Item]:
             scene.compared.numbers.nsfr.numpy() if scene.compared else None,
             x="binary step (t, d)" if integers else "time step t",
         ),
-        f"This image, mean {values.mean():.3f}: the share of all neurons of the network that fire at a step. {why} The "
+        f"This input, mean {values.mean():.3f}: the share of all neurons of the network that fire at a step. {why} The "
         "paper's curves are means over a test set.",
         "E-SpikeFormer, sec. 5.3",
         "Network spike firing rate against the time step: " + ", ".join(f"{v:.3f}" for v in values),
         "NSFR",
     )
+
+
+def _start(run: Run) -> str:
+    """Where the membranes of a network start, in words."""
+    from spikeviz.nn.qcfs import ConvertedIF
+
+    half = any(isinstance(module, ConvertedIF) for module in run.model.modules())
+    return "half of its threshold" if half else "0"
 
 
 def rates(scene: Scene) -> Iterator[Item]:
@@ -170,7 +178,7 @@ def operations(scene: Scene) -> Iterator[Item]:
     table = scene.now.numbers.operations
     yield Figure(
         operations_chart(table, title="Operations and energy by layer"),
-        f"This image. A spike costs one addition (SOP) for each output it reaches, a real number a multiply-accumulate "
+        f"This input. A spike costs one addition (SOP) for each output it reaches, a real number a multiply-accumulate "
         f"(MAC). Energy: {ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP, estimated from operation counts; no "
         "hardware was measured.",
         ENERGY.source,
@@ -191,8 +199,7 @@ def raster(scene: Scene) -> Iterator[Item]:
     names = [f"channel {c}, row {r // width}, column {r % width}" for c, r in places]
     yield Figure(
         chart(shown, names, title=f"Raster · {scene.layer}"),
-        f"Each row is one of {len(names)} neurons spread evenly over the layer; a tick is a spike. Rows full of ticks "
-        "fire regardless of the input.",
+        f"This input. Each row is one of {len(names)} neurons spread evenly over the layer; a tick is a spike.",
         alt=f"Raster of {len(names)} neurons of {scene.layer}: {len(shown.rows)} spikes in {shown.length} steps",
         term="spike",
     )
@@ -249,15 +256,15 @@ def formula(run: Run, threshold: float | None) -> Iterator[Item]:
         )
 
 
-def neuron_option(scene: Scene, axis: int, label: str, size: int, help: str = "", layer: str = "") -> Option:
+def neuron_option(scene: Scene, axis: int, label: str, size: int, help: str = "") -> Option:
     """One of channel, row and column (axis 0 to 2) of the neuron as a number: the keyboard's way."""
-    layer, place = layer or scene.layer, scene.neuron
+    place = scene.neuron
 
     def store(index: int) -> tuple[int, ...]:
         return (*place[:axis], int(index), *place[axis + 1 :])
 
     return Option(
-        f"neuron {layer}", label, place[axis], high=size - 1, form="number", store=store, width=132, help=help
+        f"neuron {scene.layer}", label, place[axis], high=size - 1, form="number", store=store, width=132, help=help
     )
 
 
@@ -295,6 +302,11 @@ def _surveyed(run: Run, found: Survey, progress: Progress) -> Iterator[Item]:
         f"{progress.seconds:.0f} s.",
         alt="NSFR over many samples: " + ", ".join(f"{v:.3f}" for v in values),
     )
+
+
+def first_query(layers: Sequence[str]) -> str:
+    """The first layer of queries: the first place that channel masks and random masks act on."""
+    return next((layer for layer in layers if layer.endswith(".attn.q")), layers[0])
 
 
 def layer_option(layers: Sequence[str], layer: str, label: str = "Masked layer", help: str = "") -> Option:

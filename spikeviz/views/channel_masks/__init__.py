@@ -6,6 +6,7 @@ from spikeviz.views.channel_masks import accuracy, channels, cost, overview, tra
 from spikeviz.views.channel_masks.networks import NETWORKS
 from spikeviz.views.channel_masks.settings import masks
 from spikeviz.views.page import Page, Preset, Tab
+from spikeviz.views.spikes import first_query
 
 NETWORK = {"checkpoint": "sdmformer-fashion-dvs"}  # which the presets speak of
 SMALL = "A small network on simulated events; its masks are a reconstruction."
@@ -27,7 +28,7 @@ PAGE = Page(
         "training": Tab("Training", training.training),
     },
     settings=masks,
-    first=overview.first,
+    first=first_query,
     presets=(
         Preset(
             "mask-rate",

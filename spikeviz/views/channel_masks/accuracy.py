@@ -98,7 +98,7 @@ def provenance(run: Run, curve: Curve) -> str:
 
 
 def reach(curve: Curve) -> str:
-    """How far up the threshold can go before accuracy is lower by more than a point, in words."""
+    """The last threshold before the measured accuracy is lower by more than a point, with both accuracies, in words."""
     from spikeviz.nn.channel_masks import TRAINED
 
     points = sorted(curve["points"], key=lambda point: point["threshold"])
@@ -111,10 +111,10 @@ def reach(curve: Curve) -> str:
             break
         last = point
     kept = last["channels"] - last["masked"]
-    ends = " to ".join(_with_error(end["accuracy"], curve["samples"]) for end in (base, last))
+    first, end = (_with_error(point["accuracy"], curve["samples"]) for point in (base, last))
     return (
-        f"From 0.50 up to {last['threshold']:.2f}, which keeps {kept:,} of {last['channels']:,} channels, accuracy is "
-        f"lower by no more than a point ({ends})."
+        f"{last['threshold']:.2f} is the last threshold measured at no more than a point below 0.50; it keeps "
+        f"{kept:,} of {last['channels']:,} channels ({end} against {first})."
     )
 
 

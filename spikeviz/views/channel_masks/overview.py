@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 NEAR = 0.1  # of a threshold: what a small move of it decides
 RECONSTRUCTION = "A reconstruction: the paper's equations are lost in the text we have."
 SEC = "SDMFormer, sec. 3.2, 3.3"
-
-
-def first(layers: Sequence[str]) -> str:
-    """The first layer of attention, which is the first with a mask: the threshold moves it."""
-    return next((name for name in layers if name.endswith(".attn.q")), layers[0])
 
 
 def main(scene: Scene) -> Iterator[Item]:

@@ -44,10 +44,11 @@ def equality(scene: Scene) -> Iterator[Item]:
             "The runs diverge here: a membrane lies so near to the middle between two integers that a rounding error "
             "of the floating point type decides which one is fired, and what follows differs. Neither answer is better."
         )
+    rest = "" if found.differ else "; what is left is its rounding"
     yield Figure(
         differences(found.layers),
-        f"{spikes:,} binary spikes, {neurons:,} integers. The sums are the same numbers in another order; what is left "
-        f"is {found.dtype} rounding. One pass each: {found.milliseconds[0]:.0f} ms with integers, "
+        f"{spikes:,} binary spikes, {neurons:,} integers. The sums are the same numbers in another order, in "
+        f"{found.dtype}{rest}. One pass each: {found.milliseconds[0]:.0f} ms with integers, "
         f"{found.milliseconds[1]:.0f} ms with spikes, on a processor that gains nothing from zeros.",
         "E-SpikeFormer, Eq. 6, 7, 15-21",
         f"Largest difference of a membrane between both runs, by layer; {found.membrane:.1e} over all",

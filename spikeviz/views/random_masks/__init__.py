@@ -6,6 +6,7 @@ from spikeviz.views.page import Page, Preset, Tab
 from spikeviz.views.random_masks import accuracy, cam, conversion, distributions, overview, power
 from spikeviz.views.random_masks.networks import NETWORKS
 from spikeviz.views.random_masks.settings import another, masking
+from spikeviz.views.spikes import first_query
 
 NETWORK = {"checkpoint": "mst-fashion"}  # which the presets speak of
 PAPER = "Masked Spiking Transformer"
@@ -28,7 +29,7 @@ PAGE = Page(
         "conversion": Tab("Conversion and T", conversion.conversion),
     },
     settings=masking,
-    first=overview.first,
+    first=first_query,
     another=another,
     presets=(
         Preset(

@@ -41,8 +41,7 @@ def _activations(scene: Scene) -> Iterator[Item]:
         chart,
         f"This input, {where(scene.now)} masked, seed {scene.now.experiment.seed}, γ = {GAMMA}{first_alone(scene)}. "
         f"{_alike(base, found)}The weights are the same in every row; the paper's were fine-tuned at each ratio. "
-        "Unlike in the viewer's spike map, a spike counts the more, the sooner the same neuron has fired before; at "
-        "t = 1 the map is empty.",
+        "A spike counts more if the same neuron fired shortly before, so at t = 1 the map is empty.",
         SOURCE,
         f"Spike activation maps of {scene.layer} at {', '.join(found)}, t = {', '.join(map(str, times))}",
         "SAM",

@@ -46,7 +46,7 @@ def _errors(scene: Scene) -> Iterator[Item]:
         f"This input, T = {len(run.recording.logits_per_step)}, without masks: what a layer sends, mean over t, "
         f"against its QCFS activation; {means}. Largest in {worst['layer'].removesuffix('.spike')}, "
         f"{100 * worst['relative']:.1f} %. With a constant input it would be exact at T = L = "
-        f"{qcfs.model.config.levels}; behind the first layer spikes come and go.",
+        f"{qcfs.model.config.levels}; behind the first layer the input of a neuron varies with t.",
         "Masked Spiking Transformer, Eq. 4 and 5; Bu et al., ICLR 2022",
         "Relative conversion error: " + ", ".join(f"{r.layer} {r.relative:.2f}" for r in table.itertuples()),
         "ANN-to-SNN conversion",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 
 SEEDS = tuple(range(10))
 SEC = "Masked Spiking Transformer, sec. 3.4"
-
-
-def first(layers: Sequence[str]) -> str:
-    """The first layer whose spikes are masked."""
-    return next((layer for layer in layers if layer.endswith("attn.q")), layers[0])
 
 
 def main(scene: Scene) -> Iterator[Item]:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from spikeviz.views.scene import Scene
 
 SAMPLES = 128
-SURE = 2.0  # standard errors by which the reconstruction is better, or worse, before it is called so
 SEC, EQ_29 = "Spikformer V2, sec. 5.2.1 and 5.4.3", "E-SpikeFormer, Eq. 29 and Fig. 10 b"
 Points = Sequence[Mapping[str, Any]]
 
@@ -119,6 +118,8 @@ def verdict(points: Points, trained: float) -> str:
 
 def _compared(points: Points) -> str:
     """At how many ratios the reconstruction is better than the visible mean, and at how many it is worse."""
+    from spikeviz.evaluation.paired_survey import SURE
+
     better = sum(point["fill"] - point["mse"] > SURE * point["error"] for point in points)
     worse = sum(point["mse"] - point["fill"] > SURE * point["error"] for point in points)
     none = len(points) - better - worse
@@ -142,8 +143,7 @@ def _where(run: Run) -> Iterator[Item]:
     maps = patch_errors(found.image, found.mask, found.made)
     yield Figure(
         maps,
-        "This image; beyond 1 the colour is that of 1. The decoder cannot guess an edge that no visible patch hints "
-        "at.",
+        "This image, visible and hidden patches apart; beyond 1 the colour is that of 1.",
         SEC,
         "; ".join(f"{title}: largest {part.max():.2f}" for title, part in zip(maps.titles, maps.maps, strict=True)),
         html=partial(_error_tiles, maps),

@@ -156,10 +156,9 @@ def notice(found: Result) -> str:
         return "What to notice: hide some patches and show others; the decoder guesses from what is left."
     own = np.abs(found.image - found.made).mean(0)
     seen, guessed = (float(own[part].mean()) for part in (found.mask[0], ~found.mask[0]))
-    better = "nearer to the original than" if seen < guessed else "no nearer to the original than"
     return (
-        f"What to notice: visible patches come out {better} hidden ones (mean absolute error {seen:.3f} against "
-        f"{guessed:.3f}). Training asked for the hidden ones only."
+        f"What to notice: the mean absolute error of this image is {seen:.3f} on visible patches, {guessed:.3f} on "
+        "hidden ones. Training asked for the hidden ones only."
     )
 
 

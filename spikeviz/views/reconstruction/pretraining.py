@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 SEC, FIG_10 = "Spikformer V2, sec. 4.2", "E-SpikeFormer, Eq. 29 and Fig. 10 b"
 MOST = 10**4  # epochs of an address
-EPOCH = "mae_epoch"  # in the address; the look of the same name
+EPOCH = "mae_epoch"  # what is looked at
 
 
-def epoch_parameter(_: str) -> list[Parameter]:
+def epoch_parameter(key: str) -> list[Parameter]:
     """`mae_epoch=3`: of the replay; without it the last one."""
 
     def read(state: State, text: str | None) -> State:
@@ -36,7 +36,7 @@ def epoch_parameter(_: str) -> list[Parameter]:
         epoch = state.look(EPOCH)
         return None if epoch is None else str(epoch)
 
-    return [Parameter(EPOCH, read, write)]
+    return [Parameter(f"{key}_epoch", read, write)]
 
 
 def training(scene: Scene) -> Iterator[Item]:
@@ -136,14 +136,12 @@ def _twins(card: CheckpointCard) -> dict[str, Replay]:
 
 
 def verdict(ranks: Mapping[str, np.ndarray]) -> str:
-    """From where to where each curve goes from its first trained epoch on, in words."""
+    """From where to where each curve goes from its first trained epoch on; of one training there is no error."""
     parts = []
     for name, values in ranks.items():
         trained = values[1:]
         if len(trained) < 2:
             parts.append(f"{name}: {values[-1]:.1f} after {len(values) - 1} epochs")
         else:
-            change = trained[-1] - trained[0]
-            way = "rises" if change > 0 else "falls" if change < 0 else "stays"
-            parts.append(f"{name} {way} from {trained[0]:.1f} after epoch 1 to {trained[-1]:.1f} after {len(trained)}")
+            parts.append(f"{name} goes from {trained[0]:.1f} after epoch 1 to {trained[-1]:.1f} after {len(trained)}")
     return "Ours: " + "; ".join(parts) + "."
