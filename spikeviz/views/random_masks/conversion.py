@@ -68,11 +68,11 @@ def _against_steps(scene: Scene) -> Iterator[Item]:
         one = curves[next(iter(own))]
         students = [card for card in group if card.name in own and masks_trained_under(card)]
         fine = "".join(f"; {card.name} under {tuned_under(card)}" for card in students)
+        rules = [Rule(base.accuracy, f"QCFS {base.accuracy:.3f}")] if base.accuracy is not None else []
+        dashed = f"; dashed: {base.name} as QCFS network, by its card" if rules else ""
         yield Figure(
-            accuracy_chart(
-                "Accuracy against T", "T", own, rules=[Rule(base.accuracy or 0.0, f"QCFS {base.accuracy:.3f}")]
-            ),
-            f"Without masks{fine}; dashed: {base.name} as QCFS network, by its card. {made_by(list(own), curves)}: "
+            accuracy_chart("Accuracy against T", "T", own, rules=rules),
+            f"Without masks{fine}{dashed}. {made_by(list(own), curves)}: "
             f"{one['steps'][0]['samples']:,} {run.samples} of {find_data(one['data']).title}, {one['device']}. Markers "
             "of the paper's figure are other networks on other data.",
             FIG_1,
