@@ -18,17 +18,8 @@ sys.exit(main(sys.argv[1:]))
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "preset"), presets())
 def test_a_preset_is_written_without_streamlit(page, preset, tmp_path):
-    arguments = [
-        "figures",
-        page.file,
-        "--preset",
-        preset.key,
-        "--out",
-        str(tmp_path),
-        "--format",
-        "svg,csv,npz",
-        "--json",
-    ]
+    options = f"--preset {preset.key} --format svg,csv,npz --json".split()
+    arguments = ["figures", page.file, "--out", str(tmp_path), *options]
     run = subprocess.run([sys.executable, "-c", SCRIPT, *arguments], capture_output=True, text=True, timeout=240)
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)

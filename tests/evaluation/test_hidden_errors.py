@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from support.networks import make_autoencoder
 
 import spikeviz as sv
 from spikeviz.evaluation.hidden_errors import RATIOS, errors_against_ratio, visible_tokens
@@ -13,14 +14,7 @@ from spikeviz.metrics import effective_rank, reconstruction_errors
 
 @pytest.fixture(scope="module")
 def model():
-    """A small autoencoder with fresh weights and a bias that makes it fire."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = sv.build("spikformer-v2-mae-fashion").eval()
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.constant_(module.bias, 1.0)
-    return model
+    return make_autoencoder(1.0)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from support.networks import make_autoencoder
 
 import spikeviz as sv
 from spikeviz.interventions import HidePatches
@@ -11,14 +12,7 @@ from spikeviz.metrics.firing import spike_layers
 
 @pytest.fixture(scope="module")
 def model():
-    """Fresh weights, with a bias that makes a neuron fire wherever its convolution is not sparse."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = sv.build("spikformer-v2-mae-fashion").eval()
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.constant_(module.bias, 2.5)
-    return model
+    return make_autoencoder(2.5)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from spikeviz.data.catalog import find_data
 from spikeviz.models.cnn import CNNConfig
 from spikeviz.models.espikeformer import ESpikeFormerConfig
 from spikeviz.models.mst import MSTConfig
-from spikeviz.models.registry import assemble
+from spikeviz.models.registry import assemble, build
 from spikeviz.models.sdmformer import SDMFormerConfig
 from spikeviz.models.spikformer import SpikformerConfig
 from spikeviz.nn.channel_masks import find_masks
@@ -170,3 +170,14 @@ def make_masked(
         for mask in find_masks(model).values():
             nn.init.normal_(mask.value, std=0.4)
         return awaken(model, torch.rand(3, 4, config.in_channels, 16, 16).round())
+
+
+def make_autoencoder(bias: float) -> nn.Module:
+    """A small autoencoder with fresh weights, and a bias that makes neurons fire where a convolution is not sparse."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build("spikformer-v2-mae-fashion").eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.constant_(module.bias, bias)
+    return model

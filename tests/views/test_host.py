@@ -361,6 +361,15 @@ def test_a_preset_and_what_a_url_says_beside_it():
         query_of(page, "nope")
 
 
+@TRAINED
+def test_another_layer_is_another_pass_with_the_same_numbers():
+    """Membranes are kept of one layer alone; what is derived from the spikes is derived once."""
+    one, other = (scene_of(find_page("spike_maps"), maps_layer=layer).now for layer in (LAYER, "stem.stages.1"))
+    assert one.computed is not other.computed and one.numbers is other.numbers
+    assert one.recording.output.equal(other.recording.output)
+    assert other.numbers.nsfr.equal(sv.metrics.nsfr(other.recording))
+
+
 @pytest.mark.parametrize(("page", "preset"), presets())
 def test_every_preset_is_shown_and_leaves_as_files(page: Page, preset: Preset):
     scene, notices = scene_at(page, query_of(page, preset))
