@@ -24,8 +24,8 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 
 
 @contextmanager
-def running(folder: Path, command: Callable[[int], list[str]]):
-    """A server of the app in a working directory, once it answers."""
+def running(folder: Path, command: Callable[[int], list[str]], **environment: str):
+    """A server of the app in a working directory, once it answers; `environment` is set for it alone."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -34,7 +34,7 @@ def running(folder: Path, command: Callable[[int], list[str]]):
         server = subprocess.Popen(
             [sys.executable, *command(port)],
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": path},
+            env=os.environ | {"PYTHONPATH": path} | environment,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -82,6 +82,14 @@ def address(server):
     return server.url
 
 
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory):
+    """The address of an app on a machine without any data folder, and without anything that a user kept."""
+    folder = tmp_path_factory.mktemp("bare")
+    with running(folder, as_spikeviz, SPIKEVIZ_DATA="", HOME=str(folder), XDG_DATA_HOME=str(folder)) as running_app:
+        yield running_app.url
+
+
 @pytest.fixture(params=[as_spikeviz, as_streamlit])
 def fresh_address(request, tmp_path):
     """A server nobody has visited yet, started in either way."""
@@ -113,7 +121,7 @@ def browser():
 
 @pytest.fixture
 def visit(browser, address):
-    """Opens pages and keeps what the browser complained about."""
+    """Opens pages and keeps what the browser complained about; of another server with `address=...`, such as `bare`."""
     contexts = []
 
     def visit(name: str, width: int = 1280, theme: str = "light", query: str = "", address: str = address):
