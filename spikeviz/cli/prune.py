@@ -21,6 +21,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Result:
+    from spikeviz.evaluation.throughput import speed_text
     from spikeviz.paths import user_checkpoints
     from spikeviz.train.publish import publish_pruned
 
@@ -30,6 +31,6 @@ def run(options: argparse.Namespace) -> Result:
     return Result(
         data | {"throughput": speed},
         f"{card.name}: {card.accuracy:.4f} on {card.samples:,} test samples of {card.data}, {left:.1%} of the "
-        f"parameters, {speed['speedup']:.2f} times as fast (quartiles {speed['quartiles'][0]:.2f} and "
-        f"{speed['quartiles'][1]:.2f}; {speed['samples_per_second']:.0f} samples/s, {card.device})",
+        f"parameters; speed against the masked network: {speed_text(speed['speedup'], speed['interval'] or None)}, "
+        f"{speed['rounds']} rounds, {speed['samples_per_second']:.0f} samples/s, {card.device}",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import comb
 from statistics import median, quantiles
 
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from spikeviz.interventions import Intervention
 from spikeviz.simulation import simulate
 
 Network = tuple[nn.Module, Sequence[Intervention]]
+LEVEL = 0.95  # of the interval of a median
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,40 @@ class Throughput:
 
     def speedup(self, network: int) -> tuple[float, float, float]:
         """How many times as fast as the first network: first quartile, median, third quartile of the rounds' ratios."""
-        ratios = [a / b for a, b in zip(self.seconds[0], self.seconds[network], strict=True)]
+        ratios = self._ratios(network)
         low, middle, high = quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
         return low, middle, high
+
+    def interval(self, network: int) -> tuple[float, float] | None:
+        """Where the true median of the rounds' ratios lies, at a level of 95 %; None of less than six rounds.
+
+        The ends are rounds themselves: as many lie outside as a fair coin would leave there (the interval of a sign
+        test), so nothing is assumed about how times are spread.
+        """
+        ratios = sorted(self._ratios(network))
+        rounds, outside, tail = len(ratios), 0, 0.0
+        while 2 * (tail := tail + comb(rounds, outside) / 2**rounds) <= 1 - LEVEL:
+            outside += 1
+        return (ratios[outside - 1], ratios[rounds - outside]) if outside else None
+
+    def _ratios(self, network: int) -> list[float]:
+        return [a / b for a, b in zip(self.seconds[0], self.seconds[network], strict=True)]
+
+
+def speed_text(middle: float, interval: Sequence[float] | None) -> str:
+    """A ratio of speeds in words, to follow what it is of: `1.29 times as fast (...)`, or that there is no difference.
+
+    Args:
+        middle: median of the rounds' ratios.
+        interval: where it may lie as well; None where too few rounds were run to know.
+    """
+    if interval is None:
+        return f"no difference measurable so far (median {middle:.2f} times, too few rounds for an interval)"
+    low, high = interval
+    range_text = f"95 % interval of the median {low:.2f} to {high:.2f}"
+    if low <= 1 <= high:
+        return f"no difference measurable ({range_text} times)"
+    return f"{middle:.2f} times as fast ({range_text})"
 
 
 def throughput(networks: Sequence[Network], x: Tensor, rounds: int = 9) -> Iterator[Throughput]:

@@ -129,6 +129,7 @@ def publish_pruned(
             "masked_samples_per_second": round(speed.rate(0), 1),
             "speedup": round(middle, 3),
             "quartiles": [round(low, 3), round(high, 3)],
+            "interval": [round(end, 3) for end in speed.interval(1) or ()],
             "batch": speed.batch,
             "rounds": speed.rounds,
         },

@@ -9,7 +9,6 @@ from support.networks import awaken, shelve
 import spikeviz as sv
 from spikeviz.artifacts.cards import find_card
 from spikeviz.data.catalog import as_batch, open_data
-from spikeviz.evaluation import throughput
 from spikeviz.evaluation.accuracy import accuracy
 from spikeviz.nn.channel_masks import find_masks
 from spikeviz.train import publish
@@ -61,14 +60,3 @@ def test_what_cannot_be_pruned_is_refused(shelf):
         publish.publish_pruned(NAME, 1.5, shelf, "cpu", progress=False)
     with pytest.raises(ValueError, match="no channel masks"):
         publish.publish_pruned("spikformer-fashion", 0.5, shelf, "cpu", progress=False)
-
-
-def test_throughput_runs_in_turns():
-    model = sv.build("spikformer-fashion").eval()
-    rounds = list(throughput([(model, ()), (model, ())], torch.rand(2, 1, 28, 28), rounds=3))
-    assert [r.rounds for r in rounds] == [1, 2, 3] and rounds[-1].batch == 2
-    low, middle, high = rounds[-1].speedup(1)
-    assert 0 < low <= middle <= high and rounds[-1].rate(0) > 0
-    assert rounds[0].speedup(1)[0] == rounds[0].speedup(1)[2]
-    with pytest.raises(ValueError, match="needs a network and a round"):
-        next(throughput([], torch.rand(2, 1, 28, 28)))

@@ -302,8 +302,8 @@ def test_speed_is_measured_in_turns(monkeypatch):
     *_, (done, value) = work.work()
     (shown,) = figures_of(work.figures(value, DONE), {})
     found, device = value
-    assert done == found.rounds == 3 and f"median of 3 rounds, batches of 4, {device}" in shown.caption
-    assert f"**{found.speedup(1)[1]:.2f} times**" in shown.caption
+    assert done == found.rounds == 3 and f"3 rounds in turns, batches of 4, {device}" in shown.caption
+    assert "no difference measurable" in shown.caption  # three rounds are too few for an interval
     assert list(shown.chart.table().columns) == ["masked at 0.50 (s)", "pruned at 0.50 (s)"]
     assert (np.array(found.seconds) == shown.chart.table().to_numpy().T).all()
 

@@ -203,16 +203,16 @@ def _speed(run: Run, networks: Sequence[Compared]) -> Study:
 
 
 def _timed(names: Sequence[str], value: tuple[Throughput, str], _: Progress) -> Iterator[Item]:
+    from spikeviz.evaluation.throughput import speed_text
     from spikeviz.views.channel_masks.charts import speed_chart
 
     found, device = value
-    low, middle, high = found.speedup(1)
+    speed = speed_text(found.speedup(1)[1], found.interval(1))
     yield Figure(
         speed_chart(names, found),
-        f"The pruned network runs **{middle:.2f} times** as fast as the masked one (quartiles of the rounds {low:.2f} "
-        f"to {high:.2f}): median of {found.rounds} rounds, batches of {found.batch}, {device}. It is the speed of this "
-        "machine at this moment, with whatever else it does. The paper prints 196.20 img/s for SDMFormer-2-256, on its "
-        "machine.",
+        f"The pruned network against the masked one: {speed}; {found.rounds} rounds in turns, batches of "
+        f"{found.batch}, {device}. It is the speed of this machine at this moment, with whatever else it does. The "
+        "paper prints 196.20 img/s for SDMFormer-2-256, on its machine.",
         "SDMFormer, sec. 4.4",
         f"Samples a second: {names[0]} {found.rate(0):.0f}, {names[1]} {found.rate(1):.0f}",
     )
