@@ -25,6 +25,12 @@ def data_of(card: CheckpointCard) -> DataSource:
     return find_data(card.data)
 
 
+def has_test_set(card: CheckpointCard) -> bool:
+    """Whether the test set of a network's data is on this machine: asked of the disk each time, without reading it."""
+    data = data_of(card)
+    return data.ships or data.count("test") > 0
+
+
 def find_input(experiment: Experiment, card: CheckpointCard, uploads: Uploads) -> Input | None:
     """The input of an experiment; None if it is gone, or does not fit the network, such as events one for images.
 
