@@ -8,7 +8,7 @@ from html import escape
 from spikeviz.figures.theme import ACCENT
 
 CELL = "padding:1px 8px 1px 0;text-align:right;white-space:nowrap;border:0"
-NAME = "padding:1px 8px 1px 0;text-align:left;border:0;overflow-wrap:anywhere"
+NAME = "padding:1px 8px 1px 0;text-align:left;border:0;overflow-wrap:break-word"
 TABLE = "width:100%;border-collapse:collapse;font-size:0.8rem;font-variant-numeric:tabular-nums;line-height:1.35"
 
 
@@ -22,7 +22,7 @@ def table(
     """A table in HTML: names at the left, numbers at the right, a bar of 0 to 1 behind each row, sums in a last one."""
     width = '<th style="border:0;width:26%"></th>' if bars is not None else ""
     names = "".join(
-        f'<th style="{NAME if i == 0 else CELL};font-weight:600">{_head(h, i == 0)}</th>' for i, h in enumerate(heads)
+        f'<th style="{NAME if i == 0 else CELL};font-weight:600">{escape(h)}</th>' for i, h in enumerate(heads)
     )
     lines = [f"<tr>{names}{width}</tr>"]
     for number, row in enumerate(rows):
@@ -32,13 +32,15 @@ def table(
     return f'<table style="{TABLE}" aria-label="{escape(title, quote=True)}">{"".join(lines)}</table>'
 
 
-def _head(text: str, first: bool) -> str:
-    """The names get room even where the numbers would take it all: they may break anywhere."""
-    return f'<div style="min-width:4.5em">{escape(text)}</div>' if first else escape(text)
+def _cell(text: str, first: bool) -> str:
+    """A name may break between the parts of a module path, and not inside a word."""
+    return escape(text).replace(".", ".<wbr>") if first else escape(text)
 
 
 def _line(row: Sequence[str], share: float | None, style: str = "") -> str:
-    cells = "".join(f'<td style="{NAME if i == 0 else CELL}">{escape(str(text))}</td>' for i, text in enumerate(row))
+    cells = "".join(
+        f'<td style="{NAME if i == 0 else CELL}">{_cell(str(text), i == 0)}</td>' for i, text in enumerate(row)
+    )
     bar = ""
     if share is not None:
         block = f'<div style="height:8px;border-radius:2px;width:{100 * share:.1f}%;background:{ACCENT}"></div>'
