@@ -1,4 +1,4 @@
-"""How values show themselves in a notebook: small tables of HTML. Needs nothing but the standard library."""
+"""How values show themselves: counts in words, small tables of HTML in a notebook. Needs the standard library alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from html import escape
 from typing import Any
 
 MOST = 40  # rows of a table
+
+
+def plural(number: float, noun: str) -> str:
+    """`1 step`, `2 steps`, `1,024 steps`: a noun that takes an s."""
+    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
 
 
 def facts(title: str, values: Mapping[str, Any]) -> str:

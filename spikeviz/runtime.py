@@ -7,6 +7,8 @@ from contextlib import suppress
 
 import torch
 
+from spikeviz.display import plural
+
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
 
@@ -29,8 +31,7 @@ def describe(device: torch.device) -> str:
     """The device in words: "CPU, 2 threads" or the GPU's name."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    threads = torch.get_num_threads()
-    return f"{device.type.upper()}, {threads} thread{'s' * (threads > 1)}"
+    return f"{device.type.upper()}, {plural(torch.get_num_threads(), 'thread')}"
 
 
 def reuse_memory() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spikeviz.display import plural
 from spikeviz.views import runs
 from spikeviz.views.view import Component, Figure, Item, Markup, Note, Option, Progress, Row, Study
 from spikeviz.views.viewer_data import Side, ViewerData
@@ -46,7 +47,7 @@ def spike_viewer(scene: Scene) -> Iterator[Item]:
     sides = [Side(name, run.status_text, run.packed) for name, run in scene.runs]
     maps = _maps(scene, sides)
     _, channels, height, width = sides[-1].packed.layers[scene.layer].shape
-    notice = f"{channels} channels of {height} x {width} neurons. {_notice(sides[-1].packed)}"
+    notice = f"{plural(channels, 'channel')} of {height} x {width} neurons. {_notice(sides[-1].packed)}"
     figures = [Figure(chart, notice, FIG_8, term="spike map") for chart in maps]
     chosen = next(
         (f for f in figures if f.title.endswith(f", {scene.look('side')}")), figures[min(1, len(figures) - 1)]
@@ -200,7 +201,8 @@ def raster(scene: Scene) -> Iterator[Item]:
     yield Figure(
         chart(shown, names, title=f"Raster · {scene.layer}"),
         f"This input. Each row is one of {len(names)} neurons spread evenly over the layer; a tick is a spike.",
-        alt=f"Raster of {len(names)} neurons of {scene.layer}: {len(shown.rows)} spikes in {shown.length} steps",
+        alt=f"Raster of {len(names)} neurons of {scene.layer}: {plural(len(shown.rows), 'spike')} in "
+        f"{plural(shown.length, 'step')}",
         term="spike",
     )
 
@@ -218,8 +220,8 @@ def neuron(scene: Scene) -> Iterator[Item]:
         f"It fires {', '.join(f'{c:.0f}' for c in fired)} of up to D = {track.levels} spikes: the potential, shown "
         "before its reset, rounded; a first one from the dashed threshold on."
         if track.levels > 1
-        else f"It fires at {int((fired > 0).sum())} of {len(fired)} steps: whenever the potential, shown before its "
-        "reset, reaches the dashed threshold."
+        else f"It fires at {int((fired > 0).sum())} of {plural(len(fired), 'step')}: whenever the potential, shown "
+        "before its reset, reaches the dashed threshold."
     )
     title = f"Membrane · {scene.layer} {channel}.{row}.{column}"
     yield Figure(
@@ -332,11 +334,13 @@ def tower(packed: PackedSpikes) -> Iterator[Item]:
     fired = sum(layer.count for layer in packed.layers.values())
     neurons = sum(int(np.prod(layer.shape[1:])) for layer in packed.layers.values())
     rates = [layer.count / max(int(np.prod(layer.shape)), 1) for layer in packed.layers.values()]
-    heading = f"{fired:,} spikes of {neurons:,} neurons in {packed.steps} steps"
+    heading = f"{plural(fired, 'spike')} of {neurons:,} neurons in {plural(packed.steps, 'step')}"
     yield Figure(
         layer_bars(layers, rates, "firing rate, mean over t", title=heading),
         "What to notice: a square holds the channels of a layer, a pixel is a neuron. The picture goes from outlines "
         "to a code with no visible structure.",
         "Spikformer V2, sec. 3.2",
-        html=lambda: strip(tiles, 4, 104, 330) + rate_bar(f"share of the {packed.steps} steps at which a neuron fires"),
+        html=lambda: (
+            strip(tiles, 4, 104, 330) + rate_bar(f"share of {plural(packed.steps, 'step')} at which a neuron fires")
+        ),
     )

@@ -7,7 +7,7 @@ import torch
 from support.networks import make_small, make_tiny
 
 import spikeviz as sv
-from spikeviz.display import MOST, table
+from spikeviz.display import MOST, plural, table
 from spikeviz.interventions import MaskSpikes
 from spikeviz.recording import Recording, Track
 
@@ -87,3 +87,7 @@ def test_what_they_show_is_escaped():
     )
     (title,), _, (name, _, axes, _) = cells(recording)
     assert "<x>" in title and name == "<b>" and axes == "<i> 1"
+
+
+def test_a_count_has_the_number_of_its_noun():
+    assert [plural(n, "step") for n in (0, 1, 2, 1024)] == ["0 steps", "1 step", "2 steps", "1,024 steps"]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from support.brought import npy, png, rows
 from support.networks import needs, pages, presets
-from support.scenes import FILES, scene_of
+from support.scenes import FILES, items_of, scene_of
 
 import spikeviz as sv
 from spikeviz.data.ingest import Input, read_upload
@@ -20,6 +20,7 @@ from spikeviz.views import spikes
 from spikeviz.views.address import SIDES
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.host import Figures, figures_of, page_figures, query_of, scene_at, view
+from spikeviz.views.page import FILES as PAGES
 from spikeviz.views.page import Page, Preset, find_page
 from spikeviz.views.sharing.python import python
 from spikeviz.views.sharing.report import page_report
@@ -27,6 +28,7 @@ from spikeviz.views.view import (
     Component,
     Figure,
     Item,
+    Link,
     Markup,
     Metrics,
     Note,
@@ -419,3 +421,12 @@ def test_a_report_holds_every_figure(file):
     text = page_report(scene, found, "spikeviz report")
     assert text.count("<svg") >= len(found) and scene.card.name in text and scene.now.status_text in text
     assert "sv.simulate(model, x" in text and "<dd>0 ms" not in text
+
+
+@TRAINED
+def test_the_start_page_leads_to_every_other_page():
+    links = [
+        item for item in items_of(find_page("overview").body(scene_of(find_page("overview")))) if isinstance(item, Link)
+    ]
+    assert [link.page for link in links] == [file for file in PAGES if file != "overview"]
+    assert all(link.label.startswith(find_page(link.page).title) for link in links)

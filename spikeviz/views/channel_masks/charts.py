@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Num
 
+from spikeviz.display import plural
 from spikeviz.figures.chart import Bars, Chart, Line, Maps, Rule
 from spikeviz.figures.tables import energy, table
 from spikeviz.figures.theme import ACCENT, QUIET, SECOND
@@ -75,7 +76,7 @@ def kept_and_dropped(
         if chosen.any():
             maps = source[:, chosen].mean(1)
             times = [*(f"t = {t}" for t in range(1, len(maps) + 1)), "mean over t"]
-            title = f"{int(chosen.sum())} {what} channels · {layer}"
+            title = f"{plural(chosen.sum(), f'{what} channel')} · {layer}"
             label = f"share of the {what} channels that fire"
             found[what] = Maps(title, np.concatenate([maps, maps.mean(0)[None]]), times, label)
     return found
@@ -111,7 +112,7 @@ def channel_maps(
     spikes: Num[np.ndarray, "T C H W"], channels: Sequence[int], titles: Sequence[str], title: str
 ) -> Maps:
     """Mean over time of some channels: at how many of the steps each place fires."""
-    return Maps(title, spikes[:, list(channels)].mean(0), titles, f"share of the {len(spikes)} steps")
+    return Maps(title, spikes[:, list(channels)].mean(0), titles, f"share of {plural(len(spikes), 'step')}")
 
 
 PARTS = {"kept": True, "dropped": False}

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from spikeviz.display import plural
 from spikeviz.views import spikes
 from spikeviz.views.channel_masks.settings import threshold
 from spikeviz.views.view import Figure, Item, Note, Row
@@ -131,7 +132,8 @@ def _kept_and_dropped(scene: Scene, layer: str) -> Iterator[Item]:
     passes = kept(run, layer)
     for part, maps in kept_and_dropped(spikes_of(run, layer), spikes_of(everything, layer), passes, layer).items():
         mean = float(maps.maps[-1].mean())
-        alt = f"{int(passes.sum() if part == 'kept' else (~passes).sum())} {part} channels of {layer}, mean {mean:.3f}"
+        count = int((passes if part == "kept" else ~passes).sum())
+        alt = f"{plural(count, f'{part} channel')} of {layer}, mean {mean:.3f}"
         yield Figure(maps, means[part].format(mean), SEC, alt, html=partial(_tiles, maps))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from spikeviz.display import plural
 from spikeviz.views import player_data, runs, spikes
 from spikeviz.views.events import slicing
 from spikeviz.views.inputs import data_of, event_recording
@@ -182,8 +183,8 @@ def slices(scene: Scene, events: EventRecording) -> Iterator[Item]:
     each = pictures.sum((1, 2, 3), dtype=np.int64)
     yield Figure(
         drawn,
-        f"{count:,} slices{part}; a slice holds {each.min():,} to {each.max():,} events{_coarser(k)}. What to notice: "
-        "slices of equal time differ in events, slices of equal count differ in length: short where much moves. "
+        f"{plural(count, 'slice')}{part}; a slice holds {each.min():,} to {each.max():,} events{_coarser(k)}. What to "
+        "notice: slices of equal time differ in events, slices of equal count in length: short where much moves. "
         f"{COLOURS}",
         term="slice",
         html=partial(_strip, drawn, k),
@@ -222,7 +223,8 @@ def rate(scene: Scene, events: EventRecording) -> Iterator[Item]:
         f"Windows of {length / 1000:,.4g} ms, the {why}. What to notice: a pixel sends events only while its "
         f"brightness changes, so the rate follows the motion: most at {times[most]:,.0f} ms ({now[most]:,.0f} a "
         f"second), least at {times[least]:,.0f} ms ({now[least]:,.0f}).",
-        alt=f"Events per second in {len(now)} windows of {length / 1000:,.4g} ms: {now.min():,.0f} to {now.max():,.0f}",
+        alt=f"Events per second in {plural(len(now), 'window')} of {length / 1000:,.4g} ms: {now.min():,.0f} to "
+        f"{now.max():,.0f}",
         term="event rate",
     )
 
@@ -263,7 +265,7 @@ def _strip(drawn: Frames, k: int = 1) -> str:
 
     tiles = []
     for pixels, title, count in zip(drawn.pixels(), drawn.titles, drawn.events, strict=True):
-        note = f"{count:,} events" if count != 1 else "1 event"
+        note = plural(count, "event")
         height, width = pixels.shape[:2]
         alt = f"{drawn.title}, {title}: {note} on {width * k} x {height * k} pixels, ON orange, OFF blue"
         tiles.append(tile(_square(pixels), title, note, alt))

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Num
 
+from spikeviz.display import plural
 from spikeviz.figures.chart import Chart, Ticks
 from spikeviz.figures.theme import ACCENT, QUIET, SPIKE
 
@@ -75,7 +76,7 @@ def _diagram(diagram: Slots, names: Sequence[str]) -> str:
             text = "" if resting else str(value) if value > 1 or (value and _integers(values)) else ""
             cells.append(f'<i style="{_cell(value, resting)};{delay}">{text}</i>')
     spikes = int(values.sum())
-    alt = f"{diagram.title}: {spikes} spikes of {len(values)} neurons in {count} slots"
+    alt = f"{diagram.title}: {plural(spikes, 'spike')} of {plural(len(values), 'neuron')} in {plural(count, 'slot')}"
     return (
         f'<div style="margin:0 0 14px"><b style="font-weight:600;font-size:0.86rem">{escape(diagram.title)}</b>'
         '<div style="overflow-x:auto;padding:4px 2px">'

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spikeviz.display import plural
 from spikeviz.views.address import Parameter, State
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.integer_firing.networks import depth, vanilla
@@ -72,7 +73,7 @@ def _firing_patterns(scene: Scene) -> Generator[Item, Any, None]:
         high=1.0,
         step=1 / steps,
         form="slider",
-        help=f"Spikes over {steps} steps, as in the paper's Fig. 3.",
+        help=f"Spikes over {plural(steps, 'step')}, as in the paper's Fig. 3.",
     )
     rate = _tenths(rate)
     trains = {
@@ -92,7 +93,7 @@ def _firing_patterns(scene: Scene) -> Generator[Item, Any, None]:
         raster_of("Firing patterns", [diagram], list(trains), "step d"),
         "ANN2SNN and direct training have to wait for all steps to know the rate; SFA is done after its last spike.",
         "E-SpikeFormer, Fig. 3",
-        f"{diagram.title}: " + ", ".join(f"{name} {train.sum():.0f} spikes" for name, train in trains.items()),
+        f"{diagram.title}: " + ", ".join(f"{name} {plural(train.sum(), 'spike')}" for name, train in trains.items()),
         html=partial(slots, [diagram], list(trains)),
     )
 
@@ -174,7 +175,7 @@ def _unrolling(scene: Scene) -> Iterator[Item]:
         f"{run.status_text}: from the one that fires most to "
         f"{'the one that fires least' if fired[-1].any() else 'a silent one'}.",
         "E-SpikeFormer, Fig. 6",
-        "; ".join(f"{diagram.title}, {int(diagram.values.sum())} spikes" for diagram in diagrams),
+        "; ".join(f"{diagram.title}, {plural(int(diagram.values.sum()), 'spike')}" for diagram in diagrams),
         html=partial(slots, diagrams, names),
     )
 
@@ -193,13 +194,14 @@ def _execution(scene: Scene) -> Iterator[Item]:
     diagrams = [
         Slots(
             f"Synchronous: a clock of {steps} x {levels} slots",
-            f"Every neuron is looked at in every slot: {binary.size} slots for {spikes} spikes.",
+            f"Every neuron is looked at in every slot: {plural(binary.size, 'slot')} for {plural(spikes, 'spike')}.",
             binary,
             columns,
         ),
         Slots(
             "Asynchronous: bursts, no clock",
-            f"A neuron fires its spikes at once and rests: {spikes} events, nothing else is computed (dotted).",
+            f"A neuron fires its spikes at once and rests: {plural(spikes, 'event')}, nothing else is computed "
+            "(dotted).",
             binary,
             columns,
             starts=np.maximum(burst, 0),
@@ -212,6 +214,6 @@ def _execution(scene: Scene) -> Iterator[Item]:
         f"The same real spikes of {scene.layer}, {run.status_text}. A diagram of what a chip would do; no chip was "
         "measured. The paper draws it for T = D = 3: there is a preset.",
         "E-SpikeFormer, sec. 6.1 and Fig. 11",
-        f"{binary.size} slots with a clock, {spikes} events without one",
+        f"{plural(binary.size, 'slot')} with a clock, {plural(spikes, 'event')} without one",
         html=partial(slots, diagrams, names),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spikeviz.views import spikes
-from spikeviz.views.page import Page
+from spikeviz.views.page import Page, find_page
 from spikeviz.views.scene import Scene
 from spikeviz.views.settings import dynamics
 from spikeviz.views.view import Item, Link, Note
@@ -16,6 +16,14 @@ PAPERS = """**The papers**
 - **Masked Spiking Transformer** (Wang, Fang et al.): drop spikes at random and keep the accuracy
 - **SpikingDynamicMaskFormer**: learn which channels a spiking transformer can do without
 """
+NEXT = {
+    "spike_maps": "T, threshold, tau",
+    "channel_masks": "which channels can go",
+    "random_masks": "which spikes can go",
+    "integer_firing": "D, the spikes of an integer",
+    "reconstruction": "what hidden patches looked like",
+    "events": "what an event camera sends",
+}  # the other pages, and what is moved or seen on each
 
 
 def everything(scene: Scene) -> Iterator[Item]:
@@ -29,8 +37,8 @@ def everything(scene: Scene) -> Iterator[Item]:
 def words(scene: Scene) -> Iterator[Item]:
     """What the input is taken for, and where to go on."""
     yield from spikes.prediction(scene.packed)
-    yield Link("spike_maps", "Spike maps: move T, threshold, tau →")
-    yield Link("integer_firing", "Integer firing: move D →")
+    for file, what in NEXT.items():
+        yield Link(file, f"{find_page(file).title}: {what} →")
 
 
 def papers() -> Iterator[Item]:

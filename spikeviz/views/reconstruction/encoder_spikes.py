@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spikeviz.display import plural
 from spikeviz.views import spikes
 from spikeviz.views.view import Figure, Item, Row
 
@@ -43,7 +44,7 @@ def _maps(run: Run, layer: str, name: str) -> Figure:
     hidden = f"largest {loudest:.3f}" if loudest else "silent (largest 0.000)"
     return Figure(
         shown,
-        f"{channels} channels of {height} x {width} neurons, {steps} binary step{'s' * (steps > 1)}"
+        f"{plural(channels, 'channel')} of {height} x {width} neurons, {plural(steps, 'binary step')}"
         + (f", the first {STEPS} drawn" if steps > STEPS else "")
         + f". Visible places: mean {_mean(mean[visible])}; hidden ones: {hidden if (~visible).any() else 'none'}.",
         FIG_8,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spikeviz.display import plural
 from spikeviz.views import runs
 from spikeviz.views.address import Parameter, State
 from spikeviz.views.reconstruction.levels import siblings
@@ -141,7 +142,7 @@ def verdict(ranks: Mapping[str, np.ndarray]) -> str:
     for name, values in ranks.items():
         trained = values[1:]
         if len(trained) < 2:
-            parts.append(f"{name}: {values[-1]:.1f} after {len(values) - 1} epochs")
+            parts.append(f"{name}: {values[-1]:.1f} after {plural(len(values) - 1, 'epoch')}")
         else:
             parts.append(f"{name} goes from {trained[0]:.1f} after epoch 1 to {trained[-1]:.1f} after {len(trained)}")
     return "Ours: " + "; ".join(parts) + "."
