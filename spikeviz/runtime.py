@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-from contextlib import suppress
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 
 import torch
 
 from spikeviz.display import plural
 
+SMALL = 1e10  # numbers of an input times weights of a network: up to here a pass runs in one thread
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
 
@@ -32,6 +37,44 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type.upper()}, {plural(torch.get_num_threads(), 'thread')}"
+
+
+@contextmanager
+def threads_for(work: float) -> Iterator[None]:
+    """Run what is small in one thread of the CPU, and say so once where more threads have to wait for their turn.
+
+    OpenMP's threads wait for each other by spinning. Where other work takes their cores, each of the many small steps
+    of a pass waits for a time slice, and two threads take ten or a hundred times as long as one.
+
+    Args:
+        work: numbers of the input times weights of the network.
+    """
+    threads = torch.get_num_threads()
+    if threads == 1 or work > SMALL:
+        if threads > 1 and _is_busy():
+            _say_busy()
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _is_busy() -> bool:
+    """Whether more wants to run on this machine than it has cores; where that is not known (Windows), no."""
+    with suppress(AttributeError, OSError):
+        return os.getloadavg()[0] > (os.cpu_count() or 1)
+    return False
+
+
+@cache  # once in a process
+def _say_busy() -> None:
+    logging.getLogger("spikeviz").warning(
+        "Other work keeps the cores of this machine busy, and torch's threads wait for each other: "
+        "torch.set_num_threads(1) may make this many times faster."
+    )
 
 
 def reuse_memory() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from spikeviz.interventions import Intervention
 from spikeviz.probe import Tape
 from spikeviz.recording import Recording
+from spikeviz.runtime import threads_for
 
 
 def simulate(
@@ -56,8 +58,10 @@ def simulate(
         raise ValueError(f"{len(seeds)} seeds run one sample, each at least one; the input is {list(x.shape)}.")
     drawn_by = seed if isinstance(seed, int) else seeds
     tape = Tape(interventions, keep, drawn_by)
+    work = float(x.numel()) * sum(p.numel() for p in model.parameters())
+    threads = threads_for(work) if x.device.type == "cpu" else nullcontext()
     start = time.perf_counter()
-    with torch.no_grad(), tape.rolling():
+    with torch.no_grad(), threads, tape.rolling():
         logits = model(x)
     if weight.is_cuda:
         torch.cuda.synchronize(weight.device)
