@@ -25,6 +25,7 @@ from spikeviz.ui.kit import session
 from spikeviz.views import player_data, viewer_data
 from spikeviz.views.address import State, all_checkpoints
 from spikeviz.views.experiment import Experiment
+from spikeviz.views.page import find_page
 from spikeviz.views.player_data import PlayerData
 
 NAMES = sorted(path.name for path in ROOM.iterdir() if (path / f"{path.name}.js").exists())
@@ -38,7 +39,8 @@ CARD = "spikformer-fashion"
 def sent(monkeypatch):
     """What a component sends, and a session without a page."""
     st.session_state.clear()
-    st.session_state[session.STATE] = State(Experiment(CARD))
+    session.enter(find_page("spike_maps"))
+    session.store(State(Experiment(CARD)))
     found = {}
     for name in NAMES:
         module = importlib.import_module(f"spikeviz.ui.components.{name}")
@@ -97,11 +99,16 @@ def test_a_slider_hands_on_numbers_and_says_when_it_is_settled(sent):
     for value in ({"value": 0.7, "settled": False, "seq": 1}, {"value": "0.8"}, {}, None, 0.9):
         st.session_state["here"] = {"value": value}
         sent["on_value_change"]()
-    assert taken == [0.7] and not live_slider.settled() and live_slider.settled()
+    assert taken == [0.7] and not live_slider.settled() and not live_slider.settled()  # however often it is asked
     st.session_state["here"] = {"value": {"value": 0.8, "settled": True, "seq": 2}}
     sent["on_value_change"]()
     live_slider.slider("T", 0, 1, 0.1, 0.8, **how)
     assert taken == [0.7, 0.8] and live_slider.settled() and sent["data"]["seq"] == 2
+    st.session_state["here"] = {"value": {"value": 0.7, "settled": False, "seq": 3}}
+    sent["on_value_change"]()
+    assert not live_slider.settled()
+    del st.session_state["here"]  # the slider is not on the page any more
+    assert live_slider.settled()
 
 
 def test_a_drawing_becomes_the_input_and_nothing_else_does(sent, monkeypatch):
@@ -281,8 +288,7 @@ def test_a_component_is_made_once_for_a_place_and_reports_the_last_change(tmp_pa
 
 def shown():
     """What `test_the_page_carries_what_is_sent` shows."""
-    if session.STATE not in st.session_state:
-        st.session_state[session.STATE] = State(Experiment(CARD))
+    session.enter(find_page("spike_maps"))
     components.show("spike_viewer", viewer(), "viewer")
     components.show("event_cloud", cloud(), "cloud")
     live_slider.slider("T", 0, 1, 0.1, 0.5, decimals=1, help="", key="slider", take=lambda value: None)

@@ -168,8 +168,8 @@ def test_a_picture_that_is_gone_releases_a():
     from spikeviz.views.experiment import Experiment
 
     app = opened(PAGE)
-    state = app.session_state["state"]
-    app.session_state["state"] = state.but(compared=Experiment("spikformer-fashion", "upload/000000000000"))
+    states = app.session_state["states"]
+    states["maps"] = states["maps"].but(compared=Experiment("spikformer-fashion", "upload/000000000000"))
     sound(app.run())
     assert len(app.warning) == 1 and "A is released: its picture is not here" in app.warning[0].value
     assert "A−B" not in drawn(app)

@@ -11,7 +11,6 @@ from spikeviz.data.ingest import MAX_MB, RECORDINGS, TYPES, read_upload
 from spikeviz.ui.kit import session
 from spikeviz.ui.kit.bind import bind
 from spikeviz.views import runs
-from spikeviz.views.experiment import Experiment
 from spikeviz.views.inputs import data_of
 from spikeviz.views.page import Page
 
@@ -28,30 +27,17 @@ def row(page: str) -> DeltaGenerator:
 
 
 def choose_network(page: Page) -> CheckpointCard:
-    """The card of the current experiment's network, chosen where there are several.
-
-    A page that is about other networks than the one before has its own: the one it showed last, or its first.
-    """
-    names, last = session.names(page.networks), f"experiment of {page.key}"
-    now = session.state().experiment
-    if now.checkpoint not in names:
+    """The card of the network that the page shows, chosen where there are several."""
+    names = session.names(page.networks)
+    now = session.state().experiment.checkpoint
+    if now not in names:
         default = page.networks.default()
-        if now.checkpoint not in session.checkpoints():
-            session.notice(f"The network {now.checkpoint} is not here any more: this is {default}.")
-        _leave_for(st.session_state.get(last), default)
+        session.notice(f"The network {now} is not here any more: this is {default}.")
+        session.begin(default)
     if len(names) > 1:
         shown = session.state().experiment.checkpoint
         st.selectbox("Network", list(names), **bind(f"{page.key}_checkpoint", shown, _take_checkpoint), width=264)
-    st.session_state[last] = session.state().experiment
     return names[session.state().experiment.checkpoint]
-
-
-def _leave_for(last: Experiment | None, name: str) -> None:
-    """Show `last`, or else the network `name` as it was trained; with the same picture, if both are of one data set."""
-    known, before = session.checkpoints(), session.state().experiment
-    wanted = last if last and last.checkpoint in known else Experiment(name, seed=before.seed)
-    same = before.checkpoint in known and known[before.checkpoint].data == known[wanted.checkpoint].data
-    session.change(lambda _: wanted.but(source=before.source) if same else wanted)
 
 
 def opened(card: CheckpointCard) -> Network:

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from spikeviz.ui.kit import url
 from spikeviz.views.view import Progress, Study
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _poll(study: Study, draw: Draw) -> None:
 
     job = jobs().find(study.key)
     if job is None or job.over:
-        st.rerun()  # the whole page, once: its next run has no polled part, which ends the polling
+        url.again()  # once: its next run has no polled part, which ends the polling
     st.progress(min(1.0, job.done / job.total), text=progress(job))
     with st.container():
         _draw(study, job, draw)

@@ -47,6 +47,7 @@ def show(page: Page) -> None:
     """A page of the app, from its value. The heading is drawn before anything heavy is imported."""
     if take_over():
         st.rerun()
+    session.enter(page)
     url.arrive(page.key)
     st.title(page.title, anchor=False)
     source = f" <small>Paper: {page.paper}.</small>" if page.paper else ""
@@ -77,6 +78,7 @@ def _scene_page(page: Page) -> None:
             _choose_layer(page, opened.layers)
     scene = _opened(page)
     session.store(scene.state)
+    session.share_input(scene.state.experiment)
     parameters = [network, *_parameters(page)]
     with tools:
         _tools(scene, parameters)
@@ -97,7 +99,7 @@ def _scene_page(page: Page) -> None:
 
 @st.fragment
 def _first_look(page: Page) -> None:
-    """Network and input alone, beside the picture: what other pages set is left as it is."""
+    """Network and input alone, beside the picture."""
     picture, words = st.columns([2.9, 1], gap="medium")
     network = address.checkpoint_parameter(page.networks)
     with words:
@@ -109,7 +111,8 @@ def _first_look(page: Page) -> None:
         with tools:
             inputs.choose_input(page.key, card)
         scene = _opened(page)
-        session.change(lambda now: now.but(source=scene.state.experiment.source))
+        session.store(scene.state)
+        session.share_input(scene.state.experiment)
         _messages(st.container())
         url.write(page.key, [network, *_parameters(page)])
         draw(page.body(scene), page.key)

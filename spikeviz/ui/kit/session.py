@@ -1,4 +1,4 @@
-"""What one session keeps: the state of the page, uploads, and what there is to say.
+"""What one session keeps: the state of each page, the inputs they share, uploads, and what there is to say.
 
 A widget's own key dies when its page is left; what is kept here does not. Widgets show what the state says and hand
 changes to it; nothing is kept in a widget alone.
@@ -14,14 +14,15 @@ import streamlit as st
 
 from spikeviz.views.address import State, all_checkpoints
 from spikeviz.views.experiment import Experiment
-from spikeviz.views.inputs import source_of
-from spikeviz.views.page import CLASSIFIERS, Networks
+from spikeviz.views.inputs import data_of, sample_shape, source_of
+from spikeviz.views.page import Networks, Page
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.data.ingest import Input
 
-STATE, UPLOADS, NOTICES, REFUSED = "state", "uploads", "notices", "upload_error"
+PAGE, STATES, INPUTS = "page", "states", "inputs"
+UPLOADS, NOTICES, REFUSED = "uploads", "notices", "upload_error"
 KEPT_UPLOADS = 4  # of one session
 
 
@@ -48,25 +49,60 @@ def names(networks: Networks) -> dict[str, CheckpointCard]:
         st.stop()
 
 
+def enter(page: Page) -> None:
+    """Make this the page whose state is shown and changed; on another one than before, with the input it shares."""
+    last = st.session_state.get(PAGE)
+    st.session_state[PAGE] = page
+    if last is not None and last.key != page.key and page.key in st.session_state.get(STATES, {}):
+        store(_sharing(st.session_state[STATES][page.key]))
+
+
 def state() -> State:
-    """What the session's page is set to."""
-    if STATE not in st.session_state:
-        names(CLASSIFIERS)
-        st.session_state[STATE] = State(Experiment(CLASSIFIERS.default()))
-    found = st.session_state[STATE]
+    """What the page is set to; on a first visit its first network, as it was trained."""
+    page, states = st.session_state[PAGE], st.session_state.setdefault(STATES, {})
+    if page.key not in states:
+        names(page.networks)
+        begin(page.networks.default())
+    found = states[page.key]
     if found.compared is not None and found.compared.checkpoint not in checkpoints():
         found = store(found.but(compared=None))
     return found
 
 
+def begin(checkpoint: str) -> State:
+    """Set the page to a network as it was trained, and to the input that other pages showed last if it can take it."""
+    return store(_sharing(State(Experiment(checkpoint))))
+
+
 def store(found: State) -> State:
-    """Make this the session's state."""
-    st.session_state[STATE] = found
+    """Make this the state of the page."""
+    st.session_state.setdefault(STATES, {})[st.session_state[PAGE].key] = found
+    return found
+
+
+def share_input(experiment: Experiment) -> None:
+    """Let other pages take over the input of what is shown, where they can."""
+    data, inputs = checkpoints()[experiment.checkpoint].data, st.session_state.setdefault(INPUTS, {})
+    inputs.pop(data, None)
+    inputs[data] = experiment.source  # the newest is the last
+
+
+def _sharing(found: State) -> State:
+    """With the input that another page showed last and this one can take: a sample of the same data set, or what a
+    person brought in the same shape."""
+    card = checkpoints().get(found.experiment.checkpoint)
+    if card is None:  # its network is not here any more
+        return found
+    for data, source in reversed(st.session_state.get(INPUTS, {}).items()):
+        brought = uploads().get(source)
+        gone = brought is None and source.startswith("upload/")
+        if tuple(brought.pixels.shape) == sample_shape(data_of(card)) if brought else data == card.data and not gone:
+            return found.but(experiment=found.experiment.but(source=source))
     return found
 
 
 def change(changed: Callable[[Experiment], Experiment]) -> None:
-    """Change the session's experiment."""
+    """Change the experiment of the page."""
     now = state()
     store(now.but(experiment=changed(now.experiment)))
 
@@ -87,7 +123,7 @@ def uploads() -> dict[str, Input]:
 
 
 def bring(shown: Input) -> None:
-    """Make this the session's input."""
+    """Make this the input of the page."""
     source = source_of(shown)
     kept = {key: value for key, value in uploads().items() if key != source} | {source: shown}
     st.session_state[UPLOADS] = dict(list(kept.items())[-KEPT_UPLOADS:])

@@ -8,7 +8,7 @@ import streamlit as st
 
 from spikeviz.ui.components.register import part, seq, view
 
-MOVING = "moving"  # whether the last thing that happened is a hand on a slider that has not let go yet
+MOVING = "moving"  # key of the slider that a hand has moved and not let go of yet
 
 
 def slider(
@@ -35,10 +35,14 @@ def slider(
 def _take(key: str, take: Callable[[float], None]) -> None:
     sent = view(key, "value")
     if isinstance(sent.get("value"), int | float):
-        st.session_state[MOVING] = not sent.get("settled", True)
+        st.session_state[MOVING] = "" if sent.get("settled", True) else key
         take(sent["value"])
 
 
 def settled() -> bool:
-    """Whether no slider is being dragged: only then the address is written, so that it keeps no trace of the way."""
-    return not st.session_state.pop(MOVING, False)
+    """Whether no slider is being dragged: only then the address is written, so that it keeps no trace of the way.
+
+    A slider that is not on the page any more is not dragged.
+    """
+    key = st.session_state.get(MOVING, "")
+    return not (key and key in st.session_state)

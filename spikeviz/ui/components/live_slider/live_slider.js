@@ -1,5 +1,5 @@
 // A range input that sends its value while it is dragged: one value is under way at a time, and the last one always
-// arrives. `settled` says that the hand has let go.
+// arrives. `settled` says that the hand has let go; once it has, a value is sent that says so.
 const PATIENCE = 3000;  // ms after which an answer that never came no longer holds the next value back
 
 class LiveSlider extends Part {
@@ -7,8 +7,15 @@ class LiveSlider extends Part {
     super(root, ["label", "help", "now", "range", "low", "high"]);
     this.group = root.querySelector(".sv-live");
     this.sent = null; this.wanted = null;
-    this.part.range.oninput = () => this.want(false);
-    this.part.range.onchange = () => this.want(true);
+    this.settled = true;  // what was sent last
+    this.held = false;  // by a pointer
+    const { range } = this.part, free = () => this.release();
+    range.oninput = () => this.want(false);
+    range.onchange = () => this.want(!this.held);
+    range.onpointerdown = () => {
+      this.held = true;
+      for (const end of ["pointerup", "pointercancel", "blur"]) window.addEventListener(end, free, { once: true });
+    };
   }
 
   take(data) {
@@ -22,24 +29,39 @@ class LiveSlider extends Part {
     if (this.sent && data.seq >= this.sent.seq) this.sent = null;
     if (this.sent) return;  // the answer to an older value
     if (this.wanted) this.ship();
-    else { this.seq = Math.max(this.seq, data.seq); range.value = data.value; now.textContent = this.text(data.value); }
+    else if (!this.settled && !this.held) this.want(true);
+    else if (!this.held) {
+      this.seq = Math.max(this.seq, data.seq); range.value = data.value; now.textContent = this.text(data.value);
+    }
+  }
+
+  release() {
+    this.held = false;
+    if (!this.settled || this.wanted) this.want(true);
   }
 
   want(settled) {
     this.part.now.textContent = this.text(this.part.range.value);
     this.wanted = { value: Number(this.part.range.value), settled };
     clearTimeout(this.soon);  // a key moves and lets go at once: one value, not two
-    this.soon = setTimeout(() => {
-      if (this.wanted && (!this.sent || Date.now() - this.sent.at > PATIENCE)) this.ship();
-    });
+    this.soon = setTimeout(() => { if (this.wanted && !this.sent) this.ship(); });
   }
 
   ship() {
     this.seq += 1;
-    const { value, settled } = this.wanted;
-    this.sent = { seq: this.seq, at: Date.now() }; this.wanted = null;
+    const { value, settled } = this.wanted, sent = { seq: this.seq };
+    this.sent = sent; this.wanted = null; this.settled = settled;
     this.send({ value, settled, seq: this.seq });
+    clearTimeout(this.late);
+    this.late = setTimeout(() => {
+      if (this.sent !== sent) return;
+      this.sent = null;
+      if (this.wanted) this.ship();
+      else if (!settled && !this.held) this.want(true);
+    }, PATIENCE);
   }
+
+  close() { super.close(); clearTimeout(this.soon); clearTimeout(this.late); }
 }
 
 export default mount(LiveSlider, "value");
