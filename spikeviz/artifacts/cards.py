@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from math import sqrt
@@ -12,7 +13,7 @@ from typing import Any, ClassVar
 from spikeviz.display import facts
 from spikeviz.paths import assets, user_checkpoints
 
-OPTIONAL = ("trained_under", "training", "measured")  # what a card may leave out
+OPTIONAL = ("trained_under", "training", "measured", "architecture")  # what a card may leave out
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class CheckpointCard:
         measured: parameters, operations of a sample and throughput of this file (`spikeviz.evaluation.measure`); of one
             that was trained under interventions also its accuracy under these; of an autoencoder its errors
             (`spikeviz.evaluation.reconstruction.quality`).
+        architecture: family, parameters and configuration of the network, as JSON values (`ModelSpec.as_data`): who
+            names a network needs no torch. Empty on a card of an older version.
     """
 
     CLASSES: ClassVar[str] = "classes"
@@ -56,6 +59,7 @@ class CheckpointCard:
     trained_under: list[dict[str, Any]] = field(default_factory=list, compare=False)
     training: dict[str, Any] = field(default_factory=dict, compare=False)
     measured: dict[str, Any] = field(default_factory=dict, compare=False)
+    architecture: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def classifies(self) -> bool:
@@ -67,26 +71,39 @@ class CheckpointCard:
         """Standard error of the accuracy p over n test samples, sqrt(p (1 - p) / n); None without one."""
         return None if self.accuracy is None else sqrt(self.accuracy * (1 - self.accuracy) / self.samples)
 
+    @property
+    def parameters(self) -> int | None:
+        """How many there are in the file; None on a card that does not say."""
+        return self.measured.get("parameters") or self.architecture.get("parameters")
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What is known of the checkpoint, in words, by what it is; what is not known is left out."""
+        under, hidden = self.measured.get("as_trained"), self.measured.get("reconstruction")
+        known = {
+            "model": self.model,
+            "parameters": f"{self.parameters:,}" if self.parameters else "",
+            "data": f"{self.data}, {self.samples:,} test samples: the whole test set",
+            "accuracy": accuracy_with_error(self.accuracy, self.samples, " (standard error)"),
+            "accuracy under what it was trained under": accuracy_with_error(under["accuracy"], self.samples)
+            if under
+            else "",
+            "mean squared error of hidden patches": f"{hidden['mse']:.4f}" if hidden else "",
+            "that of the visible mean is 1": f"{hidden['relative']:.3f}, {hidden['ratio']:.0%} hidden"
+            if hidden
+            else "",
+            "measured by": self.command,
+            "measured on": self.device,
+            "recipe": f"{self.recipe}, seed {self.seed}",
+            "trained under": ", ".join(rule_in_words(rule) for rule in self.trained_under),
+            "training": _training_in_words(self.training),
+            "trained by": self.training.get("command", ""),
+            "sha256": self.sha256,
+        }
+        return {name: text for name, text in known.items() if text}
+
     def _repr_html_(self) -> str:
-        kind = "checkpoint" if self.classifies else "autoencoder"
-        found = None if self.accuracy is None else f"{self.accuracy:.4f} ± {self.error:.4f} (standard error)"
-        hidden = self.measured.get("reconstruction", {}).get("mse")
-        parameters = self.measured.get("parameters")
-        return facts(
-            f"{self.name}: {kind}",
-            {
-                "model": self.model,
-                "parameters": None if parameters is None else f"{parameters:,}",
-                "data": f"{self.data}, {self.samples:,} test samples",
-                "accuracy": found,
-                "mean squared error of hidden patches": None if hidden is None else f"{hidden:.4f}",
-                "trained under": ", ".join(_in_words(rule) for rule in self.trained_under),
-                "recipe": f"{self.recipe}, seed {self.seed}",
-                "evaluated on": self.device,
-                "command": self.command,
-                "sha256": self.sha256,
-            },
-        )
+        return facts(f"{self.name}: {'checkpoint' if self.classifies else 'autoencoder'}", self.facts)
 
     def write(self, path: Path) -> None:
         """As JSON."""
@@ -111,10 +128,27 @@ def accuracy_text(accuracy: float | None, digits: int = 3) -> str:
     return "not measured" if accuracy is None else f"{accuracy:.{digits}f}"
 
 
-def _in_words(rule: dict[str, Any]) -> str:
+def accuracy_with_error(accuracy: float | None, samples: int, after: str = "") -> str:
+    """An accuracy p over n samples with its standard error sqrt(p (1 - p) / n); "" without one."""
+    return "" if accuracy is None else f"{accuracy:.4f} ± {sqrt(accuracy * (1 - accuracy) / samples):.4f}{after}"
+
+
+def rule_in_words(rule: Mapping[str, Any]) -> str:
     """An intervention, from its JSON values: `MaskSpikes(ratio=0.5)`."""
     fields_of = ", ".join(f"{name}={value}" for name, value in rule.items() if name != "kind")
     return f"{rule.get('kind')}({fields_of})"
+
+
+def _training_in_words(training: Mapping[str, Any]) -> str:
+    """What the loop recorded: epochs, samples, minutes, device."""
+    if not training:
+        return ""
+    minutes, processor = training.get("seconds", 0) / 60, training.get("cpu_seconds", 0) / 60
+    used = f" ({processor:.0f} of processor time)" if processor else ""
+    return (
+        f"{training.get('epochs', '?')} epochs of {training.get('images', 0):,} samples, {minutes:.0f} minutes{used}, "
+        f"{training.get('device', 'device not recorded')}"
+    )
 
 
 def card_files() -> dict[str, Path]:

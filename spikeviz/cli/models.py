@@ -26,23 +26,38 @@ def run(options: argparse.Namespace) -> Result:
     from spikeviz.artifacts.cards import list_checkpoints
     from spikeviz.models.registry import list_models
     from spikeviz.paths import assets
+    from spikeviz.views.networks.words import full_name, name_in_words, size_text
 
     models, cards = list_models(), list_checkpoints()
     if options.markdown:
         text = markdown([card for card in cards if (assets() / "checkpoints" / f"{card.name}.json").exists()])
         return Result({"markdown": text}, text)
-    wide = max(len(name) for name in (*(s.name for s in models), *(c.name for c in cards)))
-    lines = [f"{'model':{wide}} {'parameters':>12}  {'input':>11}  {'T':<3} from"]
-    for spec in models:
-        size = "x".join(str(n) for n in spec.input)
-        notes = f" ({spec.notes})" if spec.notes else ""
-        lines.append(
-            f"{spec.name:{wide}} {spec.params:12,}  {size:>11}  {spec.time_steps:<3} {spec.paper or 'demo size'}{notes}"
+    sizes = [
+        (
+            spec.name,
+            f"{spec.params:,}",
+            "x".join(str(n) for n in spec.input),
+            str(spec.time_steps),
+            (spec.paper or "demo size") + (f" ({spec.notes})" if spec.notes else ""),
         )
-    lines.append(f"\n{'checkpoint':{wide}} {'accuracy':>12}  data (samples)")
-    for card in cards:
-        score = "-" if card.accuracy is None else f"{card.accuracy:.4f}"
-        lines.append(f"{card.name:{wide}} {score:>12}  {card.data} ({card.samples:,}), seed {card.seed}, {card.device}")
+        for spec in models
+    ]
+    trained = [
+        (
+            card.name,
+            size_text(card.parameters),
+            "-" if card.accuracy is None else f"{card.accuracy:.4f}",
+            f"{card.samples:,}",
+            card.data,
+            name_in_words(card),
+        )
+        for card in cards
+    ]
+    lines = [
+        *aligned(("model", "parameters", "input", "T", "from"), sizes, "<>>><"),
+        "",
+        *aligned(("checkpoint", "parameters", "accuracy", "samples", "data", "network"), trained, "<>>><<"),
+    ]
     return Result(
         {
             "models": [
@@ -60,6 +75,8 @@ def run(options: argparse.Namespace) -> Result:
             "checkpoints": [
                 {
                     "name": c.name,
+                    "words": full_name(c, cards),
+                    "parameters": c.parameters,
                     "model": c.model,
                     "data": c.data,
                     "task": c.task,
@@ -76,6 +93,15 @@ def run(options: argparse.Namespace) -> Result:
     )
 
 
+def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    """A table as lines; `sides` says of every column whether it is aligned left (`<`) or right (`>`)."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    return [
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
+        for row in (heads, *rows)
+    ]
+
+
 def markdown(cards: Sequence[CheckpointCard]) -> str:
     """The cards of some checkpoints as a document: what each is, how it was trained, and what it has."""
     lines = [
@@ -86,37 +112,40 @@ def markdown(cards: Sequence[CheckpointCard]) -> str:
         "of the whole test split, with the binomial standard error. How recipes were chosen, and where the test set",
         "had a say, is in the [training log](training_log.md).",
         "",
-        "| name | model | data | result | measured by | trained by |",
-        "|---|---|---|---|---|---|",
+        "| name | network | model | data | result | measured by | trained by |",
+        "|---|---|---|---|---|---|---|",
     ]
     return "\n".join(lines + [_row(card) for card in cards])
 
 
 def _row(card: CheckpointCard) -> str:
+    from spikeviz.views.networks.words import name_in_words
+
     training = card.training
     minutes, processor = training.get("seconds", 0) / 60, training.get("cpu_seconds", 0) / 60
     trained = f"`{training.get('command', '')}`, seed {card.seed}, {training.get('epochs', '?')} epochs of "
     trained += f"{training.get('images', 0):,} samples, {minutes:.0f} minutes"
     trained += f" ({processor:.0f} of processor time)" if processor else ""
     measured = f"`{card.command}`, {card.samples:,} test samples, {card.device}"
-    parameters = card.measured.get("parameters")
-    model = card.model + (f", {parameters:,} parameters" if parameters else "")
-    return f"| `{card.name}` | {model} | {card.data} | {_result(card)} | {measured} | {trained} |"
+    model = card.model + (f", {card.parameters:,} parameters" if card.parameters else "")
+    return (
+        f"| `{card.name}` | {name_in_words(card)} | {model} | {card.data} | {_result(card)} | {measured} | {trained} |"
+    )
 
 
 def _result(card: CheckpointCard) -> str:
+    from spikeviz.artifacts.cards import accuracy_with_error
+
     if not card.classifies:
         errors = card.measured["reconstruction"]
         hidden = f"{errors['ratio']:.0%} hidden"
         return f"error of hidden patches {errors['relative']:.3f} times that of the visible mean, {hidden}"
     if card.accuracy is None:
         return "not measured"
-    found = _accuracy(card.accuracy, card.samples)
+    found = accuracy_with_error(card.accuracy, card.samples)
     under = card.measured.get("as_trained")
     return found + (
-        f"; {_accuracy(under['accuracy'], card.samples)} under the masks it was trained under" if under else ""
+        f"; {accuracy_with_error(under['accuracy'], card.samples)} under the masks it was trained under"
+        if under
+        else ""
     )
-
-
-def _accuracy(score: float, samples: int) -> str:
-    return f"{score:.4f} ± {(score * (1 - score) / samples) ** 0.5:.4f}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from spikeviz.display import facts
@@ -42,6 +43,11 @@ class ModelSpec:
     @property
     def demo(self) -> bool:
         return not self.paper
+
+    @property
+    def as_data(self) -> dict[str, Any]:
+        """Family, parameters and configuration as plain JSON values, for the cards of networks of this size."""
+        return json.loads(json.dumps({"family": self.family, "parameters": self.params, "config": asdict(self.config)}))
 
     def _repr_html_(self) -> str:
         return facts(

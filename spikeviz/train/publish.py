@@ -19,6 +19,7 @@ from spikeviz.evaluation.accuracy import COUNTED, accuracy, measure
 from spikeviz.evaluation.reconstruction import RATIO, REPLAY, quality
 from spikeviz.evaluation.throughput import throughput
 from spikeviz.interventions import HidePatches, MaskChannels
+from spikeviz.models.registry import find_spec
 from spikeviz.models.spike_mae import SpikeMAE
 from spikeviz.nn.channel_masks import TRAINED
 from spikeviz.runtime import auto_device, describe
@@ -87,6 +88,7 @@ def publish(run: Path, out: Path, *, half: bool = True, device: str = "auto", pr
         sha256=digest,
         training=training,
         measured=measured,
+        architecture=find_spec(record["model"]).as_data,
     )
     card.write(path.with_suffix(".json"))
     if autoencoder:
@@ -150,6 +152,7 @@ def publish_pruned(
         sha256=digest,
         training=card.training,
         measured=measured,
+        architecture=find_spec(card.model).as_data | {"parameters": measured["parameters"]},
     )
     found.write(path.with_suffix(".json"))
     return found

@@ -10,6 +10,7 @@ import numpy as np
 
 from spikeviz.display import plural
 from spikeviz.views import runs
+from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.view import Component, Figure, Item, Markup, Note, Option, Progress, Row, Study
 from spikeviz.views.viewer_data import Side, ViewerData
 
@@ -301,7 +302,7 @@ def _surveyed(run: Run, found: Survey, progress: Progress) -> Iterator[Item]:
         nsfr_curve(values, title=f"NSFR over {found.images:,} {run.samples}"),
         f"The first {found.images:,} {run.samples} of {run.card.data}, {run.status_text}: accuracy "
         f"{found.accuracy:.3f} ± {found.error:.3f} (standard error), NSFR {values.mean():.3f}, "
-        f"{progress.seconds:.0f} s.",
+        f"{progress.seconds:.0f} s. {whole_test_set(run.card)}",
         alt="NSFR over many samples: " + ", ".join(f"{v:.3f}" for v in values),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from spikeviz.ui.kit import session
+from spikeviz.views.networks.words import full_name
 from spikeviz.views.scene import Scene
 
 
@@ -31,7 +32,7 @@ def caption(scene: Scene) -> None:
         return
     same = scene.compared.card == scene.now.card
     a, b = (
-        f"{run.shown.title}, {run.status_text}" if same else f"{run.card.name}, {run.status_text}"
+        f"{run.shown.title}, {run.status_text}" if same else f"{full_name(run.card)}, {run.status_text}"
         for run in (scene.compared, scene.now)
     )
     st.caption(f"A: {a}. B: {b}. The charts show B, and A where they say so.")

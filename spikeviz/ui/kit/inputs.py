@@ -12,6 +12,7 @@ from spikeviz.ui.kit import session
 from spikeviz.ui.kit.bind import bind
 from spikeviz.views import runs
 from spikeviz.views.inputs import data_of
+from spikeviz.views.networks.words import full_name, list_entry
 from spikeviz.views.page import Page
 
 if TYPE_CHECKING:
@@ -32,11 +33,17 @@ def choose_network(page: Page) -> CheckpointCard:
     now = session.state().experiment.checkpoint
     if now not in names:
         default = page.networks.default()
-        session.notice(f"The network {now} is not here any more: this is {default}.")
+        session.notice(f"The network {now} is not here any more: this is {full_name(names[default])}.")
         session.begin(default)
     if len(names) > 1:
         shown = session.state().experiment.checkpoint
-        st.selectbox("Network", list(names), **bind(f"{page.key}_checkpoint", shown, _take_checkpoint), width=264)
+        st.selectbox(
+            "Network",
+            list(names),
+            format_func=lambda name: list_entry(names[name]) if name in names else name,
+            **bind(f"{page.key}_checkpoint", shown, _take_checkpoint),
+            width=264,
+        )
     return names[session.state().experiment.checkpoint]
 
 

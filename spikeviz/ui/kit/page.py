@@ -12,7 +12,7 @@ from streamlit.errors import StreamlitPageNotFoundError
 
 from spikeviz.ui import components
 from spikeviz.ui.components import live_slider
-from spikeviz.ui.kit import compare, inputs, presets, session, settings, share, url
+from spikeviz.ui.kit import compare, inputs, network_card, presets, session, settings, share, url
 from spikeviz.ui.kit.bind import bind
 from spikeviz.ui.kit.figure import caption, figure, title
 from spikeviz.ui.kit.glossary import help_for, terms
@@ -85,6 +85,7 @@ def _scene_page(page: Page) -> None:
     _messages(messages)
     with status, st.container(horizontal=True, vertical_alignment="center", key=f"{page.key}_status"):
         _status(scene)
+        network_card.about(card, page.key)
         _not_retrained(scene)
         compare.caption(scene)
         if preset := presets.chosen(page, parameters):
@@ -117,7 +118,9 @@ def _first_look(page: Page) -> None:
         url.write(page.key, [network, *_parameters(page)])
         draw(page.body(scene), page.key)
     with picture:
-        _status(scene)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            _status(scene)
+            network_card.about(scene.card, page.key)
         draw(page.main(scene), page.key)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import runs
 from spikeviz.views.channel_masks.settings import threshold
+from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.view import Figure, Item, Note, Progress, Study
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _measured(run: Run, curve: Curve | None, found: Survey, progress: Progress) 
         accuracy_curve(curve, own, point),
         f"Measured now at {own:.2f} over the first {found.images:,} {run.samples}: {found.accuracy:.3f} ± "
         f"{found.error:.3f} (standard error), {run.status_text}, {run.recording.device.upper()}, "
-        f"{progress.seconds:.0f} s.{words}",
+        f"{progress.seconds:.0f} s. {whole_test_set(run.card)}{words}",
         SOURCE,
         f"Accuracy at threshold {own:.2f}: {found.accuracy:.3f}. {_in_words(curve) if curve else ''}",
     )

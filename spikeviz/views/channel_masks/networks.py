@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from spikeviz.views.channel_masks.settings import threshold, unmasked
+from spikeviz.views.networks.siblings import config_of
 from spikeviz.views.page import Networks, supports
-from spikeviz.views.siblings import config_of
 
 if TYPE_CHECKING:
     import pandas as pd

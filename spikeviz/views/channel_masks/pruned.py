@@ -46,6 +46,7 @@ def pruned_name(card: CheckpointCard, threshold: float) -> str:
 def archive(card: CheckpointCard, model: nn.Module, threshold: float) -> bytes:
     """A pruned network and its card as a zip of two files, as `spikeviz.load` reads them."""
     from spikeviz.artifacts.checkpoints import save
+    from spikeviz.models.registry import find_spec
 
     name, stream = pruned_name(card, threshold), io.BytesIO()
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
@@ -60,6 +61,7 @@ def archive(card: CheckpointCard, model: nn.Module, threshold: float) -> bytes:
             sha256=save(model, weights),
             training=card.training | origin,
             measured={},
+            architecture=find_spec(card.model).as_data | {"parameters": sum(p.numel() for p in model.parameters())},
         )
         written.write(weights.with_suffix(".json"))
         for path in sorted(Path(folder).iterdir()):

@@ -17,6 +17,7 @@ from spikeviz.views.integer_firing.networks import (
     trained_depth,
     vanilla,
 )
+from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.view import Figure, Item, Progress, Row, Study
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def _swept(run: Run, table: Table, progress: Progress) -> Iterator[Item]:
         "accuracy": (
             f"The first {images:,} {run.samples} of {run.card.data}, seed {run.experiment.seed}, "
             f"{run.recording.device.upper()}; ± standard error. The what-if curve belongs to one set of weights, "
-            f"trained at D = {own}: {best(table, own)}. Every other point was trained once, at its D.",
+            f"trained at D = {own}: {best(table, own)}. Every other point was trained once, at its D. "
+            f"{whole_test_set(run.card)}",
             "after E-SpikeFormer, Table 5 (our setting)",
             3,
         ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from spikeviz.views import runs, spikes
 from spikeviz.views.integer_firing.networks import depth, siblings_by_depth, trained_depth, vanilla
+from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.view import Figure, Item, Note, Progress, Row, Study
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def _fig_9(run: Run, other: CheckpointCard, pair: PairedSurvey, progress: Progre
         ),
         f"{verdict(pair)} The first {mine.images:,} {run.samples} of {run.card.data}: accuracy {mine.accuracy:.3f} ± "
         f"{mine.error:.3f} with SFA, {theirs.accuracy:.3f} ± {theirs.error:.3f} vanilla ({other.name}), "
-        f"{progress.seconds:.0f} s. The paper, of its 10 M network on ImageNet: 0.39 and 0.96 spikes per neuron.",
+        f"{progress.seconds:.0f} s. {whole_test_set(run.card, other)} The paper, of its 10 M network on ImageNet: 0.39 "
+        "and 0.96 spikes per neuron.",
         "E-SpikeFormer, sec. 5.3 and Fig. 9",
         "NSFR by step, SFA: "
         + ", ".join(f"{v:.3f}" for v in sfa)

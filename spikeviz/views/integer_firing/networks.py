@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spikeviz.views.experiment import Experiment
+from spikeviz.views.networks.siblings import config_of, siblings
 from spikeviz.views.page import Networks, supports
 from spikeviz.views.runs import cached_simulate
 from spikeviz.views.settings import Setting, complete, dynamics
-from spikeviz.views.siblings import config_of, siblings
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard

@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import runs
+from spikeviz.views.address import all_checkpoints
+from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.settings import complete
 from spikeviz.views.view import Figure, Item, Note, Progress, Study
 
@@ -64,8 +66,14 @@ def precomputed(run: Run, names: Sequence[str], curves: Curves) -> str:
     steps = ", ".join(f"{t} ({', '.join(own)})" if len(by_steps) > 1 else str(t) for t, own in by_steps.items())
     return (
         f"{made_by(names, curves)}: the first {one['samples']:,} {run.samples} of {find_data(one['data']).title}, "
-        f"{one['seeds']} seeds (mean ± standard deviation), T = {steps}, {one['device']}."
+        f"{one['seeds']} seeds (mean ± standard deviation), T = {steps}, {one['device']}. {_whole(names)}"
     )
+
+
+def _whole(names: Sequence[str]) -> str:
+    """What the networks of some curves answer on the whole test set."""
+    cards = all_checkpoints()
+    return whole_test_set(*(cards[name] for name in names))
 
 
 def made_by(names: Sequence[str], curves: Curves) -> str:
@@ -138,7 +146,7 @@ def _measured(
         f"{run.card.name}, {what}: {len(table)} of the points, the last {last['mean']:.3f} ± {last['deviation']:.3f} "
         f"at {x} {last[x]:g} ({last['seeds']} seeds, {last['samples']} {run.samples}, {run.recording.device.upper()}, "
         f"{progress.seconds:.0f} s). The standard error of so few samples is up to "
-        f"{0.5 / last['samples'] ** 0.5:.0%}.",
+        f"{0.5 / last['samples'] ** 0.5:.0%}. {whole_test_set(run.card)}",
         source,
         in_words({run.card.name: table}, x),
     )

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from spikeviz.views.networks.siblings import config_of, siblings
+from spikeviz.views.networks.words import FORMS
 from spikeviz.views.page import Networks, supports
-from spikeviz.views.siblings import config_of, siblings
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.interventions import MaskSpikes
     from spikeviz.views.scene import Scene
-
-FORMS = {"resnet18": "ResNet18", "vgg16": "VGG16"}  # as the paper's Table 3 calls them
 
 NETWORKS = Networks(
     lambda card: card.classifies and supports(card, "MaskSpikes", "QuantisationLevels"),

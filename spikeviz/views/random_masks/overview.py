@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spikeviz.views import spikes
+from spikeviz.views.networks.siblings import config_of
 from spikeviz.views.random_masks.networks import kind, masks_trained_under, tuned_under
 from spikeviz.views.random_masks.settings import drops, masks_of, places_of, unmasked, where
-from spikeviz.views.siblings import config_of
 from spikeviz.views.view import Figure, Item, Note, Row
 
 if TYPE_CHECKING:

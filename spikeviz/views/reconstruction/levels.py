@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spikeviz.views.networks.siblings import alike, config_of
 from spikeviz.views.reconstruction.overview import Result, result
 from spikeviz.views.reconstruction.settings import hiding
-from spikeviz.views.siblings import alike, config_of
 from spikeviz.views.view import Figure, Item, Note, Row
 
 if TYPE_CHECKING:

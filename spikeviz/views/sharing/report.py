@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from spikeviz.views.networks.words import full_name
 from spikeviz.views.scene import Scene
 from spikeviz.views.sharing.python import python
 from spikeviz.views.view import Figure
@@ -23,15 +24,15 @@ def page_report(scene: Scene, figures: Sequence[Figure], address: str) -> str:
     run, card = scene.now, scene.now.card
     own = run.shown.label is None
     facts = {
-        "network": f"{card.name} ({card.model}), trained with seed {card.seed}",
+        "network": f"{card.name}: {full_name(card)}",
         "input": "an input of one's own" if own else f"{run.shown.title} of {card.data}",
         "settings": run.status_text,
         "computed in": f"{run.recording.milliseconds:.0f} ms on {run.recording.device}",
         "address": address,
     }
-    if card.accuracy is not None:
-        facts["accuracy"] = f"{card.accuracy:.4f} on {card.samples:,} test samples (`{card.command}`, {card.device})"
     if scene.compared:
-        facts["compared with (A)"] = f"{scene.compared.shown.title}, {scene.compared.status_text}"
+        a = scene.compared
+        facts["compared with (A)"] = f"{full_name(a.card)}, {a.shown.title}, {a.status_text}"
+    facts |= {f"network: {name}": text for name, text in card.facts.items()}
     shown = [(figure.chart, figure.caption) for figure in figures]
     return report(f"spikeviz · {scene.page.title}", scene.page.question, facts, shown, python(scene), NOTES)

@@ -1,0 +1,1 @@
+"""Networks among each other: what one is called, and which differ in a setting alone."""
