@@ -89,7 +89,7 @@ class CheckpointCard:
             if under
             else "",
             "mean squared error of hidden patches": f"{hidden['mse']:.4f}" if hidden else "",
-            "that of the visible mean is 1": f"{hidden['relative']:.3f}, {hidden['ratio']:.0%} hidden"
+            "over that of the visible mean": f"{hidden['relative']:.3f}, {hidden['ratio']:.0%} hidden"
             if hidden
             else "",
             "measured by": self.command,
