@@ -26,6 +26,11 @@ SIDES = {"A": "A", "B": "B", "diff": "A−B"}  # in the address, on the page
 MOST_RULES = 8  # interventions of one kind in an address
 
 
+def neuron_of(checkpoint: str, layer: str) -> str:
+    """The name of the look that keeps which neuron of a network's layer is looked at."""
+    return f"neuron {checkpoint} {layer}"
+
+
 @dataclass(frozen=True)
 class State:
     """What a page is set to.
@@ -308,14 +313,14 @@ def _layer_parameters(page: Page, layers: Sequence[str]) -> list[Parameter]:
         numbers = tuple(whole(n, "each of channel.row.column", 0, 10**6) for n in text.split(".")) if text else None
         if numbers and len(numbers) != 3:
             raise ValueError("a neuron is channel.row.column, such as 5.3.3.")
-        return state.looking(f"neuron {state.look('layer')}", numbers)
+        return state.looking(neuron_of(state.experiment.checkpoint, state.look("layer")), numbers)
 
     def write_channel(state: State) -> str | None:
         channel = state.look("channel", MEAN)
         return None if channel == MEAN else "all" if channel == ALL else str(channel)
 
     def write_neuron(state: State) -> str | None:
-        neuron = state.look(f"neuron {state.look('layer')}")
+        neuron = state.look(neuron_of(state.experiment.checkpoint, state.look("layer")))
         return ".".join(map(str, neuron)) if neuron else None
 
     def write_side(state: State) -> str | None:

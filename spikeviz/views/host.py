@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import address
-from spikeviz.views.address import SIDES, State, all_checkpoints
+from spikeviz.views.address import SIDES, State, all_checkpoints, neuron_of
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.inputs import Uploads, source_of
 from spikeviz.views.page import Page, Preset, find_page
@@ -174,7 +174,7 @@ def view(
     source, uploads = _source(input, names[name])
     interventions = tuple(interventions) if isinstance(interventions, Sequence) else (interventions,)
     wanted = Experiment(name, source, seed, interventions)
-    state = State(wanted, looks=_looks(options))
+    state = State(wanted, looks=_looks(name, options))
     scene, state, notices = open_scene(found, state, uploads)
     missing = [i for i in interventions if i not in scene.now.experiment.interventions]
     if missing:
@@ -230,11 +230,11 @@ def _check_options(page: Page, options: Mapping[str, Any], asked: Mapping[str, O
             raise ValueError(f"{name} takes {option.answers}, not {value!r}.")
 
 
-def _looks(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as the state keeps them: a neuron belongs to a layer."""
+def _looks(checkpoint: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as the state keeps them: a neuron belongs to a layer of a network."""
     looks = dict(options)
     if "neuron" in looks:
         if "layer" not in looks:
             raise ValueError("a neuron belongs to a layer: give layer=... with neuron=(channel, row, column).")
-        looks[f"neuron {looks['layer']}"] = tuple(looks.pop("neuron"))
+        looks[neuron_of(checkpoint, looks["layer"])] = tuple(looks.pop("neuron"))
     return looks

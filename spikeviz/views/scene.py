@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spikeviz.views import runs
-from spikeviz.views.address import State, all_checkpoints
+from spikeviz.views.address import State, all_checkpoints, neuron_of
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.inputs import Uploads, data_of, find_input
 from spikeviz.views.page import Page
@@ -194,14 +194,16 @@ def _compared(page: Page, state: State, layer: str, uploads: Uploads, notices: l
 
 
 def _neuron(state: State, layer: str, now: Run, notices: list[str]) -> tuple[tuple[int, int, int], State]:
-    """Of the layer: the neuron that was chosen, else one that has something to show."""
-    spikes = now.recording[f"{layer}.spike"].values[:, 0].cpu().numpy()
-    place = state.look(f"neuron {layer}")
+    """Of the layer: the neuron that was chosen, else one that has something to show on this run. The state keeps it, so
+    that a moved setting shows the same neuron and not another one."""
+    name, spikes = neuron_of(now.card.name, layer), now.recording[f"{layer}.spike"].values[:, 0]
+    place = state.look(name)
     if place is not None and not is_neuron(place, spikes.shape):
         shape = list(spikes.shape[1:])
         notices.append(f"{layer} has no neuron {'.'.join(map(str, place))}; its shape is {shape}.")
-        place, state = None, state.looking(f"neuron {layer}", None)
-    return (tuple(place) if place else telling_neuron(spikes)), state
+        place = None
+    place = tuple(place) if place else telling_neuron(spikes.cpu().numpy())
+    return place, state.looking(name, place)
 
 
 def is_neuron(place: Any, shape: Sequence[int]) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from spikeviz.display import plural
 from spikeviz.views import runs
 from spikeviz.views.networks.words import whole_test_set
+from spikeviz.views.address import neuron_of
 from spikeviz.views.view import Component, Figure, Item, Markup, Note, Option, Progress, Row, Study
 from spikeviz.views.viewer_data import Side, ViewerData
 
@@ -45,7 +46,7 @@ def prediction(packed: PackedSpikes, name: str = "") -> Iterator[Item]:
 
 def spike_viewer(scene: Scene) -> Iterator[Item]:
     """The maps of a layer, of one setting or two, beside the prediction."""
-    sides = [Side(name, run.status_text, run.packed) for name, run in scene.runs]
+    sides = [Side(name, run.card.name, run.status_text, run.packed) for name, run in scene.runs]
     maps = _maps(scene, sides)
     _, channels, height, width = sides[-1].packed.layers[scene.layer].shape
     notice = f"{plural(channels, 'channel')} of {height} x {width} neurons. {_notice(sides[-1].packed)}"
@@ -267,7 +268,14 @@ def neuron_option(scene: Scene, axis: int, label: str, size: int, help: str = ""
         return (*place[:axis], int(index), *place[axis + 1 :])
 
     return Option(
-        f"neuron {scene.layer}", label, place[axis], high=size - 1, form="number", store=store, width=132, help=help
+        neuron_of(scene.card.name, scene.layer),
+        label,
+        place[axis],
+        high=size - 1,
+        form="number",
+        store=store,
+        width=132,
+        help=help,
     )
 
 

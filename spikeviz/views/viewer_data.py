@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spikeviz.figures.theme import ACCENT, SPIKE, difference_colours, rate_colours
-from spikeviz.views.address import ALL, MEAN, SIDES
+from spikeviz.views.address import ALL, MEAN, SIDES, neuron_of
 from spikeviz.views.scene import is_neuron
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ MASKED = 1  # which of the pictures gets the grid, over the original, so that a 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One setting: its name (A or B), its settings in words, its spikes."""
+    """One setting: its name (A or B), its network, its settings in words, its spikes."""
 
     name: str
+    checkpoint: str
     status_text: str
     packed: PackedSpikes
 
@@ -83,9 +84,9 @@ def view_of(data: ViewerData, looks: Mapping[str, Any]) -> dict[str, Any]:
     return view | {"step": looks.get("step", 0), "channel": looks.get("channel", MEAN)}
 
 
-def looks_of(view: Mapping[str, Any], packed: PackedSpikes) -> dict[str, Any]:
+def looks_of(view: Mapping[str, Any], side: Side) -> dict[str, Any]:
     """What a browser says is looked at, by the names of looks, as far as there is such a thing in B's spikes."""
-    layer = view.get("layer")
+    layer, packed = view.get("layer"), side.packed
     if not isinstance(layer, str) or layer not in packed.layers:
         return {}
     looks: dict[str, Any] = {"layer": layer}
@@ -96,7 +97,7 @@ def looks_of(view: Mapping[str, Any], packed: PackedSpikes) -> dict[str, Any]:
         if isinstance(view.get(name), int) and low <= view[name] <= high:
             looks[name] = view[name]
     if is_neuron(view.get("neuron"), shape):
-        looks |= {f"neuron {layer}": tuple(view["neuron"])}
+        looks |= {neuron_of(side.checkpoint, layer): tuple(view["neuron"])}
     return looks
 
 

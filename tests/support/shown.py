@@ -21,7 +21,7 @@ def packed(steps: int = 3) -> PackedSpikes:
 
 
 def viewer() -> ViewerData:
-    return ViewerData([Side("A", "T=1", packed(2)), Side("B", "T=3", packed())], "a.b", (1, 2, 0))
+    return ViewerData([Side("A", "one", "T=1", packed(2)), Side("B", "two", "T=3", packed())], "a.b", (1, 2, 0))
 
 
 def events(count: int, length: int = 300_000, height: int = 30, width: int = 34) -> EventRecording:

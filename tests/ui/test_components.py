@@ -56,7 +56,7 @@ def sent(monkeypatch):
             "spike_viewer",
             viewer(),
             {"layer": "a.b", "step": 2, "neuron": [4, 0, 1]},
-            {"step": 2, "neuron a.b": (4, 0, 1)},
+            {"step": 2, "neuron two a.b": (4, 0, 1)},
         ),
         ("event_player", PlayerData(events(100), ""), {"at": 9, "window": 5, "show": "on"}, {"at": 9, "window": 5}),
     ],

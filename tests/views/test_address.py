@@ -12,7 +12,7 @@ from support.networks import needs, pages
 from spikeviz.data.ingest import Input
 from spikeviz.interventions import FiringThreshold, MaskSpikes, TimeConstant, TimeSteps
 from spikeviz.views import address
-from spikeviz.views.address import ALL, MEAN, Parameter, State, as_query, as_text
+from spikeviz.views.address import ALL, MEAN, Parameter, State, as_query, as_text, neuron_of
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.inputs import Uploads, source_of
 from spikeviz.views.page import Page, find_page
@@ -198,7 +198,7 @@ def test_what_an_address_says_is_what_is_computed():
     looks = {"maps_step": "2", "maps_channel": "7", "maps_side": "diff", "maps_neuron": "5.3.3"}
     state = round_trip(page, {**looks, "maps_layer": "blocks.0.attn.q"})
     assert [state.look(name) for name in ("layer", "step", "channel", "side")] == ["blocks.0.attn.q", 2, 7, "A−B"]
-    assert state.look("neuron blocks.0.attn.q") == (5, 3, 3)
+    assert state.look(neuron_of(FASHION, "blocks.0.attn.q")) == (5, 3, 3)
     assert read(page, {})[0].look("channel") == MEAN and read(page, {"maps_channel": "all"})[0].look("channel") == ALL
 
 

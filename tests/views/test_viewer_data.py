@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.shown import cloud, events, packed, patches, split, viewer
+from support.shown import cloud, events, patches, split, viewer
 
 from spikeviz.data.events import EventRecording
 from spikeviz.figures.theme import rate_colours
@@ -13,6 +13,8 @@ from spikeviz.views.address import ALL, MEAN, State
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.player_data import PlayerData
 from spikeviz.views.scene import is_neuron
+
+SIDE = viewer().sides[-1]
 
 # ---- what is sent
 
@@ -121,8 +123,8 @@ def test_what_is_looked_at_stands_in_the_address():
 )
 def test_a_neuron_is_there_or_not(place, there):
     assert is_neuron(place, (3, 5, 4, 3)) is there
-    looks = viewer_data.looks_of({"layer": "a.b", "neuron": place}, packed())
-    assert looks == {"layer": "a.b"} | ({"neuron a.b": tuple(place)} if there else {})
+    looks = viewer_data.looks_of({"layer": "a.b", "neuron": place}, SIDE)
+    assert looks == {"layer": "a.b"} | ({"neuron two a.b": tuple(place)} if there else {})
 
 
 @pytest.mark.parametrize(
@@ -135,9 +137,9 @@ def test_a_neuron_is_there_or_not(place, there):
     ],
 )
 def test_a_view_is_taken_as_far_as_there_is_such_a_thing(said, looks):
-    assert viewer_data.looks_of({"layer": "a.b", **said}, packed()) == {"layer": "a.b", **looks}
+    assert viewer_data.looks_of({"layer": "a.b", **said}, SIDE) == {"layer": "a.b", **looks}
     for layer in ("c.d", None, ["a.b"]):
-        assert viewer_data.looks_of({"layer": layer, **said}, packed()) == {}
+        assert viewer_data.looks_of({"layer": layer, **said}, SIDE) == {}
 
 
 @pytest.mark.parametrize(

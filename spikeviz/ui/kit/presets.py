@@ -36,16 +36,16 @@ def apply(page: Page, preset: Preset) -> None:
         parameters, more = [], [str(error)]
     session.store(state)
     session.notice(*(f"{preset.title} could only be applied in part: {notice}" for notice in (*notices, *more)))
-    st.session_state[f"{page.key}_preset"] = preset, _settled(parameters)
+    st.session_state[f"{page.key}_preset"] = preset, _settled(page, parameters)
 
 
-def _settled(parameters: Sequence[Parameter]) -> tuple[str | None, ...]:
-    """What the parameters say, but for the network and the input."""
-    state = session.state()
-    return tuple(p.write(state) for p in parameters if p.name not in ("checkpoint", "input"))
+def _settled(page: Page, parameters: Sequence[Parameter]) -> tuple[str | None, ...]:
+    """What the parameters say, but for the network, the input and the neuron: a layer that is seen first gets one."""
+    state, own = session.state(), ("checkpoint", "input", f"{page.key}_neuron")
+    return tuple(p.write(state) for p in parameters if p.name not in own)
 
 
 def chosen(page: Page, parameters: Sequence[Parameter]) -> Preset | None:
     """The preset the page is set to, until something is moved."""
     preset, then = st.session_state.get(f"{page.key}_preset", (None, None))
-    return preset if preset and then == _settled(parameters) else None
+    return preset if preset and then == _settled(page, parameters) else None

@@ -9,6 +9,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import runs, spikes
+from spikeviz.views.address import neuron_of
 from spikeviz.views.channel_masks.overview import SEC, all_kept, kept, layer_option, masked_layer, spikes_of
 from spikeviz.views.channel_masks.settings import threshold, unmasked
 from spikeviz.views.scene import is_neuron, telling_neuron
@@ -33,7 +34,7 @@ def channels(scene: Scene) -> Generator[Item, Any, None]:
     layer = yield layer_option(scene, layer)
     everything = spikes_of(all_kept(scene), layer)
     table = by_channel(scene.now, layer, everything.mean((0, 2, 3)), everything.transpose(0, 2, 3, 1))
-    place = _place(scene, layer)
+    place = _place(scene, layer, everything)
     yield Row(_strengths(scene, layer, place, table), [_maps(layer, place[0], table, everything)])
     yield _over_samples(scene, layer, place[0])
 
@@ -73,11 +74,11 @@ def by_channel(run: Run, layer: str, rates: np.ndarray, values: np.ndarray) -> p
     )
 
 
-def _place(scene: Scene, layer: str) -> tuple[int, int, int]:
-    """The neuron of the layer that is looked at: which channel is the chosen one."""
-    own = spikes_of(scene.now, layer)
-    place = scene.look(f"neuron {layer}")
-    return tuple(place) if is_neuron(place, own.shape) else telling_neuron(own)
+def _place(scene: Scene, layer: str, everything: np.ndarray) -> tuple[int, int, int]:
+    """The neuron of the layer that is looked at, whose channel is the chosen one: until one is chosen, a neuron that
+    tells something with all channels kept, so that the threshold does not change it."""
+    place = scene.look(neuron_of(scene.card.name, layer))
+    return tuple(place) if is_neuron(place, everything.shape) else telling_neuron(everything)
 
 
 def _strengths(scene: Scene, layer: str, place: tuple[int, int, int], table: pd.DataFrame) -> Iterator[Item]:
