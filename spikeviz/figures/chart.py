@@ -36,6 +36,7 @@ class Line:
         joined: False: the dots alone.
         marks: where a dot has the colour of a spike; the others are quiet. None: dots of the curve's colour.
         band: a shaded interval, (low, high) at every place.
+        rings: the dots are large and open, so that those of a later line are seen inside them.
     """
 
     x: Num[np.ndarray, "n"] | Sequence[float]
@@ -47,6 +48,7 @@ class Line:
     joined: bool = True
     marks: Bool[np.ndarray, "n"] | None = None
     band: tuple[Num[np.ndarray, "n"], Num[np.ndarray, "n"]] | None = None
+    rings: bool = False
 
     def __post_init__(self) -> None:
         _set(self, x=_numbers(self.x), y=_numbers(self.y))

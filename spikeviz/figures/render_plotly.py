@@ -90,6 +90,8 @@ def _line(chart: Chart, line: Line) -> dict[str, Any]:
     if line.marks is not None:  # one byte a point, not one colour name a point
         spikes = {"color": line.marks.astype(np.uint8), "colorscale": [[0, QUIET], [1, SPIKE]], "cmin": 0, "cmax": 1}
         marker = {"size": 6, **spikes}
+    elif line.rings:
+        marker = {"size": 12, "symbol": "circle-open", "line": {"width": 2}}
     where = "t = %{x}: %{y:.3f}" if chart.steps is not None else f"{chart.x} %{{x:.4~g}}: %{{y:.4~g}}"
     return {
         "type": "scatter",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MEAN, ALL = -1, -2  # over channels: their mean, a sheet of all of them
 SIDES = {"A": "A", "B": "B", "diff": "A−B"}  # in the address, on the page
+CHARTS = "charts"  # the look that says which side the charts of one run show
 MOST_RULES = 8  # interventions of one kind in an address
 
 
@@ -136,6 +137,8 @@ def all_checkpoints() -> dict[str, CheckpointCard]:
 def parameters(page: Page, state: State, uploads: Uploads, query: Mapping[str, str]) -> list[Parameter]:
     """Every part of a page's address but the network, which the state has: `query` may ask for more interventions of
     one kind than the state has."""
+    from spikeviz.views.looks import layer_parameters  # made of what is defined here
+
     card = all_checkpoints()[state.experiment.checkpoint]
     opened = network(card) if page.first else None
     model, layers = (opened.model, opened.layers) if opened else (None, ())
@@ -146,7 +149,7 @@ def parameters(page: Page, state: State, uploads: Uploads, query: Mapping[str, s
         _seed_parameter(),
         *(_setting_parameter(page, setting) for setting in (page.settings(model, rules) if page.first else ())),
         *([_compared_parameter(page, uploads)] if page.first else []),
-        *(_layer_parameters(page, layers) if page.first else []),
+        *(layer_parameters(page, layers) if page.first else []),
         *([_tab_parameter(page)] if page.tabs else []),
         *page.parameters(page.key),
     ]
@@ -286,51 +289,3 @@ def _tab_parameter(page: Page) -> Parameter:
         return None if tab == first else tab
 
     return Parameter(name, read, write)
-
-
-def _layer_parameters(page: Page, layers: Sequence[str]) -> list[Parameter]:
-    """What is looked at: layer (without one the page's first), step, channel, side, neuron."""
-    key, first = page.key, page.first(layers) if page.first else ""
-
-    def read_layer(state: State, text: str | None) -> State:
-        if text is not None and text not in layers:
-            raise ValueError(f"this network has no layer {text[:40]!r}.")
-        return state.looking("layer", text or first)
-
-    def read_step(state: State, text: str | None) -> State:
-        return state.looking("step", whole(text or "0", "a step", 0, 10**6))
-
-    def read_channel(state: State, text: str | None) -> State:
-        named = {None: MEAN, "all": ALL}.get(text)
-        return state.looking("channel", whole(text or "", "a channel", 0, 10**6) if named is None else named)
-
-    def read_side(state: State, text: str | None) -> State:
-        if text not in (None, *SIDES):
-            raise ValueError(f"there are {', '.join(SIDES)}.")
-        return state.looking("side", SIDES[text or "B"])
-
-    def read_neuron(state: State, text: str | None) -> State:
-        numbers = tuple(whole(n, "each of channel.row.column", 0, 10**6) for n in text.split(".")) if text else None
-        if numbers and len(numbers) != 3:
-            raise ValueError("a neuron is channel.row.column, such as 5.3.3.")
-        return state.looking(neuron_of(state.experiment.checkpoint, state.look("layer")), numbers)
-
-    def write_channel(state: State) -> str | None:
-        channel = state.look("channel", MEAN)
-        return None if channel == MEAN else "all" if channel == ALL else str(channel)
-
-    def write_neuron(state: State) -> str | None:
-        neuron = state.look(neuron_of(state.experiment.checkpoint, state.look("layer")))
-        return ".".join(map(str, neuron)) if neuron else None
-
-    def write_side(state: State) -> str | None:
-        names = {shown: name for name, shown in SIDES.items()}
-        return None if state.look("side", "B") == "B" else names[state.look("side")]
-
-    return [
-        Parameter(f"{key}_layer", read_layer, lambda state: state.look("layer")),
-        Parameter(f"{key}_step", read_step, lambda state: str(state.look("step")) if state.look("step") else None),
-        Parameter(f"{key}_channel", read_channel, write_channel),
-        Parameter(f"{key}_side", read_side, write_side),
-        Parameter(f"{key}_neuron", read_neuron, write_neuron),
-    ]

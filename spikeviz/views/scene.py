@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spikeviz.views import runs
-from spikeviz.views.address import State, all_checkpoints, neuron_of
+from spikeviz.views.address import CHARTS, State, all_checkpoints, neuron_of
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.inputs import Uploads, data_of, find_input
 from spikeviz.views.page import Page
@@ -26,6 +27,35 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
+class Side:
+    """One of the runs that a scene shows.
+
+    Attributes:
+        name: A or B.
+        run: that is shown.
+        layer: of its network, that is looked at.
+        neuron: of the layer, that is looked at: channel, row, column.
+        alone: whether there is no other.
+    """
+
+    name: str
+    run: Run
+    layer: str
+    neuron: tuple[int, int, int]
+    alone: bool = True
+
+    @property
+    def mark(self) -> str:
+        """What a title says of it where there are two: ", A"."""
+        return "" if self.alone else f", {self.name}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, height and width of its layer."""
+        return tuple(self.run.recording[f"{self.layer}.spike"].values.shape[2:])
+
+
+@dataclass(frozen=True, eq=False)
 class Scene:
     """What a view draws from.
 
@@ -37,6 +67,8 @@ class Scene:
         settings: the controls.
         layer: that is looked at; "" of a page without layers.
         neuron: of it, that is looked at: channel, row, column.
+        layer_of_a: that is looked at of A: the same, where its network has it.
+        neuron_of_a: of that layer; the same, where it is one network's and one layer's.
         uploads: what a person brought.
         shipped: the spikes of the present setting, where they ship: then nothing has to be run to show them.
     """
@@ -48,6 +80,8 @@ class Scene:
     settings: Sequence[Setting] = ()
     layer: str = ""
     neuron: tuple[int, int, int] = (0, 0, 0)
+    layer_of_a: str = ""
+    neuron_of_a: tuple[int, int, int] = (0, 0, 0)
     uploads: Uploads = field(default_factory=dict)
     shipped: PackedSpikes | None = None
 
@@ -65,6 +99,12 @@ class Scene:
     def runs(self) -> list[tuple[str, Run]]:
         """A, if there is one, and B."""
         return [*([("A", self.compared)] if self.compared else []), ("B", self.now)]
+
+    @property
+    def sides(self) -> list[Side]:
+        """A, if there is one, and B, with what is looked at of them."""
+        b = Side("B", self.now, self.layer, self.neuron, self.compared is None)
+        return [*([Side("A", self.compared, self.layer_of_a, self.neuron_of_a, False)] if self.compared else []), b]
 
     @property
     def packed(self) -> PackedSpikes:
@@ -126,13 +166,30 @@ def open_scene(page: Page, state: State, uploads: Uploads) -> tuple[Scene, State
         state = state.looking("layer", page.first(opened.layers))
     layer = state.look("layer")
     now = _run(page, state.experiment, shown, layer)
-    compared, state = _compared(page, state, layer, uploads, notices)
+    compared, state = _compared(page, state, uploads, notices)
     if compared is None and page.beside is not None:
         wanted = page.beside(now)
-        compared = _run(page, wanted, shown, layer) if wanted else None
+        compared = _run(page, wanted, shown, _layer_of_a(state, wanted)) if wanted else None
     neuron, state = _neuron(state, layer, now, notices)
+    layer_of_a, neuron_of_a = layer, neuron
+    if compared is not None:
+        layer_of_a = _layer_of_a(state, compared.experiment)
+        neuron_of_a, state = _neuron(state, layer_of_a, compared, notices)
+    state = state.looking("layer A", None if layer_of_a == layer else layer_of_a)
     settings = page.settings(opened.model, state.experiment)
-    return Scene(page, state, lambda: now, compared, settings, layer, neuron, uploads), state, notices
+    looked = (layer, neuron, layer_of_a, neuron_of_a)
+    scene = Scene(page, state, lambda: now, compared, settings, *looked, uploads)
+    for look, sides in (("side", sides_of(scene)), (CHARTS, [side.name for side in scene.sides])):
+        if state.look(look, "B") not in sides:
+            state = state.looking(look, "B")
+    return replace(scene, state=state), state, notices
+
+
+def sides_of(scene: Scene) -> list[str]:
+    """What the viewer can show: A and B, and their difference where the layers are of one shape."""
+    sides = scene.sides
+    alike = len(sides) == 2 and sides[0].shape == sides[1].shape
+    return [*(side.name for side in sides), *(["A−B"] if alike else [])]
 
 
 def _shipped(card: CheckpointCard) -> PackedSpikes | None:
@@ -171,7 +228,27 @@ def _run(page: Page, experiment: Experiment, shown: Input, layer: str, keep: Seq
     return Run(experiment, card, shown, text, cached_simulate(experiment, keep, lambda: shown.batch))
 
 
-def _compared(page: Page, state: State, layer: str, uploads: Uploads, notices: list[str]) -> tuple[Run | None, State]:
+def _layer_of_a(state: State, compared: Experiment) -> str:
+    """The layer that A shows: that of B where its network has it; else the one that was chosen, or the first of those
+    whose module paths have most in common with B's."""
+    layer, chosen = state.look("layer"), state.look("layer A")
+    layers = runs.network(all_checkpoints()[compared.checkpoint], compared.variant).layers
+    if layer in layers or chosen not in layers:
+        return like(layer, layers)
+    return chosen
+
+
+def like(layer: str, layers: Sequence[str]) -> str:
+    """Of the layers of a network, the one that another network's `layer` is compared with first."""
+
+    def common(name: str) -> int:
+        pairs = zip(layer.split("."), name.split("."), strict=False)
+        return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+    return layer if layer in layers else max(layers, key=common)
+
+
+def _compared(page: Page, state: State, uploads: Uploads, notices: list[str]) -> tuple[Run | None, State]:
     """A, if something is compared with; what cannot be run any more is released, with a notice."""
     wanted, cards = state.compared, all_checkpoints()
     if wanted is None:
@@ -185,7 +262,7 @@ def _compared(page: Page, state: State, layer: str, uploads: Uploads, notices: l
             raise ValueError("its picture is not here any more.")
         if card.task != cards[state.experiment.checkpoint].task:
             raise ValueError("an autoencoder and a network that classifies answer with different things.")
-        run = _run(page, wanted, shown, layer)
+        run = _run(page, wanted, shown, _layer_of_a(state, wanted))
         _ = run.recording  # what cannot be run is known now, and not while a figure is drawn
         return run, state
     except (ValueError, FileNotFoundError) as error:

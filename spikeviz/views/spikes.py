@@ -1,26 +1,24 @@
-"""Views of spikes that several pages share: the viewer, curves, raster, one neuron, operations, a survey."""
+"""Views of spikes that several pages share: curves, raster, one neuron, operations, a survey."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spikeviz.display import plural
 from spikeviz.views import runs
 from spikeviz.views.networks.words import whole_test_set
-from spikeviz.views.address import neuron_of
-from spikeviz.views.view import Component, Figure, Item, Markup, Note, Option, Progress, Row, Study
-from spikeviz.views.viewer_data import Side, ViewerData
+from spikeviz.views.address import CHARTS, neuron_of
+from spikeviz.views.view import Figure, Item, Markup, Note, Option, Progress, Row, Study
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.packed_spikes import PackedSpikes
     from spikeviz.evaluation import Survey
-    from spikeviz.figures.chart import Maps
     from spikeviz.views.runs import Run
-    from spikeviz.views.scene import Scene
+    from spikeviz.views.scene import Scene, Side
 
 RASTER_NEURONS = 48
 SURVEY_IMAGES = 1024
@@ -42,87 +40,6 @@ def prediction(packed: PackedSpikes, name: str = "") -> Iterator[Item]:
     if notes:
         title = packed.facts["title"]
         yield Note(f"{title[0].upper()}{title[1:]}: {', '.join(notes)}.")
-
-
-def spike_viewer(scene: Scene) -> Iterator[Item]:
-    """The maps of a layer, of one setting or two, beside the prediction."""
-    sides = [Side(name, run.card.name, run.status_text, run.packed) for name, run in scene.runs]
-    maps = _maps(scene, sides)
-    _, channels, height, width = sides[-1].packed.layers[scene.layer].shape
-    notice = f"{plural(channels, 'channel')} of {height} x {width} neurons. {_notice(sides[-1].packed)}"
-    figures = [Figure(chart, notice, FIG_8, term="spike map") for chart in maps]
-    chosen = next(
-        (f for f in figures if f.title.endswith(f", {scene.look('side')}")), figures[min(1, len(figures) - 1)]
-    )
-    yield Row(
-        [
-            Component(
-                "spike_viewer",
-                ViewerData(sides, scene.layer, scene.neuron),
-                chosen,
-                partial(_still, scene, maps),
-                [figure for figure in figures if figure is not chosen],
-            )
-        ],
-        _predictions(scene, sides),
-        widths=(2.9, 1),
-        gap="medium",
-    )
-
-
-def _predictions(scene: Scene, sides: Sequence[Side]) -> Iterator[Item]:
-    for side in sides:
-        yield from prediction(side.packed, side.name if scene.compared else "")
-
-
-def _notice(packed: PackedSpikes) -> str:
-    return "What to notice: " + (
-        "a neuron that counts C fires at d = 1 .. C. The map only darkens with d; what remains at the last d is "
-        "saturated."
-        if packed.depth > 1
-        else "a place that is bright at every t fires at every step; one that is bright at some steps only changes "
-        "with time."
-    )
-
-
-def _maps(scene: Scene, sides: Sequence[Side]) -> list[Maps]:
-    """Spike maps of the layer, of each side that has it, and of their difference where their shapes agree."""
-    from spikeviz.figures.chart import Maps
-
-    layer, channels = scene.layer, sides[-1].packed.layers[scene.layer].shape[1]
-    label = f"share of the {channels} channels that fire"
-    found = []
-    for side in sides:
-        if layer in side.packed.layers:
-            maps = side.packed.layers[layer].maps
-            name = f"{layer}{f', {side.name}' if scene.compared else ''}"
-            times = [*(side.packed.when(step) for step in range(1, len(maps) + 1)), "mean over t"]
-            found.append(Maps(f"Spike maps · {name}", np.concatenate([maps, maps.mean(0)[None]]), times, label))
-    if len(found) == 2 and found[0].maps.shape[1:] == found[1].maps.shape[1:]:
-        both = min(len(chart.maps) for chart in found) - 1  # the steps that both have, and their means
-        change = [np.concatenate([chart.maps[:both], chart.maps[-1:]]) for chart in found]
-        alike = found[0].titles[:both] == found[1].titles[:both]
-        steps = found[1].titles[:both] if alike else [f"step {step}" for step in range(1, both + 1)]
-        title = f"Spike maps · {layer}, A−B"
-        found.append(Maps(title, change[0] - change[1], [*steps, "mean over t"], label, "difference"))
-    return found
-
-
-def _still(scene: Scene, maps: Sequence[Maps]) -> str:
-    """The same maps as pictures, a row for each side; beside A and B their own input, beside A−B that of B."""
-    from spikeviz.figures.render_html import photograph, scale_bar, strip, tile
-
-    rows, inputs = [], {f", {name}": run for name, run in scene.runs}
-    for chart in maps:
-        run = inputs.get(chart.title[-3:], scene.now)
-        tiles = [tile(photograph(run.picture), "input", run.shown.title, run.shown.title)]
-        for title, values, pixels in zip(chart.titles, chart.maps, chart.pixels(), strict=True):
-            note = f"mean {values.mean():.2f} max {values.max():.2f}"
-            alt = f"{chart.title}, {title}: {values.shape[0]} by {values.shape[1]} neurons, {note}"
-            tiles.append(tile(pixels, title, note, alt))
-        rows.append(strip(tiles, len(tiles) if len(tiles) < 7 else -(-len(tiles) // 2)))
-        rows.append(scale_bar(chart.label, chart.quantity))
-    return "".join(rows)
 
 
 def nsfr(scene: Scene) -> Iterator[Item]:
@@ -158,66 +75,80 @@ def _start(run: Run) -> str:
     return "half of its threshold" if half else "0"
 
 
-def rates(scene: Scene) -> Iterator[Item]:
+def charted(scene: Scene) -> Generator[Item, Any, Side]:
+    """The side that the charts of one run show: asked for where there are two."""
+    *others, side = scene.sides
+    if not others:
+        return side
+    help = "Which side the charts show that show one run: rates, operations, raster, membrane"
+    name = yield Option(CHARTS, "Charts of one run show", "B", ("A", "B"), form="buttons", help=help)
+    return next(side for side in scene.sides if side.name == name)
+
+
+def rates(side: Side) -> Iterator[Item]:
     """Firing rate of every layer, mean over time."""
     from spikeviz.figures.spikes import layer_bars
 
-    table = scene.now.numbers.rates.groupby("layer", sort=False)["rate"].mean()
+    table = side.run.numbers.rates.groupby("layer", sort=False)["rate"].mean()
     table = table.rename(lambda name: name.removesuffix(".spike"))
-    title = "Firing rate by layer"
+    title = f"Firing rate by layer{side.mark}"
     yield Figure(
-        layer_bars(list(table.index), table.tolist(), "firing rate, mean over t", scene.layer, title=title),
-        f"Spikes per neuron and step; the chosen layer, {table[scene.layer]:.3f}, is marked. A layer near 0 is silent.",
+        layer_bars(list(table.index), table.tolist(), "firing rate, mean over t", side.layer, title=title),
+        f"Spikes per neuron and step; the chosen layer, {table[side.layer]:.3f}, is marked. A layer near 0 is silent.",
         alt="Firing rate of each layer, mean over time: " + ", ".join(f"{n} {r:.3f}" for n, r in table.items()),
         term="firing rate",
     )
 
 
-def operations(scene: Scene) -> Iterator[Item]:
+def operations(side: Side) -> Iterator[Item]:
     """Operations and energy of every weighted product."""
     from spikeviz.figures.spikes import operations_chart, operations_table
     from spikeviz.metrics import ENERGY
 
-    table = scene.now.numbers.operations
+    table = side.run.numbers.operations
     yield Figure(
-        operations_chart(table, title="Operations and energy by layer"),
-        f"This input. A spike costs one addition (SOP) for each output it reaches, a real number a multiply-accumulate "
-        f"(MAC). Energy: {ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP, estimated from operation counts; no "
-        "hardware was measured.",
+        operations_chart(table, title=f"Operations and energy by layer{side.mark}"),
+        f"{_input(side)}. A spike costs one addition (SOP) for each output it reaches, a real number a "
+        f"multiply-accumulate (MAC). Energy: {ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP, estimated from "
+        "operation counts; no hardware was measured.",
         ENERGY.source,
         term="SOP",
         html=partial(operations_table, table),
     )
 
 
-def raster(scene: Scene) -> Iterator[Item]:
+def raster(side: Side) -> Iterator[Item]:
     """Spikes of some neurons of the layer."""
     from spikeviz.figures.spikes import raster as chart
     from spikeviz.metrics import raster as spikes
 
-    track = scene.now.recording[f"{scene.layer}.spike"]
+    track = side.run.recording[f"{side.layer}.spike"]
     shown = spikes(track, limit=RASTER_NEURONS)
     _, _, _, height, width = track.values.shape
     places = [divmod(n, height * width) for n in shown.neurons.tolist()]
     names = [f"channel {c}, row {r // width}, column {r % width}" for c, r in places]
     yield Figure(
-        chart(shown, names, title=f"Raster · {scene.layer}"),
-        f"This input. Each row is one of {len(names)} neurons spread evenly over the layer; a tick is a spike.",
-        alt=f"Raster of {len(names)} neurons of {scene.layer}: {plural(len(shown.rows), 'spike')} in "
-        f"{plural(shown.length, 'step')}",
+        chart(shown, names, title=f"Raster · {side.layer}{side.mark}"),
+        f"{_input(side)}. Each row is one of {len(names)} neurons spread evenly over the layer; a tick is a spike.",
+        alt=f"Raster of {len(names)} neurons of {side.layer}: {len(shown.rows)} spikes in {shown.length} steps",
         term="spike",
     )
 
 
-def neuron(scene: Scene) -> Iterator[Item]:
+def _input(side: Side) -> str:
+    """What a caption begins with: the input, and the settings where there are two of them."""
+    return "This input" if side.alone else f"{side.name}: {side.run.shown.title}, {side.run.status_text}"
+
+
+def neuron(side: Side) -> Iterator[Item]:
     """One neuron: where it is, its membrane, its spikes, its equation with the numbers of the moment."""
     from spikeviz.figures.spikes import membrane
     from spikeviz.metrics import membrane_trace
 
-    trace = membrane_trace(scene.now.recording, scene.layer, scene.neuron)
+    trace = membrane_trace(side.run.recording, side.layer, side.neuron)
     potential, fired = trace.potential.float().numpy(), trace.spikes.numpy()
-    channel, row, column = scene.neuron
-    track = scene.now.recording[f"{scene.layer}.spike"]
+    channel, row, column = side.neuron
+    track = side.run.recording[f"{side.layer}.spike"]
     fires = (
         f"It fires {', '.join(f'{c:.0f}' for c in fired)} of up to D = {track.levels} spikes: the potential, shown "
         "before its reset, rounded; a first one from the dashed threshold on."
@@ -225,19 +156,19 @@ def neuron(scene: Scene) -> Iterator[Item]:
         else f"It fires at {int((fired > 0).sum())} of {plural(len(fired), 'step')}: whenever the potential, shown "
         "before its reset, reaches the dashed threshold."
     )
-    title = f"Membrane · {scene.layer} {channel}.{row}.{column}"
+    title = f"Membrane · {side.layer} {channel}.{row}.{column}{side.mark}"
     yield Figure(
         membrane(potential, fired, trace.threshold or 0.0, title=title),
         f"{fires} Click another one in the viewer. The numbers: channel, row, column.",
         "Spikformer V2, sec. 3",
-        f"Membrane potential of neuron {scene.neuron}: " + ", ".join(f"{v:.2f}" for v in potential),
+        f"Membrane potential of neuron {side.neuron}: " + ", ".join(f"{v:.2f}" for v in potential),
         "membrane",
     )
-    yield from formula(scene.now, trace.threshold)
+    yield from formula(side.run, trace.threshold)
     shape = track.values[:, 0].shape
     yield Row(
         *(
-            [neuron_option(scene, axis, f"{label}, 0 to {shape[axis + 1] - 1}", shape[axis + 1])]
+            [neuron_option(side, axis, f"{label}, 0 to {shape[axis + 1] - 1}", shape[axis + 1])]
             for axis, label in enumerate(("Channel", "Row", "Column"))
         ),
         gap="small",
@@ -260,23 +191,15 @@ def formula(run: Run, threshold: float | None) -> Iterator[Item]:
         )
 
 
-def neuron_option(scene: Scene, axis: int, label: str, size: int, help: str = "") -> Option:
+def neuron_option(side: Side, axis: int, label: str, size: int, help: str = "") -> Option:
     """One of channel, row and column (axis 0 to 2) of the neuron as a number: the keyboard's way."""
-    place = scene.neuron
+    place = side.neuron
 
     def store(index: int) -> tuple[int, ...]:
         return (*place[:axis], int(index), *place[axis + 1 :])
 
-    return Option(
-        neuron_of(scene.card.name, scene.layer),
-        label,
-        place[axis],
-        high=size - 1,
-        form="number",
-        store=store,
-        width=132,
-        help=help,
-    )
+    name = neuron_of(side.run.card.name, side.layer)
+    return Option(name, label, place[axis], high=size - 1, form="number", store=store, width=132, help=help)
 
 
 def survey(scene: Scene) -> Iterator[Item]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,28 +27,33 @@ MASKED = 1  # which of the pictures gets the grid, over the original, so that a 
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
-    """One setting: its name (A or B), its network, its settings in words, its spikes."""
+class ViewerSide:
+    """One setting in the viewer.
+
+    Attributes:
+        name: A or B.
+        checkpoint: its network.
+        status_text: its settings in words.
+        packed: its spikes.
+        layer: that is looked at.
+        neuron: of it, that is looked at: channel, row, column.
+        instead: of A, the layer that it shows in place of each of B's layers that its network lacks.
+    """
 
     name: str
     checkpoint: str
     status_text: str
     packed: PackedSpikes
+    layer: str
+    neuron: tuple[int, int, int]
+    instead: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class ViewerData:
-    """What the spike viewer shows.
+    """What the spike viewer shows: A, if there is one, and B."""
 
-    Attributes:
-        sides: A, if there is one, and B.
-        layer: that is looked at.
-        neuron: of it, that is looked at: channel, row, column.
-    """
-
-    sides: Sequence[Side]
-    layer: str
-    neuron: tuple[int, int, int]
+    sides: Sequence[ViewerSide]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,26 +84,49 @@ def message(header: Mapping[str, Any], body: bytes) -> bytes:
 
 
 def view_of(data: ViewerData, looks: Mapping[str, Any]) -> dict[str, Any]:
-    """What is looked at, as the viewer takes it: step 0 is the mean over the steps."""
-    view = {"layer": data.layer, "neuron": list(data.neuron), "side": looks.get("side", "B")}
+    """What is looked at, as the viewer takes it: step 0 is the mean over the steps. Of A its neuron, and its layer
+    where it is another one than B's."""
+    *others, b = data.sides
+    view = {"layer": b.layer, "neuron": list(b.neuron), "side": looks.get("side", "B")}
+    for a in others:
+        view |= {"layerA": None if a.layer == b.layer else a.layer, "neuronA": list(a.neuron)}
     return view | {"step": looks.get("step", 0), "channel": looks.get("channel", MEAN)}
 
 
-def looks_of(view: Mapping[str, Any], side: Side) -> dict[str, Any]:
-    """What a browser says is looked at, by the names of looks, as far as there is such a thing in B's spikes."""
-    layer, packed = view.get("layer"), side.packed
-    if not isinstance(layer, str) or layer not in packed.layers:
+def looks_of(view: Mapping[str, Any], data: ViewerData) -> dict[str, Any]:
+    """What a browser says is looked at, by the names of looks, as far as there is such a thing in the spikes."""
+    *others, b = data.sides
+    layer = _layer(b, view.get("layer"))
+    if layer is None:
         return {}
-    looks: dict[str, Any] = {"layer": layer}
-    shape = packed.layers[layer].shape
+    looks: dict[str, Any] = {"layer": layer} | _neuron_look(b, layer, view.get("neuron"))
+    shape = b.packed.layers[layer].shape
     if view.get("side") in SIDES.values():
         looks["side"] = view["side"]
+    for a in others:
+        own = _layer(a, view.get("layerA"))
+        if own:
+            looks["layer A"] = own
+        shown = _layer(a, layer) or own or a.instead[layer]
+        if a.checkpoint != b.checkpoint:
+            looks |= _neuron_look(a, shown, view.get("neuronA"))
+        if looks.get("side") == "A":
+            shape = a.packed.layers[shown].shape
     for name, low, high in (("step", 0, MOST_STEPS), ("channel", ALL, shape[1] - 1)):
         if isinstance(view.get(name), int) and low <= view[name] <= high:
             looks[name] = view[name]
-    if is_neuron(view.get("neuron"), shape):
-        looks |= {neuron_of(side.checkpoint, layer): tuple(view["neuron"])}
     return looks
+
+
+def _layer(side: ViewerSide, said: Any) -> str | None:
+    """What is said, if it is a layer of a side."""
+    return said if isinstance(said, str) and said in side.packed.layers else None
+
+
+def _neuron_look(side: ViewerSide, layer: str, place: Any) -> dict[str, Any]:
+    """What is kept of a neuron of a side's layer; nothing where there is none such."""
+    there = is_neuron(place, side.packed.layers[layer].shape)
+    return {neuron_of(side.checkpoint, layer): tuple(place)} if there else {}
 
 
 def payload(data: ViewerData, view: Mapping[str, Any], seq: int) -> bytes:
@@ -126,6 +154,8 @@ def payload(data: ViewerData, view: Mapping[str, Any], seq: int) -> bytes:
             {
                 "name": side.name,
                 "status_text": side.status_text,
+                "checkpoint": side.checkpoint,
+                "instead": dict(side.instead),
                 "depth": side.packed.depth,
                 "image": {
                     "shape": side.packed.pixels.shape,

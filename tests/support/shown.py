@@ -10,7 +10,7 @@ from spikeviz.artifacts.packed_spikes import LayerSpikes, PackedSpikes
 from spikeviz.data.events import EventRecording
 from spikeviz.figures.events import Cloud
 from spikeviz.figures.pictures import Pictures
-from spikeviz.views.viewer_data import PatchData, Side, ViewerData
+from spikeviz.views.viewer_data import PatchData, ViewerData, ViewerSide
 
 
 def packed(steps: int = 3) -> PackedSpikes:
@@ -21,7 +21,8 @@ def packed(steps: int = 3) -> PackedSpikes:
 
 
 def viewer() -> ViewerData:
-    return ViewerData([Side("A", "one", "T=1", packed(2)), Side("B", "two", "T=3", packed())], "a.b", (1, 2, 0))
+    a = ViewerSide("A", "one", "T=1", packed(2), "a.b", (0, 1, 1))
+    return ViewerData([a, ViewerSide("B", "two", "T=3", packed(), "a.b", (1, 2, 0))])
 
 
 def events(count: int, length: int = 300_000, height: int = 30, width: int = 34) -> EventRecording:

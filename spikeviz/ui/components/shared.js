@@ -152,14 +152,15 @@ function options(list, names, labels = names) {  // of a <select>, made again wh
   list.dataset.names = names.join();
 }
 
-function choices(place, entries, chosen, take) {  // buttons of which one is pressed; entries: value, words, title
+function choices(place, entries, chosen, take) {  // buttons of which one is pressed; entries: value, words, title, and why it cannot be pressed
   if (place.children.length !== entries.length) place.replaceChildren(...entries.map(([value, textContent]) => {
     const button = Object.assign(document.createElement("button"), { type: "button", value, textContent });
     button.onclick = () => take(value);
     return button;
   }));
-  entries.forEach(([value, , title = ""], i) => {
+  entries.forEach(([value, , title = "", without = ""], i) => {
     if (title) place.children[i].title = title;
+    place.children[i].disabled = Boolean(without);
     place.children[i].setAttribute("aria-pressed", String(value === chosen));
   });
 }

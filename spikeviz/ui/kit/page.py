@@ -20,9 +20,10 @@ from spikeviz.ui.kit.job_panel import panel, progress_of
 from spikeviz.ui.server.router import take_over
 from spikeviz.views import address
 from spikeviz.views.address import Parameter
+from spikeviz.views.looks import layers_of_a
 from spikeviz.views.page import Page
 from spikeviz.views.runs import warm_up
-from spikeviz.views.scene import Scene, open_scene
+from spikeviz.views.scene import Scene, like, open_scene
 from spikeviz.views.settings import as_trained, moved
 from spikeviz.views.view import (
     Component,
@@ -180,10 +181,14 @@ def _tools(scene: Scene, parameters: Sequence[Parameter]) -> None:
 
 
 def _choose_layer(page: Page, layers: Sequence[str]) -> None:
-    """The layer, where the viewer's own choice does not run."""
+    """The layer, where the viewer's own choice does not run; that of A as well, where its network lacks that of B."""
     now = session.look("layer")
     shown = now if now in layers or page.first is None else page.first(layers)
     st.selectbox("Layer", layers, **bind(f"{page.key}_layer", shown, partial(session.set_look, "layer")))
+    if (own := layers_of_a(session.state())) and shown not in own:
+        chosen = session.look("layer A")
+        beside = chosen if chosen in own else like(shown, own)
+        st.selectbox("Layer of A", own, **bind(f"{page.key}_layerA", beside, partial(session.set_look, "layer A")))
 
 
 def _choose_tab(page: Page) -> str:

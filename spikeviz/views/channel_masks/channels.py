@@ -93,7 +93,7 @@ def _strengths(scene: Scene, layer: str, place: tuple[int, int, int], table: pd.
         f"Firing rate of {count} channels against the strength of their mask",
         "firing rate",
     )
-    looked = replace(scene, layer=layer, neuron=place)
+    looked = replace(scene.sides[-1], layer=layer, neuron=place)
     help = "A click on a neuron in the viewer chooses its channel as well"
     yield spikes.neuron_option(looked, 0, f"Channel, 0 to {count - 1}", count, help)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spikeviz.display import plural
 from spikeviz.views import spikes
 from spikeviz.views.channel_masks.settings import threshold
+from spikeviz.views.spike_viewer import spike_viewer
 from spikeviz.views.view import Figure, Item, Note, Row
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ SEC = "SDMFormer, sec. 3.2, 3.3"
 def main(scene: Scene) -> Iterator[Item]:
     """What the threshold keeps, and the viewer."""
     yield from keeps(scene)
-    yield from spikes.spike_viewer(scene)
+    yield from spike_viewer(scene)
 
 
 def keeps(scene: Scene) -> Iterator[Item]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import runs, spikes
 from spikeviz.views.integer_firing.networks import depth, siblings_by_depth, trained_depth, vanilla
 from spikeviz.views.networks.words import whole_test_set
+from spikeviz.views.spike_viewer import spike_viewer
 from spikeviz.views.view import Figure, Item, Note, Progress, Row, Study
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def main(scene: Scene) -> Iterator[Item]:
     """The two meanings of a moved D, and the spikes."""
     if text := meanings(scene):
         yield Note(text)
-    yield from spikes.spike_viewer(scene)
+    yield from spike_viewer(scene)
 
 
 def meanings(scene: Scene) -> str:
@@ -53,9 +54,10 @@ def meanings(scene: Scene) -> str:
     )
 
 
-def firing(scene: Scene) -> Iterator[Item]:
+def firing(scene: Scene) -> Generator[Item, Any, None]:
     """NSFR of this input, spikes per neuron, and both over a test set beside the vanilla network."""
-    yield Row(_over_time(scene), spikes.rates(scene))
+    side = yield from spikes.charted(scene)
+    yield Row(_over_time(scene), spikes.rates(side))
 
 
 def _over_time(scene: Scene) -> Iterator[Item]:

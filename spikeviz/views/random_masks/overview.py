@@ -12,6 +12,7 @@ from spikeviz.views import spikes
 from spikeviz.views.networks.siblings import config_of
 from spikeviz.views.random_masks.networks import kind, masks_trained_under, tuned_under
 from spikeviz.views.random_masks.settings import drops, masks_of, places_of, unmasked, where
+from spikeviz.views.spike_viewer import spike_viewer
 from spikeviz.views.view import Figure, Item, Note, Row
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ SEC = "Masked Spiking Transformer, sec. 3.4"
 def main(scene: Scene) -> Iterator[Item]:
     """What the masks let pass, the viewer, and what the network is and is not."""
     yield formula(scene)
-    yield from spikes.spike_viewer(scene)
+    yield from spike_viewer(scene)
     yield about(scene.now)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,13 +21,13 @@ FIG_8 = "after E-SpikeFormer, sec. 5.3 and Fig. 8 (our network)"
 STEPS = 8  # maps of steps that are drawn
 
 
-def maps(scene: Scene) -> Iterator[Item]:
+def maps(scene: Scene) -> Generator[Item, Any, None]:
     """Spike maps of the chosen layer, step by step and averaged, of this run and of A; rates and operations."""
     yield spikes.layer_option(scene.now.layers, scene.layer, "Layer of the encoder")
-    for side, run in scene.runs:
-        if scene.layer in run.packed_layers:
-            yield _maps(run, scene.layer, f", {side}" if scene.compared else "")
-    yield Row(spikes.rates(scene), spikes.operations(scene))
+    for side in scene.sides:
+        yield _maps(side.run, side.layer, side.mark)
+    side = yield from spikes.charted(scene)
+    yield Row(spikes.rates(side), spikes.operations(side))
 
 
 def _maps(run: Run, layer: str, name: str) -> Figure:

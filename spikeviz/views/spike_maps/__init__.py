@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 from spikeviz.views import spikes
 from spikeviz.views.page import Page, Preset
-from spikeviz.views.scene import Scene
+from spikeviz.views.scene import Scene, Side
 from spikeviz.views.settings import dynamics
+from spikeviz.views.spike_viewer import spike_viewer
 from spikeviz.views.view import Item, Row
 
 NETWORK = {"checkpoint": "spikformer-fashion"}  # which the presets speak of
 
 
-def body(scene: Scene) -> Iterator[Item]:
+def body(scene: Scene) -> Generator[Item, Any, None]:
     """Curves and raster at the left; one neuron, a survey and the costs at the right."""
-    yield Row(_curves(scene), _neuron(scene))
+    side = yield from spikes.charted(scene)
+    yield Row(_curves(scene, side), _neuron(scene, side))
 
 
-def _curves(scene: Scene) -> Iterator[Item]:
+def _curves(scene: Scene, side: Side) -> Iterator[Item]:
     yield from spikes.nsfr(scene)
-    yield from spikes.raster(scene)
-    yield from spikes.rates(scene)
+    yield from spikes.raster(side)
+    yield from spikes.rates(side)
 
 
-def _neuron(scene: Scene) -> Iterator[Item]:
-    yield from spikes.neuron(scene)
+def _neuron(scene: Scene, side: Side) -> Iterator[Item]:
+    yield from spikes.neuron(side)
     yield from spikes.survey(scene)
-    yield from spikes.operations(scene)
+    yield from spikes.operations(side)
 
 
 PAGE = Page(
@@ -37,7 +40,7 @@ PAGE = Page(
     question="Every picture is a forward pass made now: change when neurons fire, see where they fire and what is "
     "recognised.",
     paper="E-SpikeFormer, Fig. 8",
-    main=spikes.spike_viewer,
+    main=spike_viewer,
     body=body,
     settings=dynamics,
     presets=(

@@ -14,5 +14,5 @@ def show(data: ViewerData, key: str) -> None:
 
 
 def _take(key: str, data: ViewerData) -> None:
-    for name, value in looks_of(view(key), data.sides[-1]).items():
+    for name, value in looks_of(view(key), data).items():
         session.set_look(name, value)

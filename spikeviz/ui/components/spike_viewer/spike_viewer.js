@@ -5,10 +5,11 @@ const PACE = 450, PATIENCE = 600;  // ms a step is played; ms after the last mov
 
 class SpikeViewer extends Playable {
   constructor(root) {
-    super(root, ["layer", "channel", "sides", "step", "when", "where", "legend"]);
+    super(root, ["layer", "layerA", "channel", "sides", "why", "step", "when", "where", "legend"]);
     this.cursor = null; this.tiles = [];
-    const { layer, channel, step, canvas } = this.part;
-    layer.onchange = () => this.change({ layer: layer.value, neuron: null });
+    const { layer, layerA, channel, step, canvas } = this.part;
+    layer.onchange = () => this.change({ layer: layer.value, neuron: null, neuronA: null });
+    layerA.onchange = () => this.change({ layerA: layerA.value, neuronA: null });
     channel.onchange = () => this.change({ channel: Number(channel.value) });
     step.oninput = () => this.change({ step: Number(step.value) }, PATIENCE);  // the last place is the mean
     canvas.onpointermove = (e) => this.point(this.at(e.offsetX, e.offsetY));
@@ -26,29 +27,35 @@ class SpikeViewer extends Playable {
   }
 
   fit() {  // what the new spikes do not have falls back
-    const view = this.view, names = Object.keys(this.head.sides[0].layers);
+    const view = this.view, names = Object.keys(this.side("B").layers);
     if (!names.includes(view.layer)) view.layer = names[0];
-    if (this.head.sides.length < 2) view.side = "B";
+    if (this.head.sides.length < 2 || (view.side === "A−B" && this.apart())) view.side = "B";
     const [steps, channels] = this.shape();
     if (view.step > steps) view.step = 0;
     if (view.channel >= channels) view.channel = MEAN;
   }
 
   fill() {  // the controls say what the view is
-    const { layer, channel, sides, step } = this.part, [steps, channels] = this.shape();
-    options(layer, Object.keys(this.head.sides[0].layers));
+    const { layer, layerA, channel, sides, why, step } = this.part, [steps, channels] = this.shape();
+    const a = this.head.sides.length > 1 && this.side("A"), own = a && !(this.view.layer in a.layers);
+    options(layer, Object.keys(this.side("B").layers));
+    layerA.parentElement.hidden = !own;
+    layer.parentElement.firstChild.textContent = own ? "Layer of B " : "Layer ";
+    if (own) { options(layerA, Object.keys(a.layers)); layerA.value = this.layer("A"); }
     const each = Array.from({ length: channels }, (_, c) => c);
     options(channel, [MEAN, ALL, ...each], ["mean over channels", "all channels", ...each.map((c) => `channel ${c}`)]);
     layer.value = this.view.layer; channel.value = this.view.channel;
     step.min = 1; step.max = steps + 1; step.value = this.step;
     sides.hidden = this.head.sides.length < 2;
     const words = (name) => (this.head.sides.find((s) => s.name === name) || {}).status_text;
-    choices(sides, [["A", "A", words("A")], ["B", "B", words("B")], ["A−B", "A−B", "The difference"]], this.view.side,
-      (side) => this.change({ side }));
+    const apart = a ? this.apart() : "";
+    why.textContent = apart;
+    choices(sides, [["A", "A", words("A")], ["B", "B", words("B")], ["A−B", "A−B", apart || "The difference", apart]],
+      this.view.side, (side) => this.change({ side }));
   }
 
   change(what, wait) {
-    if ("layer" in what && what.layer !== this.view.layer) this.cursor = null;
+    if ("layer" in what || "layerA" in what || "side" in what) this.cursor = null;
     super.change(what, wait);
   }
 
@@ -65,15 +72,30 @@ class SpikeViewer extends Playable {
 
   side(name) { return this.head.sides.find((s) => s.name === name) || this.head.sides[0]; }
 
-  shape() {  // of the layer: the steps of the longer side
-    const all = this.head.sides.map((s) => s.layers[this.view.layer]).filter(Boolean).map((l) => l.shape);
-    return [Math.max(...all.map((s) => s[0])), ...all[0].slice(1)];
+  layer(name) {  // that a side shows: A has its own where its network lacks that of B
+    const { layer, layerA } = this.view, side = this.side(name);
+    return layer in side.layers ? layer : layerA in side.layers ? layerA : side.instead[layer];
+  }
+
+  apart() {  // why there is no A−B; "" where there is
+    const [a, b] = this.head.sides.map((s) => s.layers[this.layer(s.name)].shape.slice(1).join(" x "));
+    return a === b ? "" : `A−B needs layers of one shape: A has ${a}, B ${b}`;
+  }
+
+  get shown() { return this.view.side === "A" ? "A" : "B"; }  // whose neurons and input are shown; of A−B those of B
+
+  get place() { return this.shown === "A" && !this.joint() ? "neuronA" : "neuron"; }  // where its neuron is in the view
+
+  joint() { return this.head.sides.every((s) => s.checkpoint === this.head.sides[0].checkpoint); }  // one network
+
+  shape() {  // of the layer that is shown: the steps of the longer side
+    const all = this.head.sides.map((s) => s.layers[this.layer(s.name)].shape);
+    return [Math.max(...all.map((s) => s[0])), ...this.side(this.shown).layers[this.layer(this.shown)].shape.slice(1)];
   }
 
   spikes(name) {  // 0 or 1 for each step, channel, row and column of the layer
-    return this.keep(`${this.view.layer} spikes ${name}`, () => {
-      const layer = this.side(name).layers[this.view.layer];
-      if (!layer) return null;
+    return this.keep(`${this.layer(name)} spikes ${name}`, () => {
+      const layer = this.side(name).layers[this.layer(name)];
       const count = layer.shape.reduce((a, b) => a * b), values = new Uint8Array(count);
       for (let i = 0; i < count; i++) values[i] = (this.body[layer.at + (i >> 3)] >> (i & 7)) & 1;
       return { shape: layer.shape, values };
@@ -85,10 +107,8 @@ class SpikeViewer extends Playable {
       const a = this.rates("A", step), b = this.rates("B", step);
       return a && b && a.length === b.length ? a.map((v, i) => v - b[i]) : null;
     }
-    return this.keep(`${this.view.layer} rates ${name} ${step}`, () => {
-      const packed = this.spikes(name);
-      if (!packed) return null;
-      const [steps] = packed.shape, size = packed.values.length / steps, longest = this.shape()[0];
+    return this.keep(`${this.layer(name)} rates ${name} ${step} ${this.shape()[0]}`, () => {
+      const packed = this.spikes(name), [steps] = packed.shape, size = packed.values.length / steps, longest = this.shape()[0];
       if (step > steps && step <= longest) return null;
       if (step <= longest) return Float32Array.from(packed.values.subarray((step - 1) * size, step * size));
       const mean = new Float32Array(size);
@@ -120,8 +140,8 @@ class SpikeViewer extends Playable {
   // ---- pictures
 
   image(step) {  // a map as a small canvas of one pixel a neuron
-    const { layer, side, channel } = this.view;
-    return this.keep(`${layer} image ${side} ${channel} ${step}`, () => {
+    const { side, channel } = this.view, layers = this.head.sides.map((s) => this.layer(s.name));
+    return this.keep(`${layers} image ${side} ${channel} ${step}`, () => {
       const map = this.map(step);
       if (!map) return null;
       let sum = 0, count = 0;
@@ -141,7 +161,7 @@ class SpikeViewer extends Playable {
   colours() { return this.head.colours[this.view.side === "A−B" ? "difference" : "rate"]; }  // where their table is
 
   input() {  // that of the side; beside A−B that of B
-    const image = this.side(this.view.side === "A" ? "A" : "B").image;
+    const image = this.side(this.shown).image;
     const [channels, height, width] = image.shape, size = height * width;
     return painted(width, height, (pixels) => {
       for (let i = 0; i < size; i++) {
@@ -186,7 +206,7 @@ class SpikeViewer extends Playable {
     this.mark(pen);
     when.textContent = this.when(this.step) + (this.step <= steps ? ` of ${steps}` : "");
     this.legend();
-    this.drawn(`${this.view.layer} ${this.step} ${this.view.channel} ${this.view.side} ${this.head.status_text}`,
+    this.drawn(`${this.layer(this.shown)} ${this.step} ${this.view.channel} ${this.view.side} ${this.head.status_text}`,
       this.words());
   }
 
@@ -207,7 +227,7 @@ class SpikeViewer extends Playable {
     }
     pen.fillStyle = this.ink;
     const alone = this.head.sides.length < 2, side = this.view.side;
-    const title = !first ? this.when(step) : alone ? "input" : `input of ${side === "A" ? "A" : "B"}`;
+    const title = !first ? this.when(step) : alone ? "input" : `input of ${this.shown}`;
     const note = first ? "" : shown ? shown.mean.toFixed(3) : "no such step";
     pen.font = `600 ${big ? 13 : 11.5}px ${this.font}`; pen.fillText(title, x, y + size + 13, size);
     pen.font = `${big ? 13 : 11.5}px ${this.font}`;
@@ -222,7 +242,7 @@ class SpikeViewer extends Playable {
       pen.strokeStyle = colour; pen.lineWidth = 2;
       pen.strokeRect(tile.x + place[1] * tile.scale, tile.y + place[0] * tile.scale, tile.scale, tile.scale);
     };
-    frame(this.view.neuron, this.head.spike);
+    frame(this.view[this.place], this.head.spike);
     frame(this.cursor, this.ink);
   }
 
@@ -247,7 +267,7 @@ class SpikeViewer extends Playable {
 
   words() {
     const shown = this.image(this.step), chosen = this.part.channel.selectedOptions[0];
-    return `Spike map of ${this.view.layer}, ${this.when(this.step)}, ${chosen ? chosen.textContent : ""}, ` +
+    return `Spike map of ${this.layer(this.shown)}, ${this.when(this.step)}, ${chosen ? chosen.textContent : ""}, ` +
       `${this.view.side}: mean ${shown ? shown.mean.toFixed(3) : "none"}`;
   }
 
@@ -282,11 +302,11 @@ class SpikeViewer extends Playable {
     if (spot.row === undefined) return;
     const channel = spot.channel === null ? this.telling(spot.row, spot.column) : spot.channel;
     this.cursor = null;
-    this.change({ neuron: [channel, spot.row, spot.column] });
+    this.change({ [this.place]: [channel, spot.row, spot.column] });
   }
 
   telling(row, column) {  // of a place: the channel that fires most often, but not always
-    const packed = this.spikes(this.view.side === "A" ? "A" : "B"), [steps, channels, height, width] = packed.shape;
+    const packed = this.spikes(this.shown), [steps, channels, height, width] = packed.shape;
     const fired = Array(channels).fill(0);
     for (let t = 0; t < steps; t++) for (let c = 0; c < channels; c++)
       fired[c] += packed.values[((t * channels + c) * height + row) * width + column];
@@ -296,7 +316,7 @@ class SpikeViewer extends Playable {
 
   press(event) {
     const step = arrow(event), [, , height, width] = this.shape();
-    const from = this.cursor || this.view.neuron || [Math.max(this.view.channel, 0), height >> 1, width >> 1];
+    const from = this.cursor || this.view[this.place] || [Math.max(this.view.channel, 0), height >> 1, width >> 1];
     if (step) {
       this.cursor = [from[0], clamp(from[1] + step[0], 0, height - 1), clamp(from[2] + step[1], 0, width - 1)];
       const place = this.tiles[0].map && this.place(this.tiles[0], this.cursor), tile = this.tiles[0];
@@ -304,7 +324,7 @@ class SpikeViewer extends Playable {
       this.draw();
     } else if (event.key === "Enter" && this.cursor) {
       const [, row, column] = this.cursor, meaned = this.view.channel === MEAN;
-      this.change({ neuron: [meaned ? this.telling(row, column) : this.cursor[0], row, column] });
+      this.change({ [this.place]: [meaned ? this.telling(row, column) : this.cursor[0], row, column] });
     } else if (event.key === " ") this.part.play.click();
     else return;
     event.preventDefault();
