@@ -26,7 +26,7 @@ def test_each_side_of_two_families_is_drawn(visit, bare, width):
     assert side(page, "B").get_attribute("aria-pressed") == "true"
     side(page, "A").click()
     a = drawn(page, "stem ")
-    caption(page, "channels of 8 x 8").wait_for()
+    caption(page, "channels of 16 x 16").wait_for()
     page.get_by_label("Layer of A", exact=True).select_option("blocks.1.mlp.hidden")
     other = drawn(page, "blocks.1.mlp.hidden ")
     assert len({a, b, other}) == 3

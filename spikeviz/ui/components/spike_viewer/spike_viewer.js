@@ -84,7 +84,7 @@ class SpikeViewer extends Playable {
 
   get shown() { return this.view.side === "A" ? "A" : "B"; }  // whose neurons and input are shown; of A−B those of B
 
-  get place() { return this.shown === "A" && !this.joint() ? "neuronA" : "neuron"; }  // where its neuron is in the view
+  get neuron() { return this.shown === "A" && !this.joint() ? "neuronA" : "neuron"; }  // where its neuron is in the view
 
   joint() { return this.head.sides.every((s) => s.checkpoint === this.head.sides[0].checkpoint); }  // one network
 
@@ -242,7 +242,7 @@ class SpikeViewer extends Playable {
       pen.strokeStyle = colour; pen.lineWidth = 2;
       pen.strokeRect(tile.x + place[1] * tile.scale, tile.y + place[0] * tile.scale, tile.scale, tile.scale);
     };
-    frame(this.view[this.place], this.head.spike);
+    frame(this.view[this.neuron], this.head.spike);
     frame(this.cursor, this.ink);
   }
 
@@ -302,7 +302,7 @@ class SpikeViewer extends Playable {
     if (spot.row === undefined) return;
     const channel = spot.channel === null ? this.telling(spot.row, spot.column) : spot.channel;
     this.cursor = null;
-    this.change({ [this.place]: [channel, spot.row, spot.column] });
+    this.change({ [this.neuron]: [channel, spot.row, spot.column] });
   }
 
   telling(row, column) {  // of a place: the channel that fires most often, but not always
@@ -316,7 +316,7 @@ class SpikeViewer extends Playable {
 
   press(event) {
     const step = arrow(event), [, , height, width] = this.shape();
-    const from = this.cursor || this.view[this.place] || [Math.max(this.view.channel, 0), height >> 1, width >> 1];
+    const from = this.cursor || this.view[this.neuron] || [Math.max(this.view.channel, 0), height >> 1, width >> 1];
     if (step) {
       this.cursor = [from[0], clamp(from[1] + step[0], 0, height - 1), clamp(from[2] + step[1], 0, width - 1)];
       const place = this.tiles[0].map && this.place(this.tiles[0], this.cursor), tile = this.tiles[0];
@@ -324,7 +324,7 @@ class SpikeViewer extends Playable {
       this.draw();
     } else if (event.key === "Enter" && this.cursor) {
       const [, row, column] = this.cursor, meaned = this.view.channel === MEAN;
-      this.change({ [this.place]: [meaned ? this.telling(row, column) : this.cursor[0], row, column] });
+      this.change({ [this.neuron]: [meaned ? this.telling(row, column) : this.cursor[0], row, column] });
     } else if (event.key === " ") this.part.play.click();
     else return;
     event.preventDefault();
