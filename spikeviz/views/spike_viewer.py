@@ -63,7 +63,7 @@ def _figures(scene: Scene) -> Iterator[Figure]:
         values, (channels, height, width) = packed.layers[side.layer].maps, side.shape
         times = [*(packed.when(step) for step in range(1, len(values) + 1)), "mean over t"]
         title = f"Spike maps · {side.layer}{side.mark}"
-        label = f"share of the {plural(channels, 'channel')} that fire"
+        label = f"share of the {channels} channels that fire"
         found.append(Maps(title, np.concatenate([values, values.mean(0)[None]]), times, label))
         notice = f"{plural(channels, 'channel')} of {height} x {width} neurons. {_notice(packed)}"
         yield Figure(found[-1], notice, FIG_8, term="spike map")
