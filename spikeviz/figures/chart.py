@@ -36,7 +36,7 @@ class Line:
         joined: False: the dots alone.
         marks: where a dot has the colour of a spike; the others are quiet. None: dots of the curve's colour.
         band: a shaded interval, (low, high) at every place.
-        rings: the dots are large and open, so that those of a later line are seen inside them.
+        rings: the dots are large and open, and the curve lies below the others, whose dots are seen inside of them.
     """
 
     x: Num[np.ndarray, "n"] | Sequence[float]

@@ -144,7 +144,9 @@ def _line(axes: Axes, line: Line) -> None:
         axes.fill_between(line.x, *line.band, color=line.colour, alpha=0.2, linewidth=0)
     dots = "o" if line.points and line.marks is None else ""
     dash = "" if not line.joined else "--" if line.dash else "-"
-    marks: dict[str, Any] = {"markersize": 7, "markerfacecolor": "none"} if line.rings else {"markersize": 4}
+    marks: dict[str, Any] = {"markersize": 4}
+    if line.rings:
+        marks = {"markersize": 7, "markerfacecolor": "none", "zorder": 1.9}  # 2 is that of the others
     axes.plot(line.x, line.y, dash, marker=dots, color=line.colour, linewidth=1.5, label=line.name, **marks)
     if line.points and line.marks is not None:
         axes.scatter(line.x, line.y, s=16, c=np.where(line.marks, SPIKE, QUIET), zorder=3)

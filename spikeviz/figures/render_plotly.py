@@ -101,6 +101,7 @@ def _line(chart: Chart, line: Line) -> dict[str, Any]:
         "mode": "+".join(["lines"] * line.joined + ["markers"] * line.points),
         "line": {"color": line.colour, "width": 2, "dash": "dash" if line.dash else "solid"},
         "marker": marker,
+        "zorder": 0 if line.rings else 1,
         "showlegend": bool(line.name),
         "hovertemplate": (f"{line.name}, " if line.name else "") + where + "<extra></extra>",
     }

@@ -31,8 +31,8 @@ def nsfr_curve(
     The axis ends at 0.3 or above the highest point: curves of different inputs can be compared by eye.
     """
     curves = [Line(np.arange(1, len(values) + 1), values, "" if held is None else names[0])]
-    if held is not None:  # below the other, in rings: where the two agree both are seen
-        curves.insert(0, Line(np.arange(1, len(held) + 1), held, names[1], QUIET, dash=True, rings=True))
+    if held is not None:  # in rings, below the other: where the two agree both are seen
+        curves.append(Line(np.arange(1, len(held) + 1), held, names[1], QUIET, dash=True, rings=True))
     highest = max(float(np.max(curve.y, initial=0)) for curve in curves)
     steps = max(len(curve.y) for curve in curves)
     return Chart(title, x, "NSFR", curves, steps=steps, y_range=(0, max(0.3, highest * 1.15)))

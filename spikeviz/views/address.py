@@ -137,7 +137,7 @@ def all_checkpoints() -> dict[str, CheckpointCard]:
 def parameters(page: Page, state: State, uploads: Uploads, query: Mapping[str, str]) -> list[Parameter]:
     """Every part of a page's address but the network, which the state has: `query` may ask for more interventions of
     one kind than the state has."""
-    from spikeviz.views.looks import layer_parameters  # made of what is defined here
+    from spikeviz.views.layers.looks import layer_parameters  # made of what is defined here
 
     card = all_checkpoints()[state.experiment.checkpoint]
     opened = network(card) if page.first else None

@@ -10,8 +10,8 @@ import numpy as np
 
 from spikeviz.display import plural
 from spikeviz.views import runs
-from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.address import CHARTS, neuron_of
+from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.view import Figure, Item, Markup, Note, Option, Progress, Row, Study
 
 if TYPE_CHECKING:

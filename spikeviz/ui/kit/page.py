@@ -20,7 +20,7 @@ from spikeviz.ui.kit.job_panel import panel, progress_of
 from spikeviz.ui.server.router import take_over
 from spikeviz.views import address
 from spikeviz.views.address import Parameter
-from spikeviz.views.looks import layers_of_a
+from spikeviz.views.layers.looks import layers_of_a
 from spikeviz.views.page import Page
 from spikeviz.views.runs import warm_up
 from spikeviz.views.scene import Scene, like, open_scene

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spikeviz.display import plural
 from spikeviz.views import spikes
 from spikeviz.views.channel_masks.settings import threshold
-from spikeviz.views.spike_viewer import spike_viewer
+from spikeviz.views.layers.viewer import spike_viewer
 from spikeviz.views.view import Figure, Item, Note, Row
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import runs, spikes
 from spikeviz.views.integer_firing.networks import depth, siblings_by_depth, trained_depth, vanilla
+from spikeviz.views.layers.viewer import spike_viewer
 from spikeviz.views.networks.words import whole_test_set
-from spikeviz.views.spike_viewer import spike_viewer
 from spikeviz.views.view import Figure, Item, Note, Progress, Row, Study
 
 if TYPE_CHECKING:

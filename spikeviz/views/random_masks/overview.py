@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spikeviz.views import spikes
+from spikeviz.views.layers.viewer import spike_viewer
 from spikeviz.views.networks.siblings import config_of
 from spikeviz.views.random_masks.networks import kind, masks_trained_under, tuned_under
 from spikeviz.views.random_masks.settings import drops, masks_of, places_of, unmasked, where
-from spikeviz.views.spike_viewer import spike_viewer
 from spikeviz.views.view import Figure, Item, Note, Row
 
 if TYPE_CHECKING:

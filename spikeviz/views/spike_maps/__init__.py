@@ -6,10 +6,10 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from spikeviz.views import spikes
+from spikeviz.views.layers.viewer import spike_viewer
 from spikeviz.views.page import Page, Preset
 from spikeviz.views.scene import Scene, Side
 from spikeviz.views.settings import dynamics
-from spikeviz.views.spike_viewer import spike_viewer
 from spikeviz.views.view import Item, Row
 
 NETWORK = {"checkpoint": "spikformer-fashion"}  # which the presets speak of

@@ -12,9 +12,9 @@ from spikeviz.figures.chart import Chart
 from spikeviz.figures.render_plotly import plotly_figure
 from spikeviz.views.address import as_query
 from spikeviz.views.host import page_figures
+from spikeviz.views.layers.viewer import spike_viewer
 from spikeviz.views.page import find_page
 from spikeviz.views.sharing.python import python
-from spikeviz.views.spike_viewer import spike_viewer
 from spikeviz.views.view import Component, Option
 from spikeviz.views.viewer_data import looks_of
 
@@ -93,6 +93,7 @@ def test_the_python_of_two_networks_names_the_layer_of_each():
 def test_a_single_point_of_b_lies_over_that_of_a():
     scene = scene_of(PAGE, **as_query("?maps_T=1&maps_A=T:4"))
     chart = next(figure.chart for figure in page_figures(scene) if "spike firing rate" in figure.title)
-    assert isinstance(chart, Chart) and [line.name for line in chart.series] == ["A", "B"]
-    a, b = plotly_figure(chart).data
+    assert isinstance(chart, Chart) and [line.rings for line in chart.series] == [False, True]
+    b, a = plotly_figure(chart).data
     assert len(b.x) == 1 and a.marker.symbol == "circle-open" and a.marker.size > b.marker.size
+    assert b.zorder > a.zorder
