@@ -61,7 +61,8 @@ def show(page: Page) -> None:
 @st.fragment
 def _scene_page(page: Page) -> None:
     """Controls and results: a moved slider runs this part again and nothing else."""
-    controls, messages, status, view = st.container(), st.container(), st.container(), st.container(key="viewer")
+    controls, sliders = st.container(), st.container(key="sliders")  # beside one another: the sliders stay in view
+    messages, status, view = st.container(), st.container(), st.container(key="viewer")
     network = address.checkpoint_parameter(page.networks)
     with controls:
         url.read(page.key, [network])
@@ -74,7 +75,9 @@ def _scene_page(page: Page) -> None:
         url.read(page.key, _parameters(page, url.pending(page.key)))
         with tools:
             inputs.choose_input(page.key, card)
-        settings.controls(page, page.settings(opened.model, session.state().experiment), opened.fast, opened.model)
+        with sliders:
+            shown = page.settings(opened.model, session.state().experiment)
+            settings.controls(page, shown, opened.fast, opened.model)
         if session.plain():
             _choose_layer(page, opened.layers)
     scene = _opened(page)
