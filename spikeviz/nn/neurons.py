@@ -76,8 +76,14 @@ class BinaryNeuron(Neuron):
         return spikes, self.charge(before, x, settings), settings["threshold"]
 
     def fire(self, x: Currents, settings: dict[str, float], **options: bool) -> tuple[Tensor, Tensor | None]:
-        """`(spikes, membrane after reset)`, the membrane only with `store_v_seq`."""
+        """`(spikes, membrane after reset)`, the membrane only with `store_v_seq`.
+
+        Where no gradient is wanted the CPU runs steps of our own, with the same bits: SpikingJelly's first call looks
+        for kernels of graphics cards, which takes seconds of imports.
+        """
         rest = torch.zeros(x.shape[1:], dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
+        if x.device.type == "cpu" and not torch.is_grad_enabled():
+            return self.run(x, rest, settings, **options)
         spikes, _, after = self.dynamics(
             x,
             rest,  # float32 also under autocast, so that charging is not rounded to bfloat16
@@ -88,6 +94,20 @@ class BinaryNeuron(Neuron):
             **options,
         )
         return spikes, after
+
+    def run(
+        self, x: Currents, membrane: Tensor, settings: dict[str, float], store_v_seq: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """What `fire` gives, step by step and without a gradient."""
+        spikes, after, threshold = [], [], settings["threshold"]
+        for current in x:
+            charged = self.charge(membrane, current, settings)
+            fired = (charged >= threshold).to(charged.dtype)
+            membrane = charged * (1 - fired) if self.reset == "hard" else charged - fired * threshold
+            spikes.append(fired.to(x.dtype))
+            if store_v_seq:
+                after.append(membrane)
+        return torch.stack(spikes), torch.stack(after) if store_v_seq else None
 
     def dynamics(self, *args: Any, **options: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         """SpikingJelly's functional of this neuron."""

@@ -98,13 +98,17 @@ class ConvertedIF(Neuron):
         x = x / self.threshold
         if torch.is_grad_enabled():
             return self._fire(x)[0] * self.threshold
-        return _spikes(x).mul_(self.threshold)
+        return _steps(x).mul_(self.threshold)
 
     def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
         """The membrane is in units of the threshold."""
         x = x / self.threshold
-        spikes, after = self._fire(x, store_v_seq=True)
-        after = cast(Tensor, after)
+        if torch.is_grad_enabled():
+            spikes, after = self._fire(x, store_v_seq=True)
+            after = cast(Tensor, after)
+        else:
+            after = torch.empty_like(x, dtype=torch.promote_types(x.dtype, torch.float32))
+            spikes = _steps(x, after)
         before = torch.cat([torch.full_like(after[:1], 0.5), after[:-1]])
         return spikes * self.threshold, before + x, 1.0
 
@@ -125,11 +129,14 @@ def _in_words(threshold: Tensor) -> str:
     return "?" if threshold.is_meta else f"{float(threshold.detach()):g}"  # without weights
 
 
-def _spikes(x: Float[Tensor, "T B *neurons"]) -> Float[Tensor, "T B *neurons"]:
-    """The same spikes where nobody asks for a gradient: three operations in place a step, in a third of the time."""
+def _steps(x: Float[Tensor, "T B *neurons"], after: Tensor | None = None) -> Float[Tensor, "T B *neurons"]:
+    """The same spikes where nobody asks for a gradient: three operations in place a step, in a third of the time.
+    `after` gets the membrane after each."""
     spikes = torch.empty_like(x)
     membrane = torch.full_like(x[0], 0.5, dtype=torch.promote_types(x.dtype, torch.float32))
-    for current, spike in zip(x, spikes, strict=True):
+    for t, (current, spike) in enumerate(zip(x, spikes, strict=True)):
         torch.ge(membrane.add_(current), 1.0, out=spike)
         membrane.sub_(spike)
+        if after is not None:
+            after[t] = membrane
     return spikes

@@ -1,5 +1,7 @@
 """LIF and IF: the bits of SpikingJelly's nodes, exact ties, and a trace one can check by hand."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,35 @@ def test_bits_of_spikingjelly_forward_and_backward(ours, dtype, grid, device):
     (expected * weight).sum().backward()
     assert torch.equal(x.grad, y.grad)
     assert torch.equal(ours(y.detach()), ours(y.detach()))  # nothing is left over from the first call
+
+
+@pytest.mark.parametrize("ours", NEURONS, ids=lambda n: f"{type(n).__name__} {n.extra_repr()}")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("grid", [None, 0.125])
+def test_the_same_bits_where_no_gradient_is_wanted(ours, dtype, grid, device):
+    """By another path, which the CPU takes."""
+    x = currents(dtype, device, seed=7, grid=grid)
+    node = reference(ours)
+    expected, traced = node(x), ours.trace(x)
+    with torch.no_grad():
+        spikes, membrane, threshold = ours.trace(x)
+        assert torch.equal(ours(x), expected) and torch.equal(spikes, expected) and spikes.dtype == dtype
+        assert torch.equal(membrane, traced[1]) and threshold == traced[2]
+        assert torch.equal(ours.fire(x, ours.settings(), store_v_seq=True)[1], node.v_seq)
+
+
+def test_a_pass_on_the_cpu_imports_no_compiler():
+    """It would be more than half of what a first visit to a page waits for."""
+    code = """
+import sys, torch
+from spikeviz.nn.neurons import IF, LIF
+from spikeviz.nn.qcfs import ConvertedIF
+with torch.no_grad():
+    for neuron in (LIF(), IF(), ConvertedIF()):
+        neuron.trace(torch.ones(2, 3)), neuron(torch.ones(2, 3))
+sys.exit("torch._inductor" in sys.modules or "torch._dynamo" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["lif1", "lif05", "if_soft"])

@@ -45,6 +45,9 @@ def test_the_spiking_neuron(case):
     ref, layer = reference("qcfs_ops"), converted(CASES[case][1])
     x = torch.from_numpy(ref["x"]).expand(16, -1)
     assert np.abs(layer(x).detach().numpy() - ref[f"{case}/snn"]).max() < 1e-12
+    traced = layer.trace(x)
+    with torch.no_grad():  # by another path
+        assert all(torch.equal(one, other) for one, other in zip(layer.trace(x)[:2], traced[:2], strict=True))
 
 
 @given(
