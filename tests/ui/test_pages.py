@@ -269,3 +269,13 @@ def test_a_port_that_is_taken_is_passed_over():
         checked(70_000)
     assert options(1234)["server.address"] == "127.0.0.1"
     assert options(1234)["theme.dark.textColor"]
+
+
+def test_the_sliders_stand_on_the_colours_of_the_page():
+    """What scrolls below them is covered, in light and in dark."""
+    from spikeviz.ui.server.serve import options
+    from spikeviz.ui.server.style import STYLE
+
+    themes = options(1234)
+    light, dark = (themes[f"theme.{theme}.backgroundColor"] for theme in ("light", "dark"))
+    assert f"background: light-dark({light}, {dark});" in STYLE
