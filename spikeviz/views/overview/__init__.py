@@ -20,8 +20,8 @@ NEXT = {
     "spike_maps": "T, threshold, tau",
     "channel_masks": "which channels can go",
     "random_masks": "which spikes can go",
-    "integer_firing": "D, the spikes of an integer",
-    "reconstruction": "what hidden patches looked like",
+    "integer_firing": "D spikes of an integer",
+    "reconstruction": "hidden patches",
     "events": "what an event camera sends",
 }  # the other pages, and what is moved or seen on each
 
