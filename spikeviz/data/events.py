@@ -80,16 +80,31 @@ class EventRecording:
         """Microseconds from the first event to the last; 0 where there are none."""
         return int(self.t[-1] - self.t[0]) if len(self) else 0
 
+    def windows(self, microseconds: int = 10_000) -> Int64[np.ndarray, "edges"]:
+        """Where windows of equal length begin, in microseconds from the first event on, and where the last ends.
+
+        The last ends with the last event, that microsecond included, and not behind it: it is as long as is left. A
+        rest shorter than half a window belongs to the window before it, since a rate over next to no time says nothing.
+        Raises ValueError for a window below 1 microsecond, or for more than a million windows.
+        """
+        window, whole = _positive(microseconds, "microseconds"), self.duration + 1
+        if self.duration // window >= MAX_WINDOWS:
+            raise ValueError(f"{self.duration:,} us make more than {MAX_WINDOWS:,} windows of {window} us")
+        count = max(1, (2 * whole + window) // (2 * window)) if len(self) else 0
+        return np.append(np.arange(count, dtype=np.int64) * window, whole if count else 0)
+
+    def counts(self, windows: Int64[np.ndarray, "edges"]) -> Int64[np.ndarray, "windows"]:
+        """Events in each of the windows with these edges, in microseconds from the first event on."""
+        first = self.t[:1].sum()
+        return np.diff(np.searchsorted(self.t, first + windows))
+
     def rate(self, microseconds: int = 10_000) -> Float64[np.ndarray, "windows"]:
-        """Events per second in windows of equal length from the first event on; the last window reaches past the end.
+        """Events per second in each of the `windows`: what it counts over how long it is.
 
         Raises ValueError for a window below 1 microsecond, or for more than a million windows.
         """
-        window = _positive(microseconds, "microseconds")
-        if self.duration // window >= MAX_WINDOWS:
-            raise ValueError(f"{self.duration:,} us make more than {MAX_WINDOWS:,} windows of {window} us")
-        first = self.t[0] if len(self) else 0
-        return np.bincount((self.t - first) // window) * (1e6 / window)
+        windows = self.windows(microseconds)
+        return self.counts(windows) / (np.diff(windows) / 1e6)
 
 
 def by_number(

@@ -60,7 +60,8 @@ def busiest(events: EventRecording, window: int) -> int:
     if window == WHOLE:
         return -(-events.duration // 1000)
     length = max(window * 1000, events.duration // 10_000)
-    return int((events.rate(length).argmax() + 1) * length) // 1000
+    end = int(events.windows(length)[events.rate(length).argmax() + 1])
+    return -(-min(end, events.duration) // 1000)
 
 
 def view_of(events: EventRecording, looks: Mapping[str, Any]) -> dict[str, Any]:

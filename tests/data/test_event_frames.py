@@ -52,9 +52,14 @@ def test_time_out_of_order_is_sorted_stably_with_a_note():
 
 
 def test_rate_by_hand():
-    # windows from 100 on: [100, 200) holds 3, [200, 300) none, [300, 400) one; 3 in 100 us are 30,000 a second
-    events = made([(100, 0, 0, 1), (150, 0, 0, 1), (199, 0, 0, 0), (300, 0, 0, 1)])
-    assert events.rate(100).tolist() == [30_000, 0, 10_000]
+    # windows from 100 on: [100, 200) holds 3, [200, 300) none, [300, 351) two; 3 in 100 us are 30,000 a second
+    events = made([(100, 0, 0, 1), (150, 0, 0, 1), (199, 0, 0, 0), (300, 0, 0, 1), (349, 0, 0, 1)])
+    assert events.windows(100).tolist() == [0, 100, 200, 250]
+    assert events.rate(100).tolist() == [30_000, 0, 40_000]
+    # one microsecond is no window of its own: a rate over it would be a million a second
+    events = made([(100, 0, 0, 1), (150, 0, 0, 1), (200, 0, 0, 1)])
+    assert events.windows(100).tolist() == [0, 101] and events.rate(100).tolist() == [pytest.approx(3 / 101e-6)]
+    assert made([(7, 0, 0, 1)]).windows(100).tolist() == [0, 1] and made([]).windows().tolist() == [0]
     assert made([]).rate().tolist() == [] and made([]).duration == 0
     with pytest.raises(ValueError, match="more than 1,000,000 windows"):
         made([(0, 0, 0, 1), (10**9, 0, 0, 1)]).rate(1)

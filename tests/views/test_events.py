@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from support.brought import disordered, npy, png, rows
 from support.event_files import atis
@@ -143,21 +145,59 @@ def test_slices_and_rate_are_those_of_the_recording(cut, size):
     (line,) = figure(scene, "Event rate").chart.series
     length = slicing.window(e, cut, size)
     np.testing.assert_allclose(line.y, e.rate(length))
-    np.testing.assert_allclose(line.x, (np.arange(len(line.y)) + 0.5) * length / 1000)
+    windows = e.windows(length) / 1000
+    np.testing.assert_allclose(line.x, (windows[:-1] + windows[1:]) / 2)
     if cut == "count":
         np.testing.assert_array_equal(slices, by_count(e, size))
         assert size == 500 or len(slices) > drawn.DRAWN == len(shown.counts)
 
 
-def test_the_least_rate_is_of_a_whole_window():
-    """A second window of 400 ms holds one event, since the recording ends there."""
+def test_a_rest_is_no_window_of_its_own():
+    """A second window of 400 ms would hold one event in two microseconds."""
     t = np.append(np.arange(0, 400_000, 100), 400_001)
     shown = scene_with(
         brought(npy(np.stack([t, *np.zeros((3, len(t)), int)], axis=1)), "mine.npy"), cut="time", slice_time=400
     )
     (line,) = figure(shown, "Event rate").chart.series
-    assert line.y.tolist() == [10_000.0, 2.5]
-    assert figure(shown, "Event rate").notice.endswith("most at 200 ms (10,000 a second), least at 200 ms (10,000).")
+    np.testing.assert_allclose(line.y, [4_001 / 0.400002])
+    assert "the last of 400 ms, where the recording ends" in figure(shown, "Event rate").notice
+    assert "a slice holds 4,000 to 4,000 events, the last, shorter, 1 in 0.002 ms" in figure(shown, "Slices").notice
+
+
+RECORDED = [
+    pytest.param(name, index, marks=needs(name), id=f"{name}-{index}")
+    for name in (SDM, "sdmformer-nmnist", "e-spikeformer-fashion-dvs-d4")
+    for index in (0, 3)
+]
+
+
+@pytest.mark.parametrize(("name", "index"), RECORDED)
+@pytest.mark.parametrize(
+    ("cut", "size"), [("number", 16), ("number", 7), ("time", 20), ("time", 33), ("time", 60_000), ("count", 333)]
+)
+def test_a_reader_finds_every_event_within_the_recording(name, index, cut, size):
+    """The exported numbers: windows follow each other, end with the recording, and a rate is a count over a time."""
+    scene = scene_of(PAGE, checkpoint=name, input=str(index), events_cut=cut, events_slice=str(size))
+    e = drawn.recording_of(scene.now)
+    table = pd.read_csv(io.BytesIO(figure(scene, "Event rate").export("csv")), comment="#")
+    start, end, rate = table["from (ms)"], table["to (ms)"], table["events per second"]
+    t = (e.t - e.t[0]) / 1000
+    assert start[0] == 0 and (start[1:].values == end[:-1].values).all() and (end > start).all()
+    assert t[-1] < end.iloc[-1] <= t[-1] + 0.001001
+    counted = [((t >= a - 1e-9) & (t < b - 1e-9)).sum() for a, b in zip(start, end, strict=True)]
+    assert table["events"].tolist() == counted and sum(counted) == len(e)
+    np.testing.assert_allclose(rate, np.array(counted) / ((end - start) / 1000), rtol=1e-6)
+    lengths = end - start
+    assert len(table) == 1 or 0.5 <= lengths.iloc[-1] / lengths[0] < 1.5
+    slices, edges = slicing.sliced(e, cut, size)
+    assert edges[0] == 0 and edges[-1] == pytest.approx(end.iloc[-1]) and slices.sum() == len(e)
+
+
+def test_the_player_does_not_leave_the_recording():
+    for count, length in ((3_000, 300_000), (50, 7_777), (2_000, 2_000_000)):
+        e = events(count, length)
+        for window in player_data.windows(e):
+            assert 0 < player_data.busiest(e, window) <= -(-e.duration // 1000)
 
 
 def test_the_cloud_holds_every_event():

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from spikeviz.display import plural
 from spikeviz.views import player_data, runs, spikes
@@ -17,6 +17,8 @@ from spikeviz.views.player_data import PlayerData
 from spikeviz.views.view import Component, Figure, Item, Markup, Note, Row
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.data.events import EventRecording
     from spikeviz.figures.events import Frames
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 SIDE = 160  # pixels of a small picture: a larger sensor is drawn coarser
 STILLS = 8
 DRAWN = 24  # slices
+RATE = "events per second"
 COLOURS = "ON is orange, OFF blue; the pictures share one scale of brightness."
 
 
@@ -181,11 +184,12 @@ def slices(scene: Scene, events: EventRecording) -> Iterator[Item]:
     drawn = Frames("Slices", pictures[which], [titles[i] for i in which])
     part = "" if count <= DRAWN else f", of which {len(which)} are drawn, evenly spread"
     each = pictures.sum((1, 2, 3), dtype=np.int64)
+    each, rest = slicing.whole_slices(each, edges, cut, size)
     yield Figure(
         drawn,
-        f"{plural(count, 'slice')}{part}; a slice holds {each.min():,} to {each.max():,} events{_coarser(k)}. What to "
-        "notice: slices of equal time differ in events, slices of equal count in length: short where much moves. "
-        f"{COLOURS}",
+        f"{plural(count, 'slice')}{part}; a slice holds {each.min():,} to {each.max():,} events{rest}{_coarser(k)}. "
+        "What to notice: slices of equal time differ in events, slices of equal count in length: short where much "
+        f"moves. {COLOURS}",
         term="slice",
         html=partial(_strip, drawn, k),
     )
@@ -193,45 +197,67 @@ def slices(scene: Scene, events: EventRecording) -> Iterator[Item]:
 
 def rate(scene: Scene, events: EventRecording) -> Iterator[Item]:
     """Events per second in windows as long as a slice, of both settings."""
+    import pandas as pd
+
     from spikeviz.figures.chart import Chart, Line
     from spikeviz.figures.theme import QUIET
 
     cut, size = slicing.chosen(scene.state)
-    length, lines = slicing.window(events, cut, size), []
+    length, lines = slicing.window(events, cut, size), list[Line]()
+    now = windows(events, length)
     sources = [("B", events)]
     if scene.compared and sees_events(scene.compared.card):
         try:
             sources.insert(0, ("A", recording_of(scene.compared)))
         except ValueError as error:
             yield Note(f"A: {error}", "warning")
+    tables = []
     for name, source in sources:
         each = max(length, source.duration // (10 * slicing.COUNTED))  # A may be far longer
-        values = source.rate(each)
-        middle, points = _middles(len(values), each), len(values) <= 60
+        table = windows(source, each)
+        middle, points = (table["from (ms)"] + table["to (ms)"]) / 2, len(table) <= 60
+        tables.append(table.assign(setting=name))
         if name == "A":
-            lines.append(Line(middle, values, name, QUIET, points=points, dash=True))
+            lines.append(Line(middle, table[RATE], name, QUIET, points=points, dash=True))
         else:
-            lines.append(Line(middle, values, name if len(sources) > 1 else "", points=points))
-    now = events.rate(length)
-    times = _middles(len(now), length)
-    # the last window may reach far past the end, where nothing can come: it is not the least
-    whole = max((events.duration + len(now)) // length, 1)
-    most, least = int(now.argmax()), int(now[:whole].argmin())
+            lines.append(Line(middle, table[RATE], name if len(sources) > 1 else "", points=points))
+    rates = now[RATE]
+    most, least = now.loc[rates.idxmax()], now.loc[rates.idxmin()]
+    last = float(now["to (ms)"].iloc[-1] - now["from (ms)"].iloc[-1])
+    odd = "" if abs(last - length / 1000) < 0.001 else f", the last of {last:,.4g} ms, where the recording ends"
     why = "mean length of a slice" if cut == "count" else "length of a slice"
     yield Figure(
-        Chart("Event rate", "time (ms)", "events per second", lines, y_range=(0, max(float(now.max()) * 1.1, 1.0))),
-        f"Windows of {length / 1000:,.4g} ms, the {why}. What to notice: a pixel sends events only while its "
-        f"brightness changes, so the rate follows the motion: most at {times[most]:,.0f} ms ({now[most]:,.0f} a "
-        f"second), least at {times[least]:,.0f} ms ({now[least]:,.0f}).",
-        alt=f"Events per second in {plural(len(now), 'window')} of {length / 1000:,.4g} ms: {now.min():,.0f} to "
-        f"{now.max():,.0f}",
+        Chart(
+            "Event rate",
+            "time (ms)",
+            RATE,
+            lines,
+            y_range=(0, max(float(rates.max()) * 1.1, 1.0)),
+            numbers=pd.concat(tables) if len(tables) > 1 else now,
+        ),
+        f"Windows of {length / 1000:,.4g} ms, the {why}{odd}. What to notice: a pixel sends events only while its "
+        f"brightness changes, so the rate follows the motion: most from {_span(most)} ({most[RATE]:,.0f} a second), "
+        f"least from {_span(least)} ({least[RATE]:,.0f}).",
+        alt=f"Events per second in {plural(len(now), 'window')} of {length / 1000:,.4g} ms: {rates.min():,.0f} to "
+        f"{rates.max():,.0f}",
         term="event rate",
     )
 
 
-def _middles(windows: int, length: int) -> Float[np.ndarray, "windows"]:
-    """The middle of each of so many windows of `length` microseconds, in ms."""
-    return (np.arange(windows) + 0.5) * length / 1000
+def windows(events: EventRecording, length: int) -> pd.DataFrame:
+    """Of windows of so many microseconds: from, to (ms), events, events per second; the last ends with the
+    recording."""
+    import pandas as pd
+
+    edges = events.windows(length)
+    counts = events.counts(edges)
+    rates = counts / (np.diff(edges) / 1e6)
+    return pd.DataFrame({"from (ms)": edges[:-1] / 1000, "to (ms)": edges[1:] / 1000, "events": counts, RATE: rates})
+
+
+def _span(window: pd.Series) -> str:
+    """When a window is: `280 to 300.2 ms`."""
+    return f"{window['from (ms)']:,.4g} to {window['to (ms)']:,.4g} ms"
 
 
 def cloud(events: EventRecording) -> Iterator[Item]:

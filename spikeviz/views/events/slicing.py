@@ -35,7 +35,7 @@ class Cut:
 
 CUTS = {
     "number": Cut("Number of slices", "Slices", 16, 1, COUNTED, "The number of slices, of equal time."),
-    "time": Cut("Equal time", "Slice (ms)", 20, 1, 60_000, "The length of a slice; the last reaches past the end."),
+    "time": Cut("Equal time", "Slice (ms)", 20, 1, 60_000, "The length of a slice; the last ends with the recording."),
     "count": Cut("Equal count", "Slice (events)", 500, 1, 10**6, "The events of a slice; the last holds the rest."),
 }
 
@@ -102,16 +102,31 @@ def how_many(events: EventRecording, cut: str, size: int) -> int:
 def sliced(
     events: EventRecording, cut: str, size: int
 ) -> tuple[Integer[np.ndarray, "n 2 H W"], Float[np.ndarray, "n+1"]]:
-    """The slices of a recording as frames, and in ms from its first event where they begin and where the last ends."""
+    """The slices of a recording as frames, and in ms from its first event where they begin and where the last ends.
+
+    It ends with the last event, however long a slice is.
+    """
     from spikeviz.data.events import by_count, by_number, by_time
 
     if cut == "number":
         return by_number(events, size), equal(events, size)
+    end = events.duration + 1  # both ends are counted
     if cut == "time":
         slices = by_time(events, 1000 * size)
-        return slices, np.arange(len(slices) + 1.0) * size
+        return slices, np.append(np.arange(len(slices)) * 1000 * size, end) / 1000
     starts = events.t[::size] - events.t[0]
-    return by_count(events, size), np.append(starts, events.duration) / 1000
+    return by_count(events, size), np.append(starts, end) / 1000
+
+
+def whole_slices(
+    counts: Integer[np.ndarray, "n"], edges: Float[np.ndarray, "n+1"], cut: str, size: int
+) -> tuple[Integer[np.ndarray, "m"], str]:
+    """The events of slices that are as long as was asked; and what the last holds, in words, where it is not."""
+    last, length = int(counts[-1]), float(edges[-1] - edges[-2])
+    short = (cut == "time" and length < size - 1e-6) or (cut == "count" and last < size)
+    if not short or len(counts) == 1:
+        return counts, ""
+    return counts[:-1], f", the last, shorter, {last:,} in {length:,.4g} ms"
 
 
 def window(events: EventRecording, cut: str, size: int) -> int:
