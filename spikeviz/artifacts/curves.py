@@ -8,6 +8,8 @@ from typing import Any
 
 from spikeviz.artifacts.cards import find_card
 
+DEPTHS = (1, 2, 3, 4, 6, 8, 12, 16)  # of a curve against D
+
 
 def find_curve(name: str) -> dict[str, Any] | None:
     """What `spikeviz publish NAME --with curves` computed of a checkpoint as it is now; None if there is no such file,

@@ -2,7 +2,8 @@
 
 Of a run: its weights, measured as they are written, and their card; of an autoencoder also the replay of its training.
 Of a checkpoint, or of the one just made, `--with` names what is computed and written beside it: curves (accuracy
-against thresholds, ratios, T), recording (its spikes on test sample 0, so that the start page opens at once).
+against thresholds, ratios, T, D), firing (how often every layer fires over the first test samples, written into
+the card), recording (its spikes on test sample 0, so that the start page opens at once).
 
 Examples:
   spikeviz publish runs/smoke
@@ -22,7 +23,7 @@ from spikeviz.cli.evaluate import error_text
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
 
-BESIDE = ("curves", "recording")
+BESIDE = ("curves", "firing", "recording")
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> Result:
             )
         text, written = [], []
     for what in wanted:
-        path = _curves(card.name, options.device) if what == "curves" else _recording(card.name)
+        path = _written(what, card.name, options.device)
         written.append(str(path))
         text.append(f"{path}: the {what} of {card.name}")
     data = {"name": card.name, "accuracy": card.accuracy, "samples": card.samples, "files": written}
@@ -69,10 +70,13 @@ def _measured(card: CheckpointCard) -> str:
     return f"{card.name}: {found} on {card.samples:,} test samples of {card.data}, {card.device}"
 
 
-def _curves(name: str, device: str) -> Path:
+def _written(what: str, name: str, device: str) -> Path:
     from spikeviz.evaluation.curves import write_curve
+    from spikeviz.evaluation.firing import write_firing
 
-    return write_curve(name, device)
+    if what == "recording":
+        return _recording(name)
+    return (write_curve if what == "curves" else write_firing)(name, device)
 
 
 def _recording(name: str) -> Path:

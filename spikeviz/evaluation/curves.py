@@ -1,4 +1,4 @@
-"""Curves that ship precomputed: accuracy against the threshold of channel masks, or against the ratio of random masks.
+"""Curves that ship precomputed: accuracy against the threshold of channel masks, the ratio of random masks, or D.
 
 A file holds the command that made it, data, samples, seeds and device; `spikeviz.artifacts.curves.find_curve` reads it,
 and answers only while the checkpoint is the one it was computed of.
@@ -17,14 +17,15 @@ from tqdm import tqdm
 from spikeviz.artifacts.as_data import from_data
 from spikeviz.artifacts.cards import CheckpointCard, find_card
 from spikeviz.artifacts.checkpoints import load
-from spikeviz.artifacts.curves import curve_file
+from spikeviz.artifacts.curves import DEPTHS, curve_file
 from spikeviz.convert.prune import prune_channels
 from spikeviz.convert.to_spiking import SHOWN, to_spiking
 from spikeviz.data.catalog import as_batch, open_data
 from spikeviz.evaluation import masked_accuracy
-from spikeviz.evaluation.accuracy import accuracy, measure
-from spikeviz.interventions import Intervention, MaskSpikes
-from spikeviz.metrics import mask_rates
+from spikeviz.evaluation.accuracy import COUNTED, accuracy, measure
+from spikeviz.evaluation.firing import count_firing
+from spikeviz.interventions import Intervention, MaskSpikes, SpikeLevels
+from spikeviz.metrics import OPERANDS, mask_rates, operations
 from spikeviz.metrics.spike_masking import CONVOLUTION, masking_places
 from spikeviz.nn.channel_masks import find_masks
 from spikeviz.nn.qcfs import QCFS
@@ -48,9 +49,10 @@ def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
     (of one that was fine-tuned under masks: under these, up to the T of the other curves); against the ratio of random
     masks, at every site or at those that it was fine-tuned for; against the number of masked blocks (not of one that
     was fine-tuned at another ratio); the latter two on the first 250 test samples, 10 seeds, T 16 (a CNN: 32).
+    Of a network that fires integers: accuracy, energy and spikes of these weights at other D, on the whole test split.
 
     Raises:
-        ValueError: for an unknown name, or a network that has neither.
+        ValueError: for an unknown name, or a network that has none of these.
     """
     card, weights = find_card(name)
     model = load(name, device)
@@ -60,8 +62,10 @@ def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
     elif any(isinstance(module, QCFS) for module in model.modules()):
         found = {"kind": "ratios", "samples": SAMPLES, "seeds": SEEDS, "T": _shown(model)}
         found |= _ratios(model, card, progress)
+    elif card.classifies and SpikeLevels.possible(model):
+        found = {"kind": "levels", "samples": card.samples, "points": _levels(model, card.data, progress)}
     else:
-        raise ValueError(f"{name} has no channel masks and no QCFS: there is no curve of it.")
+        raise ValueError(f"{name} has no channel masks, no QCFS and no integers: there is no curve of it.")
     about = {
         "command": f"spikeviz publish {name} --with curves",
         "checkpoint": name,
@@ -96,6 +100,26 @@ def _pruned(model: nn.Module, data: str, threshold: float, progress: bool) -> di
     found = measure(small, data)
     score, _ = accuracy(small, data, progress=progress)
     return {"accuracy": score, "parameters": found["parameters"], "picojoule": found["operations"]["picojoule"]}
+
+
+def _levels(model: nn.Module, data: str, progress: bool) -> list[dict[str, Any]]:
+    """These weights at every D; energy is a mean over the first test samples."""
+    points: list[dict[str, Any]] = []
+    some = as_batch(open_data(data, "test", COUNTED)[0][:])
+    for depth in DEPTHS:
+        rules = (SpikeLevels(depth),)
+        found = count_firing(model, data, rules, title=f"D {depth}", progress=progress)
+        recording = simulate(model, some, rules, OPERANDS)
+        points.append(
+            {
+                "D": depth,
+                "T": len(recording.logits_per_step),
+                "accuracy": found.accuracy,
+                "picojoule": round(float(operations(model, recording)["picojoule"].sum()), 1),
+                "spikes_per_neuron": round(found.spikes, 6),
+            }
+        )
+    return points
 
 
 def _ratios(model: nn.Module, card: CheckpointCard, progress: bool) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def nsfr(recording: Recording) -> Float[Tensor, "TD"]:
         alike.setdefault(track.levels, []).append(_with_time(track).flatten(1))
     spikes = (_spikes_at(torch.cat(values, 1), levels) for levels, values in alike.items())
     counts = sum(spikes, torch.zeros((), dtype=torch.int64))
-    return counts.double() / sum(_neurons(track) for track in tracks.values())
+    return counts.double() / sum(neurons(track) for track in tracks.values())
 
 
 def firing_rates(recording: Recording) -> pd.DataFrame:
@@ -64,7 +64,7 @@ def firing_rates(recording: Recording) -> pd.DataFrame:
     """
     rows = []
     for name, track in _spike_tracks(recording).items():
-        rates = spike_counts(track).double() / _neurons(track)
+        rates = spike_counts(track).double() / neurons(track)
         rows += [(name, step, rate) for step, rate in enumerate(rates.tolist())]
     return pd.DataFrame(rows, columns=["layer", "step", "rate"])
 
@@ -223,8 +223,8 @@ def _binary(values: Tensor, levels: int) -> Bool[Tensor, "TD *neurons"]:
     return expand(values, levels) != 0 if levels > 1 else values != 0
 
 
-def _neurons(track: Track) -> int:
-    """Of the whole batch."""
+def neurons(track: Track) -> int:
+    """How many neurons a track has, of the whole batch."""
     return prod(n for axis, n in zip(track.axes, track.values.shape, strict=True) if axis != "T")
 
 

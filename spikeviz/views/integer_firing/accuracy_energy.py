@@ -7,10 +7,10 @@ from functools import partial
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
+from spikeviz.artifacts.curves import DEPTHS
 from spikeviz.views import runs
 from spikeviz.views.integer_firing.firing import SURVEY_IMAGES
 from spikeviz.views.integer_firing.networks import (
-    DEPTHS,
     at_depth,
     siblings_by_depth,
     time_steps,

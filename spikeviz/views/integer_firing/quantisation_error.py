@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from spikeviz.views.integer_firing.networks import DEPTHS, NETWORKS, at_depth, depth, with_membranes
+from spikeviz.artifacts.curves import DEPTHS
+from spikeviz.views.integer_firing.networks import NETWORKS, at_depth, depth, with_membranes
 from spikeviz.views.view import Figure, Item, Note, Row
 
 if TYPE_CHECKING:

@@ -1,0 +1,116 @@
+"""How often every layer of a network fires over a test set, and how many samples it recognises on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from tqdm import tqdm
+
+from spikeviz.artifacts.cards import find_card
+from spikeviz.artifacts.checkpoints import load
+from spikeviz.convert.to_spiking import SHOWN, to_spiking
+from spikeviz.data.catalog import as_batch, open_data
+from spikeviz.evaluation.reconstruction import RATIO
+from spikeviz.interventions import HidePatches, Intervention
+from spikeviz.metrics import SPIKES
+from spikeviz.metrics.firing import neurons, spike_counts
+from spikeviz.nn.qcfs import QCFS
+from spikeviz.runtime import describe
+from spikeviz.simulation import simulate
+
+AT_ONCE = 512  # samples x steps of a pass: more is no faster, and takes memory
+MOST = 64  # samples of a pass
+SAMPLES, CONVERTED = 1000, 250  # of what a card holds; a converted network takes many times as long a sample
+
+
+@dataclass(frozen=True)
+class Firing:
+    """What was counted over a test set.
+
+    Attributes:
+        samples: how many were run.
+        right: for how many the largest logit (mean over T) was the right one; 0 of an autoencoder.
+        steps: binary steps of a sample, T x D.
+        layers: firing rate of each layer, by module path: spikes per neuron and binary step, 0 to 1.
+        spikes: spikes per neuron of the whole network, all steps together.
+    """
+
+    samples: int
+    right: int
+    steps: int
+    layers: Mapping[str, float]
+    spikes: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the samples that were recognised, 0 to 1."""
+        return self.right / self.samples
+
+    @property
+    def error(self) -> float:
+        """Standard error of the accuracy p over n samples, sqrt(p (1 - p) / n)."""
+        return sqrt(self.accuracy * (1 - self.accuracy) / self.samples)
+
+
+def count_firing(
+    model: nn.Module,
+    data: str,
+    interventions: Sequence[Intervention] = (),
+    limit: int | None = None,
+    title: str = "firing",
+    progress: bool = True,
+) -> Firing:
+    """Count the spikes of every layer over the test split of `data`, or over its first `limit` samples.
+
+    A random edit draws anew for each batch, by a seed that is the number of the batch's first sample.
+    """
+    x, y = open_data(data, "test", limit)
+    batch = max(1, min(MOST, AT_ONCE // int(getattr(model, "time_steps", 1))))
+    spikes: dict[str, int] = {}
+    places: dict[str, int] = {}
+    steps, right = 1, 0
+    for start in tqdm(range(0, len(x), batch), title, disable=not progress, mininterval=2.0):
+        recording = simulate(model, as_batch(x[start : start + batch]), interventions, SPIKES, seed=start)
+        for name, track in recording.of_kind("spike").items():
+            counts = spike_counts(track)
+            spikes[name] = spikes.get(name, 0) + int(counts.sum())
+            places[name] = places.get(name, 0) + neurons(track) * len(counts)
+            steps = max(steps, len(counts))
+        if recording.output.ndim == 2:
+            right += int((recording.output.argmax(-1).cpu() == y[start : start + batch]).sum())
+    rates = {name.removesuffix(".spike"): spikes[name] / places[name] for name in spikes}
+    return Firing(len(x), right, steps, rates, steps * sum(spikes.values()) / max(sum(places.values()), 1))
+
+
+def write_firing(name: str, device: str = "auto", progress: bool = True) -> Path:
+    """Count the firing of a checkpoint over its first test samples and write it into its card, `measured["firing"]`.
+
+    As pages show the network: a QCFS network as the spiking one it becomes, an autoencoder with 75 % of the patches
+    hidden, any other as it was trained.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    card, weights = find_card(name)
+    model, samples = load(name, device), SAMPLES
+    if any(isinstance(module, QCFS) for module in model.modules()):
+        model, samples = to_spiking(model, SHOWN[str(model.family)]), CONVERTED
+    rules = () if card.classifies else (HidePatches(RATIO),)
+    found = count_firing(model, card.data, rules, samples, name, progress)
+    measured: dict[str, Any] = {
+        "samples": found.samples,
+        "steps": found.steps,
+        "spikes_per_neuron": round(found.spikes, 6),
+        "layers": {layer: round(rate, 6) for layer, rate in found.layers.items()},
+        "command": f"spikeviz publish {name} --with firing",
+        "device": describe(next(model.parameters()).device),
+    }
+    path = weights.with_suffix(".json")
+    card, _ = find_card(name)  # it may have been written to in the meantime
+    replace(card, measured=card.measured | {"firing": measured}).write(path)
+    return path
