@@ -19,6 +19,8 @@ from spikeviz.artifacts.cards import find_card
 if TYPE_CHECKING:
     from spikeviz.recording import Recording
 
+ONLY = "the only step"  # in place of a mean over one
+
 
 @dataclass(frozen=True, eq=False)
 class LayerSpikes:
@@ -74,6 +76,11 @@ class PackedSpikes:
         t, d = divmod(step - 1, self.depth)
         return f"t = {t + 1}, d = {d + 1}" if self.depth > 1 else f"t = {step}"
 
+    @property
+    def mean(self) -> str:
+        """What a mean over all its steps is a mean over: `mean over t and d`; "" where there is one step only."""
+        return mean_over(int(self.facts["steps"]), self.depth)
+
     def write(self, path: Path) -> None:
         """As one compressed `.npz` without pickles; the pixels as 8-bit levels."""
         header = {"facts": dict(self.facts), "shapes": {name: layer.shape for name, layer in self.layers.items()}}
@@ -104,6 +111,12 @@ class PackedSpikes:
             raise ValueError(
                 f"{path.name} holds no packed spikes ({error}); `spikeviz publish NAME --with recording` writes some."
             ) from None
+
+
+def mean_over(steps: int, depth: int = 1) -> str:
+    """What a mean over T time steps of D binary steps each is a mean over; "" where there is one step only."""
+    axes = [axis for axis, length in (("t", steps), ("d", depth)) if length > 1]
+    return f"mean over {' and '.join(axes)}" if axes else ""
 
 
 def pack_layers(recording: Recording, layers: Sequence[str]) -> dict[str, LayerSpikes]:

@@ -45,7 +45,7 @@ def layer_bars(
     return Chart(title or f"{x} by layer", x, "", [Bars(layers, values, chosen)], height=60 + 17 * len(layers))
 
 
-def raster(spikes: Raster, names: Sequence[str], *, title: str = "Raster") -> Chart:
+def raster(spikes: Raster, names: Sequence[str], *, title: str = "Raster", x: str = "time step t") -> Chart:
     """The spikes of the neurons `names`; a neuron that never fires keeps its empty row."""
     import pandas as pd
 
@@ -54,13 +54,13 @@ def raster(spikes: Raster, names: Sequence[str], *, title: str = "Raster") -> Ch
     neurons = spikes.neurons.cpu().numpy()[rows]  # flat indices into one sample of the layer
     return Chart(
         title,
-        "time step t",
+        x,
         f"{len(names)} of {spikes.total:,} neurons",
         [Ticks(steps, rows, fired)],
         steps=spikes.length,
         y_range=(len(names) - 0.5, -0.5),
         y_labels=False,
-        numbers=pd.DataFrame({"time step t": steps, "neuron": neurons, "name": fired}),
+        numbers=pd.DataFrame({x: steps, "neuron": neurons, "name": fired}),
     )
 
 

@@ -40,6 +40,8 @@ class IntegerIF(Neuron):
     """
 
     tunable = ("levels",)
+    initial = 0.0
+    reset = "soft"
 
     def __init__(self, levels: int, rounding: Rounding = "half-even"):
         super().__init__()

@@ -1,8 +1,8 @@
 """Spiking neurons without state: a sequence of currents in, a sequence of spikes out.
 
-Every call starts from an explicit membrane potential of 0, so that nothing is left over after it and one network serves
-several threads. Here are the binary neurons, whose dynamics are SpikingJelly's functionals with the published surrogate
-gradient, Sigmoid(alpha 4); `spikeviz.nn.integers` has those that fire integers.
+Every call starts from an explicit membrane potential (`initial`), so that nothing is left over after it and one network
+serves several threads. Here are the binary neurons, whose dynamics are SpikingJelly's functionals with the published
+surrogate gradient, Sigmoid(alpha 4); `spikeviz.nn.integers` has those that fire integers.
 """
 
 from __future__ import annotations
@@ -31,10 +31,15 @@ class Unit(NamedTuple):
 class Neuron(nn.Module):
     """A population of neurons; `forward(x)` gives their spikes.
 
-    `tunable` names the attributes that an intervention may tune: `threshold`, `tau`, `levels`, `quanta`.
+    Attributes:
+        tunable: names of the attributes that an intervention may tune: `threshold`, `tau`, `levels`, `quanta`.
+        initial: the membrane before the first step, in thresholds; None of an activation without time.
+        reset: what a spike does to the membrane: "hard" sets it to 0, "soft" subtracts what was fired; None as above.
     """
 
     tunable: ClassVar[tuple[str, ...]] = ()
+    initial: ClassVar[float | None] = None
+    reset: Reset | None = None
 
     def forward(self, x: Currents) -> Float[Tensor, "T B *neurons"]:
         raise NotImplementedError
@@ -56,6 +61,7 @@ class BinaryNeuron(Neuron):
     """Neurons that fire one spike where their membrane reaches `threshold`."""
 
     tunable: ClassVar[tuple[str, ...]] = ("threshold",)
+    initial: ClassVar[float] = 0.0
 
     def __init__(self, threshold: float, reset: Reset, alpha: float):
         super().__init__()
@@ -72,7 +78,7 @@ class BinaryNeuron(Neuron):
         settings = self.settings()
         spikes, after = self.fire(x, settings, store_v_seq=True)
         after = cast(Tensor, after)
-        before = torch.cat([torch.zeros_like(after[:1]), after[:-1]])
+        before = torch.cat([torch.full_like(after[:1], self._rest(settings)), after[:-1]])
         return spikes, self.charge(before, x, settings), settings["threshold"]
 
     def fire(self, x: Currents, settings: dict[str, float], **options: bool) -> tuple[Tensor, Tensor | None]:
@@ -81,7 +87,8 @@ class BinaryNeuron(Neuron):
         Where no gradient is wanted the CPU runs steps of our own, with the same bits: SpikingJelly's first call looks
         for kernels of graphics cards, which takes seconds of imports.
         """
-        rest = torch.zeros(x.shape[1:], dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        rest = torch.full(x.shape[1:], self._rest(settings), dtype=wide, device=x.device)
         if x.device.type == "cpu" and not torch.is_grad_enabled():
             return self.run(x, rest, settings, **options)
         spikes, _, after = self.dynamics(
@@ -108,6 +115,9 @@ class BinaryNeuron(Neuron):
             if store_v_seq:
                 after.append(membrane)
         return torch.stack(spikes), torch.stack(after) if store_v_seq else None
+
+    def _rest(self, settings: dict[str, float]) -> float:
+        return self.initial * settings["threshold"]
 
     def dynamics(self, *args: Any, **options: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         """SpikingJelly's functional of this neuron."""

@@ -7,7 +7,7 @@ Transformer, sec. 3.1, Eq. 1-5; Bu et al., "Optimal ANN-SNN conversion", ICLR 20
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Float
@@ -90,6 +90,9 @@ class ConvertedIF(Neuron):
     With a constant current the sum of L steps over L is QCFS, exactly but for rounding.
     """
 
+    initial: ClassVar[float] = 0.5
+    reset = "soft"
+
     def __init__(self) -> None:
         super().__init__()
         self.threshold = nn.Parameter(torch.full((1,), START))
@@ -98,7 +101,7 @@ class ConvertedIF(Neuron):
         x = x / self.threshold
         if torch.is_grad_enabled():
             return self._fire(x)[0] * self.threshold
-        return _steps(x).mul_(self.threshold)
+        return _steps(x, self.initial).mul_(self.threshold)
 
     def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
         """The membrane is in units of the threshold."""
@@ -108,12 +111,13 @@ class ConvertedIF(Neuron):
             after = cast(Tensor, after)
         else:
             after = torch.empty_like(x, dtype=torch.promote_types(x.dtype, torch.float32))
-            spikes = _steps(x, after)
-        before = torch.cat([torch.full_like(after[:1], 0.5), after[:-1]])
+            spikes = _steps(x, self.initial, after)
+        before = torch.cat([torch.full_like(after[:1], self.initial), after[:-1]])
         return spikes * self.threshold, before + x, 1.0
 
     def _fire(self, x: Tensor, **options: Any) -> tuple[Tensor, Tensor | None]:
-        start = torch.full(x.shape[1:], 0.5, dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        start = torch.full(x.shape[1:], self.initial, dtype=wide, device=x.device)
         options |= {"v_reset": None, "surrogate_function": surrogate.Sigmoid(4.0), "detach_reset": True}
         spikes, _, after = if_multi_step(x, start, v_threshold=1.0, **options)
         return spikes, after
@@ -129,11 +133,13 @@ def _in_words(threshold: Tensor) -> str:
     return "?" if threshold.is_meta else f"{float(threshold.detach()):g}"  # without weights
 
 
-def _steps(x: Float[Tensor, "T B *neurons"], after: Tensor | None = None) -> Float[Tensor, "T B *neurons"]:
+def _steps(
+    x: Float[Tensor, "T B *neurons"], start: float, after: Tensor | None = None
+) -> Float[Tensor, "T B *neurons"]:
     """The same spikes where nobody asks for a gradient: three operations in place a step, in a third of the time.
     `after` gets the membrane after each."""
     spikes = torch.empty_like(x)
-    membrane = torch.full_like(x[0], 0.5, dtype=torch.promote_types(x.dtype, torch.float32))
+    membrane = torch.full_like(x[0], start, dtype=torch.promote_types(x.dtype, torch.float32))
     for t, (current, spike) in enumerate(zip(x, spikes, strict=True)):
         torch.ge(membrane.add_(current), 1.0, out=spike)
         membrane.sub_(spike)

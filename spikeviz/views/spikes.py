@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spikeviz.artifacts.packed_spikes import mean_over
 from spikeviz.display import plural
 from spikeviz.views import runs
 from spikeviz.views.address import CHARTS, neuron_of
+from spikeviz.views.captions import dynamics
 from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.view import Figure, Item, Markup, Note, Option, Progress, Row, Study
 
@@ -36,7 +38,7 @@ def prediction(packed: PackedSpikes, name: str = "") -> Iterator[Item]:
     truth = "" if label is None else f" · it is: {classes[label]}"
     yield Note(f"{name and name + ': '}**{classes[best]}** {confidence[best]:.0%}{truth}", "text")
     yield Markup(prediction_bars(confidence, classes, label))
-    yield Note("Confidence: softmax of the logits, mean over t.")
+    yield Note(f"Confidence: softmax of {dynamics.with_mean('the logits', mean_over(packed.facts['steps']))}.")
     if notes:
         title = packed.facts["title"]
         yield Note(f"{title[0].upper()}{title[1:]}: {', '.join(notes)}.")
@@ -47,32 +49,29 @@ def nsfr(scene: Scene) -> Iterator[Item]:
     from spikeviz.figures.spikes import nsfr_curve
 
     values = scene.now.numbers.nsfr.numpy()
-    integers = len(values) > len(scene.now.recording.logits_per_step)
+    depth = scene.now.packed.depth
     why = (
         "An integer fires its spikes first, so within a time step the curve cannot rise."
-        if integers
-        else f"Every membrane starts at {_start(scene.now)}, so the first step differs from the rest."
+        if depth > 1
+        else dynamics.first_step(scene.now.model, values.tolist())
     )
     yield Figure(
         nsfr_curve(
             values,
             scene.compared.numbers.nsfr.numpy() if scene.compared else None,
-            x="binary step (t, d)" if integers else "time step t",
+            x=_steps(depth),
         ),
-        f"This input, mean {values.mean():.3f}: the share of all neurons of the network that fire at a step. {why} The "
-        "paper's curves are means over a test set.",
+        f"This input, mean {values.mean():.3f}: the share of all neurons of the network that fire at a step. "
+        f"{why + ' ' if why else ''}The paper's curves are means over a test set.",
         "E-SpikeFormer, sec. 5.3",
         "Network spike firing rate against the time step: " + ", ".join(f"{v:.3f}" for v in values),
         "NSFR",
     )
 
 
-def _start(run: Run) -> str:
-    """Where the membranes of a network start, in words."""
-    from spikeviz.nn.qcfs import ConvertedIF
-
-    half = any(isinstance(module, ConvertedIF) for module in run.model.modules())
-    return "half of its threshold" if half else "0"
+def _steps(depth: int) -> str:
+    """What an axis of steps is called."""
+    return "binary step (t, d)" if depth > 1 else "time step t"
 
 
 def charted(scene: Scene) -> Generator[Item, Any, Side]:
@@ -91,11 +90,11 @@ def rates(side: Side) -> Iterator[Item]:
 
     table = side.run.numbers.rates.groupby("layer", sort=False)["rate"].mean()
     table = table.rename(lambda name: name.removesuffix(".spike"))
-    title = f"Firing rate by layer{side.mark}"
+    title, rate = f"Firing rate by layer{side.mark}", dynamics.with_mean("firing rate", side.run.packed.mean)
     yield Figure(
-        layer_bars(list(table.index), table.tolist(), "firing rate, mean over t", side.layer, title=title),
+        layer_bars(list(table.index), table.tolist(), rate, side.layer, title=title),
         f"Spikes per neuron and step; the chosen layer, {table[side.layer]:.3f}, is marked. A layer near 0 is silent.",
-        alt="Firing rate of each layer, mean over time: " + ", ".join(f"{n} {r:.3f}" for n, r in table.items()),
+        alt=f"By layer, {rate}: " + ", ".join(f"{n} {r:.3f}" for n, r in table.items()),
         term="firing rate",
     )
 
@@ -128,7 +127,7 @@ def raster(side: Side) -> Iterator[Item]:
     places = [divmod(n, height * width) for n in shown.neurons.tolist()]
     names = [f"channel {c}, row {r // width}, column {r % width}" for c, r in places]
     yield Figure(
-        chart(shown, names, title=f"Raster · {side.layer}{side.mark}"),
+        chart(shown, names, title=f"Raster · {side.layer}{side.mark}", x=_steps(track.levels)),
         f"{_input(side)}. Each row is one of {len(names)} neurons spread evenly over the layer; a tick is a spike.",
         alt=f"Raster of {len(names)} neurons of {side.layer}: {len(shown.rows)} spikes in {shown.length} steps",
         term="spike",
@@ -160,11 +159,12 @@ def neuron(side: Side) -> Iterator[Item]:
     yield Figure(
         membrane(potential, fired, trace.threshold or 0.0, title=title),
         f"{fires} Click another one in the viewer. The numbers: channel, row, column.",
-        "Spikformer V2, sec. 3",
+        dynamics.source(side.run.model, side.layer),
         f"Membrane potential of neuron {side.neuron}: " + ", ".join(f"{v:.2f}" for v in potential),
         "membrane",
     )
-    yield from formula(side.run, trace.threshold)
+    if computes := dynamics.formula(side.run, side.layer):
+        yield Note(computes, "text")
     shape = track.values[:, 0].shape
     yield Row(
         *(
@@ -173,22 +173,6 @@ def neuron(side: Side) -> Iterator[Item]:
         ),
         gap="small",
     )
-
-
-def formula(run: Run, threshold: float | None) -> Iterator[Item]:
-    """What a leaky neuron computes, with the numbers of the moment."""
-    from spikeviz.interventions import TimeConstant
-    from spikeviz.views.settings import dynamics
-
-    settings = dynamics(run.model, run.experiment)
-    tau = next((s.value(run.experiment) for s in settings if s.kind is TimeConstant), None)
-    if tau is not None and threshold is not None:
-        yield Note(
-            rf"$H_t = V_{{t-1}} + \frac{{1}}{{{tau:.2f}}}\,(X_t - V_{{t-1}})$, a spike where "
-            rf"$H_t \geq {threshold:.2f}$, "
-            r"then $V_t = 0$, else $V_t = H_t$",
-            "text",
-        )
 
 
 def neuron_option(side: Side, axis: int, label: str, size: int, help: str = "") -> Option:
@@ -268,7 +252,7 @@ def tower(packed: PackedSpikes) -> Iterator[Item]:
     rates = [layer.count / max(int(np.prod(layer.shape)), 1) for layer in packed.layers.values()]
     heading = f"{plural(fired, 'spike')} of {neurons:,} neurons in {plural(packed.steps, 'step')}"
     yield Figure(
-        layer_bars(layers, rates, "firing rate, mean over t", title=heading),
+        layer_bars(layers, rates, dynamics.with_mean("firing rate", packed.mean), title=heading),
         "What to notice: a square holds the channels of a layer, a pixel is a neuron. The picture goes from outlines "
         "to a code with no visible structure.",
         "Spikformer V2, sec. 3.2",

@@ -157,6 +157,7 @@ def payload(data: ViewerData, view: Mapping[str, Any], seq: int) -> bytes:
                 "checkpoint": side.checkpoint,
                 "instead": dict(side.instead),
                 "depth": side.packed.depth,
+                "mean": side.packed.mean,
                 "image": {
                     "shape": side.packed.pixels.shape,
                     "at": put((side.packed.pixels * 255).round().astype(np.uint8).tobytes()),

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Num
 
+from spikeviz.artifacts.packed_spikes import ONLY, mean_over
 from spikeviz.display import plural
 from spikeviz.figures.chart import Bars, Chart, Line, Maps, Rule
 from spikeviz.figures.tables import energy, table
@@ -75,7 +76,7 @@ def kept_and_dropped(
     for what, source, chosen in (("kept", spikes, kept), ("dropped", everything, ~kept)):
         if chosen.any():
             maps = source[:, chosen].mean(1)
-            times = [*(f"t = {t}" for t in range(1, len(maps) + 1)), "mean over t"]
+            times = [*(f"t = {t}" for t in range(1, len(maps) + 1)), mean_over(len(maps)) or ONLY]
             title = f"{plural(chosen.sum(), f'{what} channel')} · {layer}"
             label = f"share of the {what} channels that fire"
             found[what] = Maps(title, np.concatenate([maps, maps.mean(0)[None]]), times, label)

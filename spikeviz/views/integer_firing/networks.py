@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from spikeviz.views.runs import Run
     from spikeviz.views.scene import Scene
 
-DEPTHS = (1, 2, 3, 4, 6, 8, 12, 16)  # of a curve against D
-
 NETWORKS = Networks(
     lambda card: card.classifies and supports(card, "SpikeLevels"),
     "is no classifier that fires integers, so that this page has no D for it",
@@ -58,9 +56,14 @@ def depth(run: Run) -> int:
 
 
 def trained_at(now: Run) -> Experiment | None:
-    """The network that was trained at the D of this run, as it was trained; None if that is this one, or none was."""
+    """The network that was trained at the D of this run, in every other setting like it, so that the two differ in what
+    D means alone; None if that is this one, or none was."""
+    from spikeviz.interventions import SpikeLevels
+
     other = siblings_by_depth(now.card).get(depth(now))
-    return None if other is None or other == now.card else Experiment(other.name, now.experiment.source)
+    if other is None or other == now.card:
+        return None
+    return now.experiment.without(SpikeLevels).but(checkpoint=other.name)
 
 
 def at_depth(scene: Scene, d: int) -> Experiment:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spikeviz.artifacts.packed_spikes import ONLY
 from spikeviz.display import plural
 from spikeviz.views.scene import like, sides_of
 from spikeviz.views.spikes import FIG_8, prediction
@@ -61,7 +62,7 @@ def _figures(scene: Scene) -> Iterator[Figure]:
     for side in scene.sides:
         packed = side.run.packed
         values, (channels, height, width) = packed.layers[side.layer].maps, side.shape
-        times = [*(packed.when(step) for step in range(1, len(values) + 1)), "mean over t"]
+        times = [*(packed.when(step) for step in range(1, len(values) + 1)), packed.mean or ONLY]
         title = f"Spike maps · {side.layer}{side.mark}"
         label = f"share of the {channels} channels that fire"
         found.append(Maps(title, np.concatenate([values, values.mean(0)[None]]), times, label))
@@ -87,7 +88,8 @@ def _difference(scene: Scene, a: Maps, b: Maps) -> Maps:
     first, second = (np.concatenate([maps.maps[:both], maps.maps[-1:]]) for maps in (a, b))
     names = dict.fromkeys(side.layer for side in scene.sides)
     title = f"Spike maps · {' − '.join(names)}, A−B"
-    return Maps(title, first - second, [*steps, "mean over t"], b.label, "difference")
+    mean = a.titles[-1] if a.titles[-1] == b.titles[-1] else "means over all steps"
+    return Maps(title, first - second, [*steps, mean], b.label, "difference")
 
 
 def _notice(packed: PackedSpikes) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from spikeviz.artifacts.packed_spikes import mean_over
+from spikeviz.views.captions.dynamics import with_mean
 from spikeviz.views.random_masks.curves import curves_of, in_words, made_by, measured_now, points_of
 from spikeviz.views.random_masks.networks import NETWORKS, family, masks_trained_under, tuned_under
 from spikeviz.views.random_masks.settings import drops, unmasked, where
@@ -40,13 +42,14 @@ def _errors(scene: Scene) -> Iterator[Item]:
     if drops(run):
         table["with masks"] = conversion_error(qcfs.recording, run.recording)["relative"]
         means += f", with masks at {where(run)} {100 * table['with masks'].mean():.1f} % (in the exported numbers)"
+    steps = len(run.recording.logits_per_step)
     worst = table.loc[table["relative"].fillna(0).idxmax()]
     yield Figure(
         conversion_bars(table, scene.layer),
-        f"This input, T = {len(run.recording.logits_per_step)}, without masks: what a layer sends, mean over t, "
-        f"against its QCFS activation; {means}. Largest in {worst['layer'].removesuffix('.spike')}, "
-        f"{100 * worst['relative']:.1f} %. With a constant input it would be exact at T = L = "
-        f"{qcfs.model.config.levels}; behind the first layer the input of a neuron varies with t.",
+        f"This input, T = {steps}, without masks: {with_mean('what a layer sends', mean_over(steps))}, against its "
+        f"QCFS activation; {means}. Largest in {worst['layer'].removesuffix('.spike')}, {worst['relative']:.1%}. "
+        f"With a constant input it would be exact at T = L = {qcfs.model.config.levels}; behind the first layer the "
+        "input of a neuron varies with t.",
         "Masked Spiking Transformer, Eq. 4 and 5; Bu et al., ICLR 2022",
         "Relative conversion error: " + ", ".join(f"{r.layer} {r.relative:.2f}" for r in table.itertuples()),
         "ANN-to-SNN conversion",

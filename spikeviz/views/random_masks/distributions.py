@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spikeviz.artifacts.packed_spikes import mean_over
+from spikeviz.views.captions.dynamics import with_mean
 from spikeviz.views.random_masks.conversion import qcfs_run
 from spikeviz.views.random_masks.networks import kind, norm, partner
 from spikeviz.views.random_masks.settings import unmasked
@@ -51,7 +53,7 @@ def _pair(scene: Scene, run: Run) -> Row:
         f"Post-activation, {name}",
         "activation, in thresholds",
         sent,
-        ("QCFS", "spikes, mean over t"),
+        ("QCFS", with_mean("spikes", mean_over(len(spiking.logits_per_step)))),
         SENT,
         "What flows on",
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spikeviz.views import spikes
+from spikeviz.views.captions import dynamics
 from spikeviz.views.layers.viewer import spike_viewer
 from spikeviz.views.networks.siblings import config_of
 from spikeviz.views.random_masks.networks import kind, masks_trained_under, tuned_under
@@ -136,7 +137,7 @@ def _nsfr(scene: Scene) -> Figure:
         nsfr_curve(now, whole if dropping else None, ("masked", "unmasked")),
         f"This input, mean {now.mean():.3f}"
         + (f"; without masks {whole.mean():.3f}" if dropping else "")
-        + ". A dropped spike is not counted. Every membrane starts at half of its threshold.",
+        + f". A dropped spike is not counted. {dynamics.first_step(scene.now.model, now.tolist())}",
         alt="NSFR by step: " + ", ".join(f"{v:.3f}" for v in now),
         term="NSFR",
     )
@@ -159,8 +160,8 @@ def _dropped(scene: Scene) -> Generator[Item, Any, None]:
     maps = dropped_maps(fired, passes, layer)
     yield Figure(
         maps,
-        f"This input, mean over channels and t: {int(fired.sum()):,} spikes are sent, {int(passes.sum()):,} pass. "
-        "Masking ignores position: every spike has the same chance.",
+        f"This input, mean over channels{' and t' * (len(fired) > 1)}: {int(fired.sum()):,} spikes are sent, "
+        f"{int(passes.sum()):,} pass. Masking ignores position: every spike has the same chance.",
         SEC,
         f"Spikes of {layer}: {int(fired.sum()):,} sent, {int(passes.sum()):,} pass",
         html=partial(_tiles, maps),

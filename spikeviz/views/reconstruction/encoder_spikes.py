@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spikeviz.artifacts.packed_spikes import ONLY
 from spikeviz.display import plural
 from spikeviz.views import spikes
 from spikeviz.views.view import Figure, Item, Row
@@ -37,7 +38,7 @@ def _maps(run: Run, layer: str, name: str) -> Figure:
     steps, channels, height, width = packed.layers[layer].shape
     values = packed.layers[layer].maps
     mean, visible = values.mean(0), _visible(run, height)
-    titles = [*(packed.when(step) for step in range(1, min(steps, STEPS) + 1)), "mean over t"]
+    titles = [*(packed.when(step) for step in range(1, min(steps, STEPS) + 1)), packed.mean or ONLY]
     label = f"share of the {channels} channels that fire"
     shown = Maps(f"Spike maps · {layer}{name}", np.concatenate([values[:STEPS], mean[None]]), titles, label)
     loudest = float(mean[~visible].max(initial=0))

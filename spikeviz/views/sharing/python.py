@@ -34,7 +34,8 @@ def python(scene: Scene) -> str:
 
 def _layer(scene: Scene) -> list[str]:
     """The spikes of the layer that is looked at, and the membrane of one neuron."""
-    maps = f'maps = sv.metrics.spike_maps(recording["{scene.layer}.spike"])  # [T, H, W]; mean over t: maps.mean(0)'
+    mean = f"; {scene.now.packed.mean}: maps.mean(0)" if scene.now.packed.mean else ""
+    maps = f'maps = sv.metrics.spike_maps(recording["{scene.layer}.spike"])  # [T x D, H, W]{mean}'
     other = f'compared_maps = sv.metrics.spike_maps(compared["{scene.layer_of_a}.spike"])  # A'
     trace = f'trace = sv.metrics.membrane_trace(recording, "{scene.layer}", {scene.neuron})  # channel, row, column'
     return [maps, *([other] if scene.compared else []), trace]

@@ -171,10 +171,15 @@ class SpikeViewer extends Playable {
     });
   }
 
+  mean() {  // what the mean over all steps is a mean over, of both sides where it is the same
+    const side = this.view.side, sides = side === "A−B" ? this.head.sides : [this.side(side)];
+    return sides.every((s) => s.mean === sides[0].mean) ? sides[0].mean || "the only step" : "means over all steps";
+  }
+
   when(step) {
     const [steps] = this.shape(), side = this.view.side;
     const depths = (side === "A−B" ? this.head.sides : [this.side(side)]).map((s) => s.depth), depth = depths[0];
-    if (step > steps) return "mean over t";
+    if (step > steps) return this.mean();
     if (depths.some((d) => d !== depth)) return `step ${step}`;
     return depth > 1 ? `t = ${Math.ceil(step / depth)}, d = ${((step - 1) % depth) + 1}` : `t = ${step}`;
   }
@@ -261,7 +266,7 @@ class SpikeViewer extends Playable {
     bar.style.background = `linear-gradient(90deg,${stops.join()})`;
     marks.replaceChildren(...ticks.map((t) => Object.assign(document.createElement("span"), { textContent: t })));
     const what = this.view.channel === MEAN ? `share of the ${channels} channels that fire at a place`
-      : "spikes: 1 fires, 0 does not; over t, the share of steps";
+      : "spikes: 1 fires, 0 does not; in a mean, the share of steps";
     words.textContent = `${signed ? "difference of the " : ""}${what}; fixed range, square-root scale`;
   }
 

@@ -1,0 +1,1 @@
+"""Parts of captions that are computed from a network and its card, for every page."""
