@@ -36,13 +36,12 @@ def add_view(command: argparse.ArgumentParser) -> None:
     )
 
 
-def find_scene(options: argparse.Namespace) -> tuple[Scene, str]:
-    """The scene that the options of `add_view` name, and the address it stands for.
+def find_scene(options: argparse.Namespace) -> Scene:
+    """The scene that the options of `add_view` name.
 
     Raises:
         ValueError: with a sentence, also for a part of an address that does not work.
     """
-    from spikeviz.views import address
     from spikeviz.views.host import query_of, scene_at
     from spikeviz.views.page import find_page
 
@@ -55,7 +54,7 @@ def find_scene(options: argparse.Namespace) -> tuple[Scene, str]:
     scene, notices = scene_at(page, query)
     if notices:
         raise ValueError(" ".join(notices))
-    return scene, f"?{address.as_text(query)}" if query else ""
+    return scene
 
 
 def run(options: argparse.Namespace) -> Result:
@@ -64,13 +63,13 @@ def run(options: argparse.Namespace) -> Result:
     kinds = [kind.strip().lower() for kind in options.format.split(",") if kind.strip()]
     if not kinds or (unknown := [kind for kind in kinds if kind not in FORMATS]):
         raise ValueError(f"--format takes {', '.join(FORMATS)}, not {', '.join(unknown) if kinds else 'nothing'}.")
-    scene, _ = find_scene(options)
+    scene = find_scene(options)
     options.out.mkdir(parents=True, exist_ok=True)
     found = []
     for number, figure in enumerate(page_figures(scene, options.tab, options.studies), 1):
         files = []
         for kind in kinds:
-            path = options.out / f"{options.page}-{number:02d}-{figure.name}.{kind}"
+            path = options.out / figure.file(kind, number)
             path.write_bytes(figure.export(kind))
             files.append(str(path))
         found.append({"title": figure.title, "notice": figure.notice, "source": figure.source, "files": files})

@@ -8,7 +8,6 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
 from spikeviz.cli import Result
@@ -22,12 +21,14 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Result:
     from spikeviz.views.host import page_figures
+    from spikeviz.views.sharing.provenance import provenance
     from spikeviz.views.sharing.report import page_report
 
-    scene, query = find_scene(options)
+    scene = find_scene(options)
     figures = page_figures(scene, options.tab, options.studies)
-    command = f"spikeviz report {options.page}" + (f" --url {shlex.quote(query)}" if query else "")
+    about = provenance(scene, tab=options.tab)
+    about = about.studied() if options.studies else about
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(page_report(scene, figures, command), encoding="utf-8")
+    options.out.write_text(page_report(scene, figures, about), encoding="utf-8")
     data = {"file": str(options.out), "figures": [figure.title for figure in figures]}
     return Result(data, f"{options.out}: {len(figures)} figures")

@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from spikeviz.figures.chart import FigureValue
+from spikeviz.figures.render_html import strip
 from spikeviz.figures.render_matplotlib import export
 
 ROWS = 500  # of a table in a report; the whole of it is in the CSV
@@ -25,6 +26,7 @@ def report(
     figures: Sequence[tuple[FigureValue, str]],
     python: str,
     notes: Sequence[str] = (),
+    inputs: Sequence[str] = (),
 ) -> str:
     """One HTML file that refers to nothing outside itself.
 
@@ -34,6 +36,7 @@ def report(
         figures: each with its caption.
         python: the lines that make the figures with the library.
         notes: what is an estimate, simulated or not retrained.
+        inputs: what the network was shown, as tiles of `render_html`.
     """
     template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return template.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
@@ -43,6 +46,7 @@ def report(
         figures=[_entry(value, caption, number) for number, (value, caption) in enumerate(figures, 1)],
         python=python,
         notes=notes,
+        inputs=Markup(strip(inputs, 4)) if inputs else "",
     )
 
 

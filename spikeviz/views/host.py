@@ -6,6 +6,7 @@ import operator
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import address
@@ -14,11 +15,13 @@ from spikeviz.views.experiment import Experiment
 from spikeviz.views.inputs import Uploads, source_of
 from spikeviz.views.page import Page, Preset, find_page
 from spikeviz.views.scene import Scene, open_scene
+from spikeviz.views.sharing.provenance import provenance
 from spikeviz.views.view import Component, Figure, Item, Note, Option, Progress, Row, Study, drive
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.data.ingest import Input
+    from spikeviz.views.sharing.provenance import Provenance
 
 LOOKS = ("layer", "neuron", "side", "step", "channel")  # what is looked at of a page with layers
 
@@ -44,7 +47,11 @@ class Figures(Sequence[Figure]):
 
 
 def figures_of(
-    items: Iterable[Item], looks: Mapping[str, Any], studies: bool = False, asked: dict[str, Option] | None = None
+    items: Iterable[Item],
+    looks: Mapping[str, Any],
+    studies: bool = False,
+    asked: dict[str, Option] | None = None,
+    about: Provenance | None = None,
 ) -> Iterator[Figure]:
     """Every figure of a view, in its order.
 
@@ -53,6 +60,7 @@ def figures_of(
         looks: answers of its options, by name; the others get their default.
         studies: whether work over data is done as well; without it there is what a view has before.
         asked: gets the options of the view, by name.
+        about: where the figures are from.
 
     Raises:
         ValueError: with its sentence, if the view says that it cannot be shown.
@@ -61,9 +69,9 @@ def figures_of(
 
     def handle(item: Item) -> Any:
         if isinstance(item, Figure):
-            found.append(item)
+            found.append(replace(item, about=about))
         elif isinstance(item, Component):
-            found.extend(figure for figure in (item.figure, *item.others) if figure is not None)
+            found.extend(replace(figure, about=about) for figure in (item.figure, *item.others) if figure is not None)
         elif isinstance(item, Note) and item.level == "error":
             raise ValueError(item.text)
         elif isinstance(item, Option):
@@ -74,7 +82,10 @@ def figures_of(
             for column in item.columns:
                 drive(column, handle)
         elif isinstance(item, Study):
-            drive(_studied(item) if studies else item.idle(), handle)
+            if studies:
+                found.extend(figures_of(_studied(item), looks, about=about and about.studied()))
+            else:
+                drive(item.idle(), handle)
         return None
 
     drive(items, handle)
@@ -103,8 +114,8 @@ def page_figures(
     """
     page, looks = scene.page, scene.state.looks
     tab = tab or (scene.look(f"{page.key}_part") if page.tabs else None)
-    views = [page.main, page.tab(tab)]
-    return [figure for view in views for figure in figures_of(view(scene), looks, studies, asked)]
+    views, about = [page.main, page.tab(tab)], provenance(scene, tab=tab)
+    return [figure for view in views for figure in figures_of(view(scene), looks, studies, asked, about)]
 
 
 def shown_figures(scene: Scene) -> list[Figure]:

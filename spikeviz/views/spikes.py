@@ -14,6 +14,7 @@ from spikeviz.views import runs
 from spikeviz.views.address import CHARTS, neuron_of
 from spikeviz.views.captions import dynamics
 from spikeviz.views.networks.words import whole_test_set
+from spikeviz.views.sharing.answers import ClassAnswer
 from spikeviz.views.view import Figure, Item, Markup, Note, Option, Progress, Row, Study
 
 if TYPE_CHECKING:
@@ -31,13 +32,11 @@ def prediction(packed: PackedSpikes, name: str = "") -> Iterator[Item]:
     """What the input is taken for, and how sure the network is of each class; `name` is A or B where there are two."""
     from spikeviz.figures.prediction import prediction_bars
 
-    classes, label, notes = packed.facts["classes"], packed.facts["label"], packed.facts.get("notes", ())
-    logits = np.asarray(packed.facts["logits"])
-    confidence = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
-    best = int(confidence.argmax())
-    truth = "" if label is None else f" · it is: {classes[label]}"
-    yield Note(f"{name and name + ': '}**{classes[best]}** {confidence[best]:.0%}{truth}", "text")
-    yield Markup(prediction_bars(confidence, classes, label))
+    notes = packed.facts.get("notes", ())
+    found = ClassAnswer(packed.facts["logits"], packed.facts["classes"], packed.facts["label"])
+    best, rest = found.parts
+    yield Note(f"{name and name + ': '}**{best}**{rest}", "text")
+    yield Markup(prediction_bars(found.confidence, found.classes, found.label))
     yield Note(f"Confidence: softmax of {dynamics.with_mean('the logits', mean_over(packed.facts['steps']))}.")
     if notes:
         title = packed.facts["title"]

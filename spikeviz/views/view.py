@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from spikeviz.figures.chart import FigureValue
     from spikeviz.views.scene import Scene
+    from spikeviz.views.sharing.provenance import Provenance
 
 Item = Any  # one of the classes below
 View = Callable[["Scene"], Iterator[Item]]
@@ -32,6 +33,7 @@ class Figure:
         alt: the figure in words, for who cannot see it.
         term: of the glossary, explained beside the title.
         html: makes what a screen shows in place of the chart, where that says more (tiles, a table).
+        about: where it is from, which its files say; its host adds it.
     """
 
     chart: FigureValue
@@ -40,6 +42,7 @@ class Figure:
     alt: str = ""
     term: str = ""
     html: Callable[[], str] | None = None
+    about: Provenance | None = None
 
     @property
     def title(self) -> str:
@@ -54,6 +57,11 @@ class Figure:
     def name(self) -> str:
         """For a file: letters, digits and dashes."""
         return slug(self.title)
+
+    def file(self, kind: str, number: int | None = None) -> str:
+        """What a file of it is called: made of page, figure, network, input and settings where they are known."""
+        name = self.name if number is None else f"{number:02d}-{self.name}"
+        return self.about.file(name, kind) if self.about else f"{name}.{kind}"
 
     def export(self, kind: str) -> bytes:
         """The figure as png, svg or pdf, its numbers as csv or npz.

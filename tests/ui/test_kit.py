@@ -243,12 +243,13 @@ def test_every_figure_can_be_exported():
 def test_the_report_is_one_file_with_every_figure():
     from spikeviz.figures.chart import Chart, Maps
     from spikeviz.views.host import page_figures, query_of, scene_at
+    from spikeviz.views.sharing.provenance import provenance
     from spikeviz.views.sharing.report import page_report
     from spikeviz.views.spike_maps import PAGE
 
     scene, _ = scene_at(PAGE, query_of(PAGE, "one-step"))
     figures = page_figures(scene)
-    text = page_report(scene, figures, "http://127.0.0.1:8501/spike_maps?maps_T=1")
+    text = page_report(scene, figures, provenance(scene))
     assert text.count("<svg") == len(figures) >= 8
     assert "sv.simulate(model, x" in text and "<dd>0 ms" not in text and "maps_T=1" in text
     assert {type(figure.chart) for figure in figures} == {Chart, Maps}

@@ -22,6 +22,7 @@ from spikeviz.views.experiment import Experiment
 from spikeviz.views.host import Figures, figures_of, page_figures, query_of, scene_at, view
 from spikeviz.views.page import FILES as PAGES
 from spikeviz.views.page import Page, Preset, find_page
+from spikeviz.views.sharing.provenance import provenance
 from spikeviz.views.sharing.python import python
 from spikeviz.views.sharing.report import page_report
 from spikeviz.views.view import (
@@ -418,7 +419,7 @@ def test_the_python_of_two_settings_makes_both():
 def test_a_report_holds_every_figure(file):
     scene = scene_of(find_page(file))
     found = page_figures(scene)
-    text = page_report(scene, found, "spikeviz report")
+    text = page_report(scene, found, provenance(scene))
     assert text.count("<svg") >= len(found) and scene.card.name in text and scene.now.status_text in text
     assert "sv.simulate(model, x" in text and "<dd>0 ms" not in text
 

@@ -18,9 +18,9 @@ FORMATS = {
 }
 
 
-def figure(shown: Figure, page: str, files: bool = True) -> None:
-    """Title, chart and words; `files=False` leaves the exports out, of a figure that still grows."""
-    title(shown, page, files)
+def figure(shown: Figure, page: str) -> None:
+    """Title, chart and words."""
+    title(shown, page)
     if shown.html is not None:
         st.html(shown.html())
     else:
@@ -35,11 +35,11 @@ def figure(shown: Figure, page: str, files: bool = True) -> None:
     caption(shown)
 
 
-def title(shown: Figure, page: str, files: bool = True) -> None:
-    """The title of a figure, a word explained, and the figure as a file."""
+def title(shown: Figure, page: str) -> None:
+    """The title of a figure, a word explained, and the figure as a file where it is known where it is from."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{shown.title}**", help=help_for(shown.term))
-        if files:
+        if shown.about is not None:
             _downloads(shown, f"{page}-{shown.name}")
 
 
@@ -57,7 +57,7 @@ def _downloads(shown: Figure, name: str) -> None:
             st.download_button(
                 kind.upper(),
                 data=partial(shown.export, kind),
-                file_name=f"{name}.{kind}",
+                file_name=shown.file(kind),
                 mime=mime,
                 on_click="ignore",
                 key=f"{name}_{kind}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from spikeviz.views.page import Page
 from spikeviz.views.runs import warm_up
 from spikeviz.views.scene import Scene, like, open_scene
 from spikeviz.views.settings import as_trained, moved
+from spikeviz.views.sharing.provenance import Provenance, provenance
 from spikeviz.views.view import (
     Component,
     Download,
@@ -42,6 +44,8 @@ from spikeviz.views.view import (
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
+
+    from spikeviz.evaluation.job import Job
 
 
 def show(page: Page) -> None:
@@ -83,9 +87,9 @@ def _scene_page(page: Page) -> None:
     scene = _opened(page)
     session.store(scene.state)
     session.share_input(scene.state.experiment)
-    parameters = [network, *_parameters(page)]
+    parameters, about = [network, *_parameters(page)], provenance(scene, share.server())
     with tools:
-        _tools(scene, parameters)
+        _tools(scene, about)
     _messages(messages)
     with status, st.container(horizontal=True, vertical_alignment="center", key=f"{page.key}_status"):
         _status(scene)
@@ -95,8 +99,8 @@ def _scene_page(page: Page) -> None:
         if preset := presets.chosen(page, parameters):
             st.caption(f"*{preset.source}.* {preset.about}")
     with view:
-        draw(page.main(scene), page.key)
-    draw(page.tab(_choose_tab(page) if page.tabs else None)(scene), page.key)
+        draw(page.main(scene), page.key, about)
+    draw(page.tab(_choose_tab(page) if page.tabs else None)(scene), page.key, about)
     terms(page.terms)
     if live_slider.settled():
         url.write(page.key, parameters)
@@ -125,7 +129,7 @@ def _first_look(page: Page) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             _status(scene)
             network_card.about(scene.card, page.key)
-        draw(page.main(scene), page.key)
+        draw(page.main(scene), page.key, provenance(scene, share.server()))
 
 
 def _parameters(page: Page, query: Mapping[str, str] | None = None) -> list[Parameter]:
@@ -167,7 +171,7 @@ def _not_retrained(scene: Scene) -> None:
         st.caption(f"{f'Trained with {which}. ' if which else ''}Weights unchanged: this is not a retrained model.")
 
 
-def _tools(scene: Scene, parameters: Sequence[Parameter]) -> None:
+def _tools(scene: Scene, about: Provenance) -> None:
     """What can be done with the whole page."""
     page = scene.page
     st.button(
@@ -180,7 +184,7 @@ def _tools(scene: Scene, parameters: Sequence[Parameter]) -> None:
     compare.button(scene)
     if page.presets:
         presets.choose(page)
-    share.share(scene, parameters)
+    share.share(scene, about)
 
 
 def _choose_layer(page: Page, layers: Sequence[str]) -> None:
@@ -209,8 +213,8 @@ def _choose_tab(page: Page) -> str:
     return now
 
 
-def draw(items: Iterable[Item], page: str, files: bool = True) -> None:
-    """Every item of a view, in its order; `files=False` leaves the exports out."""
+def draw(items: Iterable[Item], page: str, about: Provenance | None = None) -> None:
+    """Every item of a view, in its order; figures can be exported where it is known where they are from (`about`)."""
 
     def handle(item: Item) -> Any:
         if isinstance(item, Option):
@@ -220,28 +224,34 @@ def draw(items: Iterable[Item], page: str, files: bool = True) -> None:
                 with column:
                     drive(part, handle)
         elif isinstance(item, Study):
-            job = panel(item, lambda study, job: draw(study.figures(job.latest, progress_of(job)), page, job.over))
+            job = panel(item, lambda study, job: _studied(study, job, page, about))
             if job is None or job.latest is None:
                 drive(item.idle(), handle)
         else:
-            _item(item, page, files)
+            _item(item, page, about)
         return None
 
     drive(items, handle)
 
 
-def _item(item: Item, page: str, files: bool) -> None:
+def _studied(study: Study, job: Job, page: str, about: Provenance | None) -> None:
+    """What a study has found so far; a figure that still grows is not exported."""
+    draw(study.figures(job.latest, progress_of(job)), page, about.studied() if about and job.over else None)
+
+
+def _item(item: Item, page: str, about: Provenance | None) -> None:
     if isinstance(item, Figure):
-        figure(item, page, files)
+        figure(replace(item, about=about), page)
     elif isinstance(item, Component):
-        if item.figure is not None:
-            title(item.figure, page, files)
+        shown = item.figure and replace(item.figure, about=about)
+        if shown is not None:
+            title(shown, page)
         components.show(item.name, item.data, f"{page}_{item.name}")
         if item.still is not None:
             with st.container(key=f"{item.name}_still"):
                 st.html(item.still())
-        if item.figure is not None:
-            caption(item.figure)
+        if shown is not None:
+            caption(shown)
     elif isinstance(item, Note):
         _note(item)
     elif isinstance(item, Markup):

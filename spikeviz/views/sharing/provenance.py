@@ -1,0 +1,166 @@
+"""Where a figure is from: what every file that leaves carries, and what it is called."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from spikeviz.views import address, inputs
+
+if TYPE_CHECKING:
+    from spikeviz.artifacts.cards import CheckpointCard
+    from spikeviz.views.scene import Scene
+
+LONGEST = 120  # letters of a file's name
+# Parts of an address that the name of a file has already, or its figure's title says.
+NAMED = ("checkpoint", "input", "layer", "step", "channel", "side", "neuron", "part")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the figures of a scene are from, in words.
+
+    Attributes:
+        page: its title.
+        network: name, model and training seed.
+        sha256: of the weights.
+        accuracy: of the network, with its error and its samples.
+        input: data set, split and number, or that it is one's own, and the hash of its pixels.
+        settings: the status line.
+        compared: the same of A; "" without one.
+        version: of spikeviz.
+        command: that makes the figures again; "" of an input that stays in its session.
+        link: the address of the view.
+        parts: what the names of its files are made of, beside the figure: page, then network, input and settings.
+    """
+
+    page: str
+    network: str
+    sha256: str
+    accuracy: str
+    input: str
+    settings: str
+    compared: str
+    version: str
+    command: str
+    link: str
+    parts: tuple[str, ...]
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Everything by name, in the order in which it is listed."""
+        found = {
+            "page": self.page,
+            "network": self.network,
+            "sha256": self.sha256,
+            "accuracy": self.accuracy,
+            "input": self.input,
+            "settings": self.settings,
+            "compared with (A)": self.compared,
+            "spikeviz": self.version,
+            "command": self.command,
+            "link": self.link,
+        }
+        return {name: text for name, text in found.items() if text}
+
+    @property
+    def caption(self) -> dict[str, str]:
+        """What is printed below a figure where that is asked for."""
+        names = ("network", "input", "settings", "compared with (A)")
+        return {name: text for name, text in self.facts.items() if name in names}
+
+    def studied(self) -> Provenance:
+        """Of figures that the command makes with `--studies` alone."""
+        return replace(self, command=self.command and f"{self.command} --studies")
+
+    def of_report(self) -> Provenance:
+        """Of a report, which another command makes."""
+        command = self.command.replace("spikeviz figures", "spikeviz report", 1)
+        return replace(self, command=command.replace("--out figures", "--out report.html", 1))
+
+    def file(self, figure: str, ending: str) -> str:
+        """The name of a file: other settings give another name. What is too long ends with a hash of the whole."""
+        page, *others = self.parts
+        whole = "_".join(["spikeviz", page, figure, *others])
+        room = LONGEST - len(ending) - 1
+        if len(whole) > room:
+            whole = f"{whole[: room - 9]}_{sha256(whole.encode()).hexdigest()[:8]}"
+        return f"{whole}.{ending}"
+
+
+def provenance(scene: Scene, server: str = "", tab: str | None = None) -> Provenance:
+    """Where the figures of a scene are from.
+
+    Args:
+        server: the address of the app; without one the link begins with the page.
+        tab: whose figures they are, if not that of the scene.
+    """
+    from spikeviz import __version__
+
+    page, card = scene.page, scene.card
+    query = query_of_scene(scene, tab)
+    text = address.as_text(query)
+    url, compared = shlex.quote(f"?{text}"), scene.compared
+    return Provenance(
+        page=page.title,
+        network=f"{card.name} ({card.model}), trained with seed {card.seed}",
+        sha256=card.sha256,
+        accuracy=accuracy(card),
+        input=_input(scene),
+        settings=scene.status[2],
+        compared=f"{compared.card.name}, {compared.shown.title}, {compared.status_text}" if compared else "",
+        version=__version__,
+        command=f"spikeviz figures {page.file} --url {url} --out figures" if _made_again(scene) else "",
+        link=f"{server}/{'' if page.file == 'overview' else page.file}?{text}".removeprefix("/"),
+        parts=_parts(scene, query),
+    )
+
+
+def accuracy(card: CheckpointCard) -> str:
+    """Of a network, with its standard error and its samples, or the error of an autoencoder; "" of one without."""
+    over = f" on {card.samples:,} test samples"
+    hidden = card.measured.get("reconstruction", {}).get("mse")
+    if card.accuracy is None:
+        return "" if hidden is None else f"no classes; MSE of hidden patches {hidden:.4f}{over}"
+    return f"{card.accuracy:.4f} ± {card.error:.4f} (standard error){over}"
+
+
+def query_of_scene(scene: Scene, tab: str | None = None) -> dict[str, str]:
+    """The parts of an address that give the scene again, of a tab of its page if not that of its state."""
+    page, state = scene.page, scene.state
+    if tab is not None:
+        state = state.looking(f"{page.key}_part", tab)
+    parameters = address.parameters(page, state, scene.uploads, {})
+    return address.write([address.checkpoint_parameter(page.networks), *parameters], state)
+
+
+def _input(scene: Scene) -> str:
+    """Which input it is; of one that was brought the hash of its pixels."""
+    experiment, card = scene.state.experiment, scene.card
+    data = inputs.data_of(card)
+    if experiment.index is not None:
+        return f"test {data.sample} {experiment.index} of {data.title} ({card.data})"
+    return f"{scene.now.shown.title}, an input of one's own ({inputs.short(experiment)})"
+
+
+def _made_again(scene: Scene) -> bool:
+    """Whether a command can make the scene: what a person brought stays in the session."""
+    state = scene.state
+    return all(one is None or one.index is not None for one in (state.experiment, state.compared))
+
+
+def _parts(scene: Scene, query: dict[str, str]) -> tuple[str, ...]:
+    """What names a scene beside the figure: the page, the network, the input and each setting that was moved."""
+    page, experiment = scene.page, scene.state.experiment
+    split = f"test-{experiment.index}" if experiment.index is not None else inputs.short(experiment)
+    own = {name.removeprefix(f"{page.key}_"): text for name, text in query.items()}
+    moved = [f"{name}-{text}" for name, text in own.items() if name not in NAMED]
+    return tuple(_letters(part) for part in (page.file, experiment.checkpoint, split, *moved))
+
+
+def _letters(text: str) -> str:
+    """Letters, digits, points and dashes."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")
