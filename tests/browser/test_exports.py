@@ -35,7 +35,7 @@ def compared(page, address: str, file: str) -> dict[str, str]:
     assert facts["settings"] in status(page) and facts["settings"]
     assert facts["link"].startswith(f"{address}/{file}?"), facts["link"]
     network = re.search(r"checkpoint=([\w-]+)", page.url)[1]
-    assert facts["network"].startswith(f"{network} (") and f"checkpoint={network}" in facts["link"]
+    assert facts["network"].startswith(f"{network}: ") and f"checkpoint={network}" in facts["link"]
     assert re.fullmatch(r"[0-9a-f]{64}", facts["sha256"])
     title = re.match(r"test (image|recording) \d+", facts["input"])[0]
     assert f'<b style="font-weight:600">{title}' in text and "data:image/png;base64," in text

@@ -20,6 +20,14 @@ def share(scene: Scene, about: Provenance) -> None:
     with st.popover("Share", key=f"{key}_share", help="Link, Python, report"):
         st.markdown("**Link** to this view")
         st.code(about.link, language=None, wrap_lines=True)
+        st.download_button(
+            "Report of this page (HTML)",
+            data=lambda: page_report(scene, shown_figures(scene), about),
+            file_name=about.file("report", "html"),
+            mime="text/html",
+            on_click="ignore",
+            key=f"{key}_report",
+        )
         st.markdown("**Python** that makes this view")
         st.code(python(scene), language="python")
         if scene.now.experiment.index is None:
@@ -31,14 +39,6 @@ def share(scene: Scene, about: Provenance) -> None:
                 key=f"{key}_input_file",
                 help="The input as the network gets it; the Python above reads it",
             )
-        st.download_button(
-            "Report of this page (HTML)",
-            data=lambda: page_report(scene, shown_figures(scene), about),
-            file_name=about.file("report", "html"),
-            mime="text/html",
-            on_click="ignore",
-            key=f"{key}_report",
-        )
 
 
 def server() -> str:

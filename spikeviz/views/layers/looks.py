@@ -44,7 +44,7 @@ def layer_parameters(page: Page, layers: Sequence[str]) -> list[Parameter]:
 
     def write_side(state: State) -> str | None:
         names = {shown: name for name, shown in SIDES.items()}
-        return None if state.look("side", "B") == "B" else names[state.look("side")]
+        return None if state.look("side", "B") == "B" else names.get(state.look("side"))
 
     def read_layer_of_a(state: State, text: str | None) -> State:
         if text is not None and text not in layers_of_a(state):

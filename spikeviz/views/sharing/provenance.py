@@ -9,14 +9,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from spikeviz.views import address, inputs
+from spikeviz.views.networks.words import full_name, result
 
 if TYPE_CHECKING:
-    from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.views.scene import Scene
 
 LONGEST = 120  # letters of a file's name
 # Parts of an address that the name of a file has already, or its figure's title says.
-NAMED = ("checkpoint", "input", "layer", "step", "channel", "side", "neuron", "part")
+NAMED = ("checkpoint", "input", "layer", "step", "channel", "side", "neuron", "layerA", "neuronA", "part")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Provenance:
 
     Attributes:
         page: its title.
-        network: name, model and training seed.
+        network: its checkpoint's name, and what it is in words.
         sha256: of the weights.
         accuracy: of the network, with its error and its samples.
         input: data set, split and number, or that it is one's own, and the hash of its pixels.
@@ -106,26 +106,17 @@ def provenance(scene: Scene, server: str = "", tab: str | None = None) -> Proven
     url, compared = shlex.quote(f"?{text}"), scene.compared
     return Provenance(
         page=page.title,
-        network=f"{card.name} ({card.model}), trained with seed {card.seed}",
+        network=f"{card.name}: {full_name(card)}",
         sha256=card.sha256,
-        accuracy=accuracy(card),
+        accuracy=f"{card.facts.get('accuracy') or result(card)}, {card.samples:,} test samples",
         input=_input(scene),
         settings=scene.status[2],
-        compared=f"{compared.card.name}, {compared.shown.title}, {compared.status_text}" if compared else "",
+        compared=f"{full_name(compared.card)}, {compared.shown.title}, {compared.status_text}" if compared else "",
         version=__version__,
         command=f"spikeviz figures {page.file} --url {url} --out figures" if _made_again(scene) else "",
         link=f"{server}/{'' if page.file == 'overview' else page.file}?{text}".removeprefix("/"),
         parts=_parts(scene, query),
     )
-
-
-def accuracy(card: CheckpointCard) -> str:
-    """Of a network, with its standard error and its samples, or the error of an autoencoder; "" of one without."""
-    over = f" on {card.samples:,} test samples"
-    hidden = card.measured.get("reconstruction", {}).get("mse")
-    if card.accuracy is None:
-        return "" if hidden is None else f"no classes; MSE of hidden patches {hidden:.4f}{over}"
-    return f"{card.accuracy:.4f} ± {card.error:.4f} (standard error){over}"
 
 
 def query_of_scene(scene: Scene, tab: str | None = None) -> dict[str, str]:

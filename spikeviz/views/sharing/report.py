@@ -6,12 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
-from spikeviz.views.networks.words import full_name
-=======
-from spikeviz.views.sharing.answers import answer_text
->>>>>>> fedd047 (The report names the address of its page and shows input, prediction and settings)
 from spikeviz.views.scene import Scene
+from spikeviz.views.sharing.answers import answer_text
 from spikeviz.views.sharing.provenance import Provenance
 from spikeviz.views.sharing.python import python
 from spikeviz.views.view import Figure
@@ -31,29 +27,12 @@ def page_report(scene: Scene, figures: Sequence[Figure], about: Provenance) -> s
     """
     from spikeviz.figures.report import report
 
-<<<<<<< HEAD
-    run, card = scene.now, scene.now.card
-    own = run.shown.label is None
-    facts = {
-        "network": f"{card.name}: {full_name(card)}",
-        "input": "an input of one's own" if own else f"{run.shown.title} of {card.data}",
-        "settings": run.status_text,
-        "computed in": f"{run.recording.milliseconds:.0f} ms on {run.recording.device}",
-        "address": address,
-    }
-    if scene.compared:
-        a = scene.compared
-        facts["compared with (A)"] = f"{full_name(a.card)}, {a.shown.title}, {a.status_text}"
-    facts |= {f"network: {name}": text for name, text in card.facts.items()}
-=======
     run, both = scene.now, scene.compared is not None
     facts = about.of_report().facts
     for name, each in scene.runs:
         facts[f"prediction ({name})" if both else "prediction"] = answer_text(each)
     facts["computed in"] = f"{run.recording.milliseconds:.0f} ms on {run.recording.device}"
-    if run.card.accuracy is not None:
-        facts["accuracy"] += f" (`{run.card.command}`, {run.card.device})"
->>>>>>> fedd047 (The report names the address of its page and shows input, prediction and settings)
+    facts |= {f"network: {name}": text for name, text in run.card.facts.items() if name not in facts}
     shown = [(figure.chart, figure.caption) for figure in figures]
     inputs = [tile for name, each in scene.runs for tile in _input(each, f"{name}: " if both else "")]
     title, asks = f"spikeviz · {scene.page.title}", scene.page.question
