@@ -30,5 +30,7 @@ def cache_folder() -> Path:
 
 
 def data_folders() -> tuple[Path, ...]:
-    """The folders of `SPIKEVIZ_DATA` (joined by `os.pathsep`), in order: the only door to data that does not ship."""
-    return tuple(Path(p).expanduser() for p in os.environ.get("SPIKEVIZ_DATA", "").split(os.pathsep) if p)
+    """The only door to data that does not ship: the folders of `SPIKEVIZ_DATA` (joined by `os.pathsep`), in order, or
+    the user's own where it names none. Downloads go into the first."""
+    named = tuple(Path(p).expanduser() for p in os.environ.get("SPIKEVIZ_DATA", "").split(os.pathsep) if p)
+    return named or (Path(platformdirs.user_data_dir("spikeviz")) / "data",)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from support.gates import gates  # noqa: F401  (a fixture)
 from support.networks import make_tiny
+from support.without_data import no_data  # noqa: F401  (a fixture)
 
 DEVICES = [
     "cpu",

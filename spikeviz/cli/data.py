@@ -1,11 +1,12 @@
 """List data sets, or download one.
 
-What ships needs no download. Another set is fetched by torchvision or tonic, which check its sums, into a folder that
-SPIKEVIZ_DATA then names.
+What ships needs no download. Another set is fetched from where torchvision or tonic fetch it, and its sums are checked.
+It goes into the first folder of SPIKEVIZ_DATA; where that is not set, into a folder of yours that is found again.
 
 Examples:
   spikeviz data list
-  spikeviz data get cifar10 --folder ~/data
+  spikeviz data get cifar10
+  spikeviz data get cifar10-jpeg --folder ~/data
   export SPIKEVIZ_DATA=~/data
 """
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("action", choices=("list", "get"), help="list every set, or get one")
     command.add_argument("name", nargs="?", help="of the set to get")
-    command.add_argument("--folder", type=Path, help="where it goes (default: the first folder of SPIKEVIZ_DATA)")
+    command.add_argument(
+        "--folder", type=Path, help="where it goes (default: the first folder of SPIKEVIZ_DATA, or your own)"
+    )
 
 
 def run(options: argparse.Namespace) -> Result:
@@ -45,8 +48,7 @@ def _get(name: str, folder: Path | None) -> Result:
     from spikeviz.paths import data_folders
 
     folders = data_folders()
-    folder = folder or (folders[0] if folders else Path.home() / "spikeviz-data")
-    path = get_data(name, folder, _progress())
+    path = get_data(name, folder or folders[0], _progress())
     told = "" if path in folders else f" Set SPIKEVIZ_DATA={path} so that spikeviz finds it."
     return Result({"name": name, "folder": str(path)}, f"{name} is in {path}.{told}")
 

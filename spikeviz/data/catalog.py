@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ from spikeviz.data.images import (
     read_fashion,
     read_flowers,
 )
+from spikeviz.data.jpeg_copy import make_copy
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +38,7 @@ GESTURES = (
     *("hand clapping", "right hand wave", "left hand wave", "right arm clockwise", "right arm counter-clockwise"),
     *("left arm clockwise", "left arm counter-clockwise", "arm roll", "air drums", "air guitar", "other"),
 )
+CLOTHING, THINGS = "ten kinds of clothing", "ten kinds of animals and vehicles"
 FULL_SCALE = {"images": 255.0, "events": 1.0}  # images become [0, 1]; event frames stay counts
 
 
@@ -46,7 +49,9 @@ class DataSource:
     `read(split, limit)` answers the first `limit` samples (None = all) as whole numbers that may belong to a cache.
     `count(split)` is how many samples of a split are here, without reading them. `official`: how many its publisher's
     has, a split each, as far as that is known. `download`: the class of another package that knows where the set can be
-    fetched, `""` where there is none. `steps`: T of event frames, 0 of images.
+    fetched, `""` where there is none; `megabytes` come, roughly, 0 where that is not known; `finish(folder)` makes the
+    set of what came, and yields what it does as `download.fetching` does. `steps`: T of event frames, 0 of images.
+    `knows`: what a network that was trained on it knows, in words, and nothing else.
     """
 
     name: str
@@ -64,6 +69,21 @@ class DataSource:
     official: tuple[int, ...]
     download: str = ""
     steps: int = 0
+    knows: str = ""
+    megabytes: int = 0
+    finish: Callable[[Path], Iterator[tuple[str, int, int]]] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its test split is on this machine: asked of the disk each time, without reading it."""
+        return self.ships or self.count("test") > 0
+
+    @property
+    def how_to_get(self) -> str:
+        """What brings it to this machine, as a sentence."""
+        if not self.download:
+            return self.note
+        return f"`spikeviz data get {self.name}` fetches it."
 
     @property
     def sample(self) -> str:
@@ -72,7 +92,15 @@ class DataSource:
 
 
 def _recorded(
-    name: str, title: str, classes: tuple[str, ...], steps: int, licence: str, note: str, official: tuple[int, ...]
+    name: str,
+    title: str,
+    classes: tuple[str, ...],
+    knows: str,
+    steps: int,
+    licence: str,
+    note: str,
+    official: tuple[int, ...],
+    megabytes: int,
 ) -> DataSource:
     """A recorded set of events as `steps` frames of equal time; its size is the longer side of the sensor."""
     layout = LAYOUTS[name]
@@ -92,6 +120,8 @@ def _recorded(
         official=official,
         download=f"tonic.datasets.{layout.folder}",
         steps=steps,
+        knows=knows,
+        megabytes=megabytes,
     )
 
 
@@ -117,6 +147,8 @@ _TABLE = (
         count=lambda split: 60_000 if split == "train" and find_fashion() else 10_000,
         official=(60_000, 10_000, 10_000),
         download="torchvision.datasets.FashionMNIST",
+        knows=CLOTHING,
+        megabytes=31,
     ),
     *(
         DataSource(
@@ -135,6 +167,7 @@ _TABLE = (
             count=lambda split: 10_000,
             official=(10_000, 10_000),
             steps=steps,
+            knows=CLOTHING,
         )
         for steps in (8, 4)
     ),
@@ -147,12 +180,17 @@ _TABLE = (
         splits=("train", "test"),
         kind="images",
         licence="none stated (cite Krizhevsky 2009)",
-        note="A lossy copy: the pictures went through JPEG at a quality of about 75, so accuracies differ from those "
-        "on the original; the split is the official one, the order is not.",
+        note="A lossy copy: the pictures went through JPEG at a quality of 75, so accuracies differ from those on the "
+        "original. The cards were measured on a copy in another order; one that is made here is in the official order, "
+        "and its bytes may differ, so accuracies may differ a little.",
         ships=False,
         read=read_cifar10_jpeg,
         count=_whole(partial(find_jpeg_set, "cifar10"), (50_000, 10_000)),
         official=(50_000, 10_000),
+        download="torchvision.datasets.CIFAR10",
+        knows=THINGS,
+        megabytes=170,
+        finish=make_copy,
     ),
     DataSource(
         name="cifar10",
@@ -169,6 +207,8 @@ _TABLE = (
         count=_whole(find_cifar10, (50_000, 10_000)),
         official=(50_000, 10_000),
         download="torchvision.datasets.CIFAR10",
+        knows=THINGS,
+        megabytes=170,
     ),
     DataSource(
         name="flowers",
@@ -179,47 +219,57 @@ _TABLE = (
         splits=("train", "test"),
         kind="images",
         licence="none stated; most photos are of TensorFlow's flower_photos (CC BY 2.0)",
-        note="3,473 training and 838 test photos; no official split exists, this one is by a hash of the file name.",
+        note="A selection of our own that cannot be fetched: 3,473 training and 838 test photos; no official split "
+        "exists, this one is by a hash of the file name.",
         ships=False,
         read=read_flowers,
         count=_whole(partial(find_jpeg_set, "flowers128"), (3_473, 838)),
         official=(3_473, 838),
+        knows="five kinds of flowers",
     ),
     _recorded(
         "nmnist",
         "N-MNIST",
         tuple("0123456789"),
+        "the ten digits",
         8,
         "CC BY-SA 4.0, Orchard et al. 2015",
         "Digits on a screen in front of a moving ATIS sensor; as many recordings as the folder holds.",
         (60_000, 10_000),
+        1_200,
     ),
     _recorded(
         "dvs-gesture",
         "DVS128 Gesture",
         GESTURES,
+        "eleven kinds of gestures",
         16,
         "CC BY 4.0, Amir et al. 2017",
         "Hand gestures; tonic's folders.",
         (1_077, 264),
+        0,
     ),
     _recorded(
         "cifar10-dvs",
         "CIFAR10-DVS",
         CIFAR10_CLASSES,
+        THINGS,
         16,
         "as its publisher states (Li et al. 2017)",
         "CIFAR-10 on a moving screen; the first 90 % of each class are the training set, as in the papers.",
         (9_000, 1_000),
+        0,
     ),
     _recorded(
         "ncaltech101",
         "N-Caltech101",
         tuple(f"class {n}" for n in range(101)),
+        "101 kinds of things",
         16,
         "as its publisher states (Orchard et al. 2015)",
         "No official split: the first 90 % of each class are the training set. Classes by their folders' order.",
         (),
+        0,
     ),
 )
 CATALOG: dict[str, DataSource] = {source.name: source for source in _TABLE}

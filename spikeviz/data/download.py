@@ -12,12 +12,13 @@ import hashlib
 import http.client
 import os
 import tarfile
+import threading
 import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict
@@ -30,6 +31,9 @@ CHUNK = 2**20  # bytes
 AGENT = "spikeviz"
 EXTRACTORS = {"torchvision": "torchvision.datasets.utils", "tonic": "tonic.download_utils"}
 FAILURES = (OSError, EOFError, http.client.HTTPException, zipfile.BadZipFile, tarfile.TarError, zlib.error)
+WAIT = 0.2  # seconds until a waiting download says so again
+_ONE = threading.Lock()
+Step = tuple[str, int, int]
 Progress = Callable[[str, int, int], None]
 """What is being done, bytes done, bytes in all (0 where that is not known)."""
 
@@ -102,39 +106,57 @@ def get_data(name: str, folder: str | Path, progress: Progress | None = None) ->
         DownloadError: where the network or the disk fails, or an archive is not the publisher's.
         ValueError: for a set that cannot be fetched.
     """
+    root = Path(folder).expanduser()
+    with closing(fetching(name, root)) as steps:
+        for step in steps:
+            if progress is not None:
+                progress(*step)
+    return root
+
+
+def fetching(name: str, root: Path) -> Generator[Step, None, None]:
+    """The same piece by piece: it yields what is being done, and goes on when it is asked to. One download works at a
+    time in a process; the others wait.
+
+    Raises:
+        DownloadError, ValueError: as `get_data`.
+    """
     source = find_data(name)
     if not source.download:
         names = ", ".join(known for known, row in CATALOG.items() if row.download)
         why = "ships with spikeviz" if source.ships else "cannot be downloaded"
         raise ValueError(f"{name} {why}; these can be downloaded: {names}")
-    root = Path(folder).expanduser()
-    report = progress or (lambda what, done, total: None)
+    while not _ONE.acquire(timeout=WAIT):
+        yield "waiting for another download", 0, 0
     try:
-        _get(source, root, report)
+        yield from _get(source, root)
     except FAILURES as error:
         raise DownloadError(
             f"{name} could not be downloaded{_reason(error)}; put its folder into SPIKEVIZ_DATA yourself"
         ) from error
-    return root
+    finally:
+        _ONE.release()
 
 
-def _get(source: DataSource, root: Path, report: Progress) -> None:
+def _get(source: DataSource, root: Path) -> Generator[Step, None, None]:
     package, _, known = source.download.rpartition(".")
     dataset = getattr(import_module(package), known)
     extract = import_module(EXTRACTORS[package.partition(".")[0]]).extract_archive
     for archive in _archives(dataset):
         path = root / archive.path
         if not _is_whole(path, archive.md5):
-            _fetch(archive, path, report)
-        report(f"unpacking {path.name}", 0, 0)
+            yield from _fetch(archive, path)
+        yield f"unpacking {path.name}", 0, 0
         extract(str(path), str(path.parent))
     for path in _inner_archives(dataset, root):
-        report(f"unpacking {path.name}", 0, 0)
+        yield f"unpacking {path.name}", 0, 0
         extract(str(path), str(root / known))
         path.unlink()
     layout = LAYOUTS.get(source.name)
     if layout and not all((root / layout.folder / layout.part(split)).is_dir() for split in source.splits):
         raise OSError(f"its archives hold no {layout.folder} as tonic reads it")
+    if source.finish is not None:
+        yield from source.finish(root)
 
 
 def _reason(error: Exception) -> str:
@@ -177,13 +199,13 @@ def _is_whole(path: Path, md5: str) -> bool:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() == md5
 
 
-def _fetch(archive: Archive, path: Path, report: Progress) -> None:
+def _fetch(archive: Archive, path: Path) -> Generator[Step, None, None]:
     """The first address that answers, into a file beside `path`, which is there whole or not at all."""
     part = path.with_name(f"{path.name}.part")
     try:
         for number, url in enumerate(archive.urls):
             try:
-                _copy(url, part, path.name, report)
+                yield from _copy(url, part, path.name)
                 break
             except (OSError, http.client.HTTPException):
                 if number == len(archive.urls) - 1:
@@ -196,14 +218,14 @@ def _fetch(archive: Archive, path: Path, report: Progress) -> None:
             part.unlink()
 
 
-def _copy(url: str, part: Path, name: str, report: Progress) -> None:
+def _copy(url: str, part: Path, name: str) -> Generator[Step, None, None]:
     request = urllib.request.Request(url, headers={"User-Agent": AGENT})
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
         part.parent.mkdir(parents=True, exist_ok=True)  # no folder for a set of which nothing came
         total, done = int(answer.headers.get("Content-Length") or 0), 0
-        report(name, 0, total)
+        yield name, 0, total
         with part.open("wb") as file:
             while piece := answer.read(CHUNK):
                 file.write(piece)
                 done += len(piece)
-                report(name, done, total)
+                yield name, done, total

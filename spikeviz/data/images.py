@@ -166,7 +166,7 @@ def read_cifar10(split: str, limit: int | None = None) -> Pixels:
     name = "test_batch" if split == "test" else "data_batch_1"
     path = root / CIFAR10_BATCHES / name
     stamp = _stamp(path) if path.is_file() else (0, 0)
-    pixels, labels = READ.get(("batches", root, stamp, split), lambda: _read_cifar10(root, split))
+    pixels, labels = READ.get(("batches", root, stamp, split), lambda: read_cifar10_folder(root, split))
     return Pixels(pixels[:limit], labels[:limit])
 
 
@@ -175,7 +175,8 @@ def find_cifar10() -> Path | None:
     return _find(("", "cifar10", "CIFAR10"), lambda folder: (folder / CIFAR10_BATCHES).is_dir())
 
 
-def _read_cifar10(root: Path, split: str) -> Pixels:
+def read_cifar10_folder(root: Path, split: str) -> Pixels:
+    """All pictures of a split, from the folder that holds CIFAR-10's batches."""
     from torchvision.datasets import CIFAR10  # a second to import, and only this set needs it
 
     try:
@@ -188,19 +189,21 @@ def _read_cifar10(root: Path, split: str) -> Pixels:
 
 
 def read_cifar10_jpeg(split: str, limit: int | None = None) -> Pixels:
-    """CIFAR-10 [n, 3, 32, 32] from a lossy JPEG copy, `cifar10_jpeg.npz`: class-interleaved, not the official order."""
-    return _read_jpeg_set("cifar10", 32, split, limit)
+    """CIFAR-10 [n, 3, 32, 32] from a lossy JPEG copy, `cifar10_jpeg.npz`, in the copy's own order."""
+    missing = "the JPEG copy of CIFAR-10 does not ship: `spikeviz data get cifar10-jpeg` fetches CIFAR-10 and makes it"
+    return _read_jpeg_set("cifar10", 32, split, limit, missing)
 
 
 def read_flowers(split: str, limit: int | None = None) -> Pixels:
     """Flower photos [n, 3, 128, 128] from `flowers128_jpeg.npz`."""
-    return _read_jpeg_set("flowers128", 128, split, limit)
+    missing = "the flower photos do not ship and cannot be fetched: they are a selection of our own"
+    return _read_jpeg_set("flowers128", 128, split, limit, missing)
 
 
-def _read_jpeg_set(name: str, size: int, split: str, limit: int | None) -> Pixels:
+def _read_jpeg_set(name: str, size: int, split: str, limit: int | None, missing: str) -> Pixels:
     path = find_jpeg_set(name)
     if path is None:
-        raise FileNotFoundError(f"{name}_jpeg.npz does not ship: put its folder into SPIKEVIZ_DATA")
+        raise FileNotFoundError(missing)
     # a power of two, so that neighbouring limits share one decoding
     at_least = None if limit is None else max(256, 1 << (limit - 1).bit_length())
     key = ("jpegs", path, _stamp(path), split, at_least)

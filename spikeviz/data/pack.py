@@ -56,7 +56,10 @@ def pack(source: Path, target: Path) -> list[Path]:
     for split, content in splits.items():
         written.append(target / SHIPPED[split])
         write_mosaic(written[-1], content)
-    sums = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in written)
+    named = [*written, *sorted((target / "pictures").glob("*"))]  # the pictures to try lie beside them
+    sums = "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(target).as_posix()}\n" for path in named
+    )
     (target / "SHA256SUMS").write_text(sums, encoding="ascii")
     return written
 

@@ -199,10 +199,12 @@ def _rules_parameters(page: Page, model: Any, query: Mapping[str, str]) -> list[
 
 
 def _input_parameter(card: CheckpointCard, uploads: Uploads) -> Parameter:
-    """`input=12`: the number of a test sample; `input=upload-...` is of this session only."""
+    """`input=12`: the number of a test sample; `input=picture-cat`: a picture to try; `input=upload-...` is of this
+    session only."""
 
     def read(state: State, text: str | None) -> State:
-        return state.but(experiment=state.experiment.but(source=inputs.source(text or "0", card, uploads)))
+        source = inputs.source(text, card, uploads) if text else inputs.default_source(card)
+        return state.but(experiment=state.experiment.but(source=source))
 
     return Parameter("input", read, lambda state: inputs.short(state.experiment))
 

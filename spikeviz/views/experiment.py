@@ -12,7 +12,8 @@ class Experiment:
 
     Attributes:
         checkpoint: name of a card.
-        source: of the input: `test/<index>` of the checkpoint's own data, or `upload/<hash>`.
+        source: of the input: `test/<index>` of the checkpoint's own data, `picture/<name>` of the pictures to try, or
+            `upload/<hash>`.
         seed: of random edits, a whole number; a tuple of several runs one sample as a batch, a row for each.
         interventions: `spikeviz.interventions`, in the order in which they are applied; several may be of one kind.
         variant: which form of the checkpoint's network is run (`spikeviz.views.runs.network`); "" is the one that
@@ -64,6 +65,6 @@ class Experiment:
 
     @property
     def index(self) -> int | None:
-        """Of the test sample; None for an upload."""
+        """Of the test sample; None for another input."""
         kind, _, rest = self.source.partition("/")
         return int(rest) if kind == "test" else None

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import address
 from spikeviz.views.address import SIDES, State, all_checkpoints, neuron_of
+from spikeviz.views.data_sets import lacking
 from spikeviz.views.experiment import Experiment
-from spikeviz.views.inputs import Uploads, source_of
+from spikeviz.views.inputs import Uploads, default_source, source_of
+from spikeviz.views.inputs import source as named_source
 from spikeviz.views.page import Page, Preset, find_page
 from spikeviz.views.scene import Scene, open_scene
 from spikeviz.views.sharing.provenance import provenance
@@ -82,7 +84,7 @@ def figures_of(
             for column in item.columns:
                 drive(column, handle)
         elif isinstance(item, Study):
-            if studies:
+            if studies and not (item.data and lacking(item.data)):
                 found.extend(figures_of(_studied(item), looks, about=about and about.studied()))
             else:
                 drive(item.idle(), handle)
@@ -153,7 +155,7 @@ def query_of(page: Page, preset: str | Preset | None = None, url: str = "") -> d
 def view(
     page: str,
     checkpoint: str | None = None,
-    input: int | Input = 0,
+    input: int | str | Input | None = None,
     interventions: Sequence[Any] = (),
     seed: int = 0,
     tab: str | None = None,
@@ -165,7 +167,8 @@ def view(
     Args:
         page: name of a file of `pages/`: "spike_maps", "random_masks", ...
         checkpoint: that is shown; the page's first network by default.
-        input: number of a test sample, or an input made by `spikeviz.data.ingest`.
+        input: number of a test sample, a picture to try ("picture-cat"), or an input made by `spikeviz.data.ingest`;
+            test sample 0 by default, or a picture to try where the data set of the network is not here.
         interventions: that the page has controls for, in the order in which they are applied.
         seed: of random edits.
         tab: key of one of the page's tabs; its first by default.
@@ -174,7 +177,7 @@ def view(
 
     Raises:
         ValueError: with a sentence, for a page, network, input, intervention, tab or option there is none of.
-        FileNotFoundError: where the data set of the network is not here.
+        FileNotFoundError: for a test sample, where the data set of the network is not here.
     """
     found = find_page(page)
     names = found.networks.names()
@@ -204,14 +207,19 @@ def view(
     return Figures(figures)
 
 
-def _source(input: int | Input, card: CheckpointCard) -> tuple[str, Uploads]:
+def _source(input: int | str | Input | None, card: CheckpointCard) -> tuple[str, Uploads]:
     """What names an input in an experiment, and the input by that name if it was brought.
 
     Raises:
         ValueError: for neither the number of a test sample nor an input.
+        FileNotFoundError: for a test sample of a data set that is not here.
     """
     from spikeviz.data.ingest import Input
 
+    if input is None:
+        return default_source(card), {}
+    if isinstance(input, str):
+        return named_source(input, card, {}), {}
     if isinstance(input, Input):
         source = source_of(input)
         return source, {source: input}
@@ -219,10 +227,13 @@ def _source(input: int | Input, card: CheckpointCard) -> tuple[str, Uploads]:
         index = operator.index(input)
     except TypeError:
         raise ValueError(
-            f"an input is the number of a test sample, or made by spikeviz.data.ingest.read_upload; not {input!r:.40}."
+            f'an input is the number of a test sample, a picture such as "picture-cat", or made by '
+            f"spikeviz.data.ingest.read_upload; not {input!r:.40}."
         ) from None
     if not 0 <= index < card.samples:
         raise ValueError(f"{card.name} has test samples 0 to {card.samples - 1}, there is no {index}.")
+    if lack := lacking(card.data):
+        raise FileNotFoundError(lack)
     return f"test/{index}", {}
 
 

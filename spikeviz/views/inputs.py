@@ -1,4 +1,4 @@
-"""The input of an experiment: a test sample by its number, or what a person brought."""
+"""The input of an experiment: a test sample by its number, a picture to try, or what a person brought."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from spikeviz.views import runs
+from spikeviz.views.data_sets import lacking, test_set
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.settings import whole
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from spikeviz.data.events import EventRecording
     from spikeviz.data.ingest import Input
 
+PICTURE = "picture/"
+NAMED = 12  # classes of a data set, in a sentence
 Uploads = Mapping[str, "Input"]  # what a person brought, by its source in an experiment
 
 
@@ -25,27 +28,68 @@ def data_of(card: CheckpointCard) -> DataSource:
     return find_data(card.data)
 
 
-def has_test_set(card: CheckpointCard) -> bool:
-    """Whether the test set of a network's data is on this machine: asked of the disk each time, without reading it."""
-    data = data_of(card)
-    return data.ships or data.count("test") > 0
+def default_source(card: CheckpointCard) -> str:
+    """What a network is shown until something is chosen: test sample 0, or a picture to try where no test set is."""
+    return "test/0" if data_of(card).is_here else first_picture(card)
+
+
+def first_picture(card: CheckpointCard) -> str:
+    """The picture to try that fits a network best."""
+    from spikeviz.data.pictures import pictures_for
+
+    return f"{PICTURE}{pictures_for(data_of(card))[0].name}"
+
+
+def is_picture(source: str, card: CheckpointCard) -> bool:
+    """Whether a source is a picture to try of a network's data set."""
+    from spikeviz.data.pictures import pictures_for
+
+    return source in {f"{PICTURE}{picture.name}" for picture in pictures_for(data_of(card))}
+
+
+def carried(source: str, card: CheckpointCard, other: CheckpointCard) -> str:
+    """What another network is shown after `source` was shown to that of `card`: the same, if both are of one data set,
+    or a picture to try that both can see; else what it is shown first."""
+    same = card.data == other.data or is_picture(source, other)
+    return source if same else default_source(other)
 
 
 def find_input(experiment: Experiment, card: CheckpointCard, uploads: Uploads) -> Input | None:
     """The input of an experiment; None if it is gone, or does not fit the network, such as events one for images.
 
     Raises:
-        ValueError, FileNotFoundError: if the data set of the network is not here.
+        ValueError, FileNotFoundError: if it is a test sample, and the data set of the network is not here.
     """
     from spikeviz.data.ingest import Input
 
     brought = uploads.get(experiment.source)
     if brought is not None:
         return brought if tuple(brought.pixels.shape) == sample_shape(data_of(card)) else None
-    x, y = runs.test_set(card.data)
-    index = experiment.index
-    title = f"test {data_of(card).sample} {index}"
-    return None if index is None or index >= len(x) else Input(x[index], title, int(y[index]))
+    if experiment.source.startswith(PICTURE):
+        return _picture(experiment.source.removeprefix(PICTURE), card)
+    if (index := experiment.index) is None:
+        return None
+    x, y = test_set(card.data)
+    return Input(x[index], f"test {data_of(card).sample} {index}", int(y[index])) if index < len(x) else None
+
+
+def _picture(name: str, card: CheckpointCard) -> Input | None:
+    from spikeviz.data.pictures import read_picture
+
+    if not is_picture(f"{PICTURE}{name}", card):
+        return None
+    return runs.DATA.get(("picture", name, card.data), lambda: read_picture(name, card.data))
+
+
+def foreign(experiment: Experiment, card: CheckpointCard) -> str:
+    """What a network knows, where its input is none of its data set; else ""."""
+    data = data_of(card)
+    if experiment.index is not None or not data.knows:
+        return ""
+    if not card.classifies:
+        return f"This network was trained on pictures of {data.knows} only."
+    names = ", ".join(data.classes) if len(data.classes) <= NAMED else f"{', '.join(data.classes[:NAMED])}, ..."
+    return f"This network knows only {data.knows}: {names}. It must answer with one of them."
 
 
 def event_recording(experiment: Experiment, shown: Input, card: CheckpointCard) -> EventRecording:
@@ -73,7 +117,7 @@ def source_of(shown: Input) -> str:
 
 
 def short(experiment: Experiment) -> str:
-    """The input of an experiment in an address: `12`, or `upload-...`."""
+    """The input of an experiment in an address: `12`, `picture-cat`, or `upload-...`."""
     return experiment.source.removeprefix("test/").replace("/", "-")
 
 
@@ -81,11 +125,21 @@ def source(text: str, card: CheckpointCard, uploads: Uploads) -> str:
     """The opposite of `short`.
 
     Raises:
-        ValueError: if there is no such test sample, or the session does not have that input.
+        ValueError: if there is no such test sample or picture, or the session does not have that input.
     """
-    found = text.replace("upload-", "upload/", 1)
-    if found in uploads:
-        return found
-    if found.startswith("upload/"):
-        raise ValueError("an upload stays in the session that brought it.")
-    return f"test/{whole(found, f'a test {data_of(card).sample}', 0, card.samples - 1)}"
+    from spikeviz.data.pictures import pictures_for
+
+    kind, _, rest = text.partition("-")
+    if kind == "upload":
+        if f"upload/{rest}" not in uploads:
+            raise ValueError("an upload stays in the session that brought it.")
+        return f"upload/{rest}"
+    if kind == "picture":
+        names = [picture.name for picture in pictures_for(data_of(card))]
+        if rest not in names:
+            raise ValueError(f"the pictures to try are {', '.join(f'picture-{name}' for name in names)}.")
+        return f"{PICTURE}{rest}"
+    number = whole(text, f"a test {data_of(card).sample}", 0, card.samples - 1)
+    if lack := lacking(card.data):
+        raise ValueError(lack)
+    return f"test/{number}"

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.artifacts.packed_spikes import LayerSpikes, PackedSpikes
-    from spikeviz.data.catalog import Samples
     from spikeviz.data.ingest import Input
     from spikeviz.recording import Recording
 
@@ -135,26 +134,6 @@ def _blank(card: CheckpointCard) -> Tensor:
 
     spec, steps = find_spec(card.model), find_data(card.data).steps
     return as_batch(torch.zeros(1, *([steps] if steps else []), *spec.input))
-
-
-def test_set(data: str) -> tuple[Samples, Tensor]:
-    """The whole test split of a data set; read-only, since it is shared.
-
-    Raises:
-        ValueError, FileNotFoundError: if it is not here.
-    """
-    from spikeviz.data.catalog import open_data
-
-    return DATA.get(data, lambda: open_data(data, "test"))
-
-
-def some(data: str, count: int) -> tuple[Callable[[], Tensor], Tensor]:
-    """The first samples of a test set: what makes them the batch of a model, which takes a while of events, and their
-    classes."""
-    from spikeviz.data.catalog import as_batch
-
-    samples, labels = test_set(data)
-    return lambda: as_batch(samples[:count]), labels[:count]
 
 
 class Computed:
@@ -298,8 +277,10 @@ class Run:
         """All spikes with the input and what a page says of the run, for the viewer."""
         from spikeviz.artifacts.packed_spikes import pack
         from spikeviz.data.catalog import find_data
+        from spikeviz.views.inputs import foreign
 
         facts: dict[str, Any] = {"classes": find_data(self.card.data).classes, "label": self.shown.label}
+        facts |= {"foreign": foreign(self.experiment, self.card)}
         facts |= {"notes": self.shown.notes, "status_text": self.status_text, "title": self.shown.title}
         return pack(self.recording, self.packed_layers, self.picture, **facts)
 

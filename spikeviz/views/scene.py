@@ -13,7 +13,7 @@ import numpy as np
 from spikeviz.views import runs
 from spikeviz.views.address import CHARTS, State, all_checkpoints, neuron_of
 from spikeviz.views.experiment import Experiment
-from spikeviz.views.inputs import Uploads, data_of, find_input
+from spikeviz.views.inputs import Uploads, default_source, find_input, first_picture
 from spikeviz.views.page import Page
 from spikeviz.views.runs import Run, cached_simulate
 from spikeviz.views.settings import Setting, complete, status_text
@@ -199,16 +199,19 @@ def _shipped(card: CheckpointCard) -> PackedSpikes | None:
 
 
 def _input(state: State, card: CheckpointCard, uploads: Uploads) -> tuple[Input, State, list[str]]:
-    """The input of a state; test sample 0 with a sentence, if it is gone."""
-    shown = find_input(state.experiment, card, uploads)
+    """The input of a state; another one with a sentence, if it is gone or cannot be read."""
+    try:
+        shown = find_input(state.experiment, card, uploads)
+        gone, other = "That input is gone, or was made for another network.", default_source(card)
+    except (ValueError, FileNotFoundError) as error:  # a test set that is not here, or is damaged
+        shown, gone, other = None, str(error), first_picture(card)
     if shown is not None:
         return shown, state, []
-    state = state.but(experiment=state.experiment.but(source="test/0"))
+    state = state.but(experiment=state.experiment.but(source=other))
     shown = find_input(state.experiment, card, uploads)
     if shown is None:
         raise ValueError(f"the test set of {card.data} is empty.")
-    gone = f"That input is gone, or was made for another network: this is test {data_of(card).sample} 0."
-    return shown, state, [gone]
+    return shown, state, [f"{gone} This is {shown.title}."]
 
 
 def _run(page: Page, experiment: Experiment, shown: Input, layer: str, keep: Sequence[str] | None = None) -> Run:

@@ -10,7 +10,7 @@ import numpy as np
 
 from spikeviz.artifacts.packed_spikes import mean_over
 from spikeviz.display import plural
-from spikeviz.views import runs
+from spikeviz.views import data_sets
 from spikeviz.views.address import CHARTS, neuron_of
 from spikeviz.views.captions import dynamics
 from spikeviz.views.networks.words import whole_test_set
@@ -38,6 +38,8 @@ def prediction(packed: PackedSpikes, name: str = "") -> Iterator[Item]:
     yield Note(f"{name and name + ': '}**{best}**{rest}", "text")
     yield Markup(prediction_bars(found.confidence, found.classes, found.label))
     yield Note(f"Confidence: softmax of {dynamics.with_mean('the logits', mean_over(packed.facts['steps']))}.")
+    if foreign := packed.facts.get("foreign"):
+        yield Note(foreign)
     if notes:
         title = packed.facts["title"]
         yield Note(f"{title[0].upper()}{title[1:]}: {', '.join(notes)}.")
@@ -190,21 +192,22 @@ def survey(scene: Scene) -> Iterator[Item]:
     from spikeviz.evaluation import survey as over
 
     run = scene.now
-    batch, y = runs.some(run.card.data, SURVEY_IMAGES)
+    some = data_sets.some(run.card.data, SURVEY_IMAGES)
 
     def work() -> Iterator[tuple[int, Survey]]:
-        for so_far in over(run.model, batch(), y, run.experiment.interventions, run.experiment.seed):
+        for so_far in over(run.model, some.batch, some.labels, run.experiment.interventions, run.experiment.seed):
             yield so_far.images, so_far
 
-    seconds = len(y) * run.network.milliseconds / 1000
+    seconds = len(some) * run.network.milliseconds / 1000
     yield Study(
-        f"survey {(run.card.sha256, run.experiment.but(source=''), len(y))!r}",
-        f"Over {len(y):,} {run.samples}",
-        len(y),
+        f"survey {(run.card.sha256, run.experiment.but(source=''), len(some))!r}",
+        f"Over {len(some):,} {run.samples}",
+        len(some),
         work,
         partial(_surveyed, run),
-        f"Run over {len(y):,} {run.samples.removeprefix('test ')}",
-        f"NSFR and accuracy of this setting over the first {len(y):,} {run.samples}, about {seconds:.0f} s.",
+        f"Run over {len(some):,} {run.samples.removeprefix('test ')}",
+        f"NSFR and accuracy of this setting over the first {len(some):,} {run.samples}, about {seconds:.0f} s.",
+        data=some.data,
     )
 
 

@@ -242,6 +242,8 @@ class Study:
         label: of the button.
         note: what it will do and how long that takes, roughly.
         idle: items while there is no value yet.
+        data: name of the data set whose test samples it reads; "" for none. Where they are not here, a sentence stands
+            in its place (`spikeviz.views.data_sets.without_data`).
     """
 
     key: str
@@ -252,6 +254,7 @@ class Study:
     label: str = "Run"
     note: str = ""
     idle: Callable[[], Iterable[Item]] = tuple
+    data: str = ""
 
 
 def drive(items: Iterable[Item], handle: Callable[[Item], Any]) -> None:

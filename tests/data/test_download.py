@@ -291,7 +291,7 @@ def test_a_folder_that_is_a_file(tmp_path, publish):
 
 
 def test_what_cannot_be_fetched(tmp_path):
-    names = "fashion, cifar10, nmnist, dvs-gesture, cifar10-dvs, ncaltech101"
+    names = "fashion, cifar10-jpeg, cifar10, nmnist, dvs-gesture, cifar10-dvs, ncaltech101"
     with pytest.raises(ValueError, match=f"^flowers cannot be downloaded; these can be downloaded: {names}$"):
         get_data("flowers", tmp_path)
     with pytest.raises(ValueError, match=r"^fashion-dvs ships with spikeviz; "):

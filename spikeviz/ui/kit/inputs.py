@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from spikeviz.data.ingest import MAX_MB, RECORDINGS, TYPES, read_upload
+from spikeviz.data.pictures import pictures_for
+from spikeviz.ui.components import sketch_pad
 from spikeviz.ui.kit import session
 from spikeviz.ui.kit.bind import bind
+from spikeviz.ui.kit.job_panel import panel
 from spikeviz.views import runs
-from spikeviz.views.inputs import data_of
+from spikeviz.views.data_sets import WITHOUT, download_study, lacking
+from spikeviz.views.inputs import PICTURE, carried, data_of, default_source
 from spikeviz.views.networks.words import full_name, list_entry
 from spikeviz.views.page import Page
 
@@ -19,7 +23,13 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from spikeviz.artifacts.cards import CheckpointCard
+    from spikeviz.data.catalog import DataSource
+    from spikeviz.evaluation.job import Job
     from spikeviz.views.runs import Network
+    from spikeviz.views.view import Study
+
+
+COLUMNS, ROWS, THUMBNAIL = 4, 6, 84  # of the pictures to try; pixels
 
 
 def row(page: str) -> DeltaGenerator:
@@ -42,46 +52,80 @@ def choose_network(page: Page) -> CheckpointCard:
             list(names),
             format_func=lambda name: list_entry(names[name]) if name in names else name,
             **bind(f"{page.key}_checkpoint", shown, _take_checkpoint),
-            width=264,
+            width=256,
         )
     return names[session.state().experiment.checkpoint]
 
 
 def opened(card: CheckpointCard) -> Network:
-    """A network, once its test set is there as well; else a sentence, and the run of the page ends."""
+    """A network; where it cannot be opened a sentence, and the run of the page ends."""
     try:
         if runs.is_open(card):
-            found = runs.network(card)
-        else:
-            with st.spinner("Loading the network ..."):
-                found = runs.network(card)
-        runs.test_set(card.data)
-    except (ValueError, FileNotFoundError) as error:
+            return runs.network(card)
+        with st.spinner("Loading the network ..."):
+            return runs.network(card)
+    except ValueError as error:
         st.error(f"{card.name} cannot be shown: {error}")
         st.stop()
-    return found
 
 
 def choose_input(page: str, card: CheckpointCard) -> None:
-    """The number of a test sample, a step back and forth, a random one, and an upload."""
-    count, sample = card.samples, data_of(card).sample  # the whole test split, known without reading it
-    index = session.state().experiment.index
-    if index is not None:
-        session.set_look(f"{page}_image", index)
+    """A test sample, where the test set is here; a picture to try, an upload, a drawing."""
+    data = data_of(card)
+    if data.is_here:
+        _test_samples(page, card, data.sample)
+    with st.popover("Pictures", help="Pictures to try, which no network was trained on, and a pad to draw on"):
+        _pictures(page, data)
+        st.markdown("**Draw one**")
+        sketch_pad.pad(card, f"{page}_pad")
+    own = "a recording or a picture" if data.kind == "events" else "a picture"
+    with st.popover("Upload", help=f"Bring {own} of your own"):
+        _uploader(page, card)
+
+
+def download(card: CheckpointCard) -> None:
+    """Where the test set of a network is not here: what can be done without it, and what fetches it."""
+    data = data_of(card)
+    if data.is_here:
+        return
+    if (study := download_study(data)) is None:
+        st.caption(f"{lacking(data.name)} {WITHOUT}")
+    else:
+        panel(study, _fetched)
+
+
+def _fetched(_: Study, job: Job) -> None:
+    st.caption(job.latest)
+
+
+def _test_samples(page: str, card: CheckpointCard, sample: str) -> None:
+    """One by its number, a step back and forth, a random one; no number while another input is shown."""
+    count = card.samples  # the whole test split, known without reading it
     st.number_input(
         f"Test {sample}",
         0,
         count - 1,
+        value=None,
         step=1,
-        width=122,
+        placeholder="none",
+        width=100,
         help=f"One of the {count:,} test {sample}s of {card.data}, by its number from 0.",
-        **bind(f"{page}_image", session.look(f"{page}_image", 0), _take_number),
+        **bind(f"{page}_image", session.state().experiment.index, _take_number),
     )
     st.button("‹", key=f"{page}_back", on_click=_step, args=(-1, count), help=f"The test {sample} before")
     st.button("›", key=f"{page}_on", on_click=_step, args=(1, count), help=f"The next test {sample}")
     st.button("Random", key=f"{page}_random", on_click=_random, args=(count,), help=f"Any test {sample}")
-    with st.popover("Upload", help=f"Bring {'a recording' if sample == 'recording' else 'a picture'} of your own"):
-        _uploader(page, card)
+
+
+def _pictures(page: str, data: DataSource) -> None:
+    """Each with what it shows; a click makes it the input."""
+    st.caption(f"Photographs that ship{', seen by a simulated event camera' if data.kind == 'events' else ''}.")
+    places = [column for _ in range(ROWS) for column in st.columns(COLUMNS)]
+    for place, picture in zip(places, pictures_for(data), strict=False):
+        source = f"{PICTURE}{picture.name}"
+        with place:
+            st.image(picture.thumbnail, width=THUMBNAIL)
+            st.button(picture.short, key=f"{page} {source}", on_click=_take_source, args=(source,), width="stretch")
 
 
 def _uploader(page: str, card: CheckpointCard) -> None:
@@ -110,15 +154,19 @@ def _uploader(page: str, card: CheckpointCard) -> None:
 
 
 def _take_checkpoint(name: str) -> None:
-    """Another network starts as it was trained, on the same picture if it was trained on the same data."""
+    """Another network starts as it was trained, on the same picture if it can see it."""
     known, now = session.checkpoints(), session.state().experiment
-    same = known[name].data == known[now.checkpoint].data
-    source = now.source if same else "test/0"
+    source = carried(now.source, known[now.checkpoint], known[name])
     session.change(lambda now: now.but(checkpoint=name, source=source, interventions=()))
 
 
-def _take_number(index: int) -> None:
-    session.change(lambda now: now.but(source=f"test/{index}"))
+def _take_source(source: str) -> None:
+    session.change(lambda now: now.but(source=source))
+
+
+def _take_number(index: int | None) -> None:
+    if index is not None:  # an emptied field chooses nothing
+        _take_source(f"test/{index}")
 
 
 def _step(by: int, count: int) -> None:
@@ -134,8 +182,8 @@ def _take_upload(upload_key: str, turn_key: str, card: CheckpointCard) -> None:
     """Decode what was brought; what cannot be used is one sentence, and the input stays as it was."""
     file = st.session_state.get(upload_key)
     if file is None:  # taken away again
-        if session.state().experiment.index is None:
-            _take_number(0)
+        if session.state().experiment.source in session.uploads():
+            _take_source(default_source(card))
         return
     turn = st.session_state.get(turn_key, True)
     try:

@@ -21,6 +21,7 @@ from spikeviz.ui.kit.job_panel import panel, progress_of
 from spikeviz.ui.server.router import take_over
 from spikeviz.views import address
 from spikeviz.views.address import Parameter
+from spikeviz.views.data_sets import without_data
 from spikeviz.views.layers.looks import layers_of_a
 from spikeviz.views.page import Page
 from spikeviz.views.runs import warm_up
@@ -79,6 +80,7 @@ def _scene_page(page: Page) -> None:
         url.read(page.key, _parameters(page, url.pending(page.key)))
         with tools:
             inputs.choose_input(page.key, card)
+        inputs.download(card)
         with sliders:
             shown = page.settings(opened.model, session.state().experiment)
             settings.controls(page, shown, opened.fast, opened.model)
@@ -119,6 +121,7 @@ def _first_look(page: Page) -> None:
         url.read(page.key, _parameters(page, url.pending(page.key)))
         with tools:
             inputs.choose_input(page.key, card)
+        inputs.download(card)
         scene = _opened(page)
         session.store(scene.state)
         session.share_input(scene.state.experiment)
@@ -224,6 +227,9 @@ def draw(items: Iterable[Item], page: str, about: Provenance | None = None) -> N
                 with column:
                     drive(part, handle)
         elif isinstance(item, Study):
+            if lack := list(without_data(item)):
+                drive([*lack, *item.idle()], handle)
+                return None
             job = panel(item, lambda study, job: _studied(study, job, page, about))
             if job is None or job.latest is None:
                 drive(item.idle(), handle)

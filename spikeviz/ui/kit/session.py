@@ -14,7 +14,7 @@ import streamlit as st
 
 from spikeviz.views.address import State, all_checkpoints
 from spikeviz.views.experiment import Experiment
-from spikeviz.views.inputs import data_of, sample_shape, source_of
+from spikeviz.views.inputs import data_of, default_source, is_picture, sample_shape, source_of
 from spikeviz.views.page import Networks, Page
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ def state() -> State:
 
 def begin(checkpoint: str) -> State:
     """Set the page to a network as it was trained, and to the input that other pages showed last if it can take it."""
-    return store(_sharing(State(Experiment(checkpoint))))
+    card = checkpoints().get(checkpoint)
+    source = default_source(card) if card else Experiment.source
+    return store(_sharing(State(Experiment(checkpoint, source))))
 
 
 def store(found: State) -> State:
@@ -88,12 +90,14 @@ def share_input(experiment: Experiment) -> None:
 
 
 def _sharing(found: State) -> State:
-    """With the input that another page showed last and this one can take: a sample of the same data set, or what a
-    person brought in the same shape."""
+    """With the input that another page showed last and this one can take: a sample of the same data set, a picture to
+    try, or what a person brought in the same shape."""
     card = checkpoints().get(found.experiment.checkpoint)
     if card is None:  # its network is not here any more
         return found
     for data, source in reversed(st.session_state.get(INPUTS, {}).items()):
+        if is_picture(source, card):
+            return found.but(experiment=found.experiment.but(source=source))
         brought = uploads().get(source)
         gone = brought is None and source.startswith("upload/")
         if tuple(brought.pixels.shape) == sample_shape(data_of(card)) if brought else data == card.data and not gone:

@@ -7,7 +7,7 @@ from functools import partial
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
-from spikeviz.views import runs
+from spikeviz.views import data_sets
 from spikeviz.views.channel_masks.settings import threshold
 from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.view import Figure, Item, Note, Progress, Study
@@ -31,22 +31,23 @@ def accuracy(scene: Scene) -> Iterator[Item]:
 
     run = scene.now
     curve = yield from _curve(run.card)
-    batch, y = runs.some(run.card.data, SAMPLES)
+    some = data_sets.some(run.card.data, SAMPLES)
 
     def work() -> Iterator[tuple[int, Survey]]:
-        for so_far in survey(run.model, batch(), y, run.experiment.interventions, run.experiment.seed):
+        for so_far in survey(run.model, some.batch, some.labels, run.experiment.interventions, run.experiment.seed):
             yield so_far.images, so_far
 
     yield Study(
-        f"accuracy {run.card.sha256} {run.experiment.but(source='')!r} {len(y)}",
+        f"accuracy {run.card.sha256} {run.experiment.but(source='')!r} {len(some)}",
         "This threshold, measured now",
-        len(y),
+        len(some),
         work,
         partial(_measured, run, curve),
         "Measure this threshold",
-        f"{run.status_text}, the first {len(y):,} {run.samples}, about "
-        f"{duration(len(y) * run.network.milliseconds / 1000)}.",
+        f"{run.status_text}, the first {len(some):,} {run.samples}, about "
+        f"{duration(len(some) * run.network.milliseconds / 1000)}.",
         partial(_precomputed, run, curve),
+        data=some.data,
     )
 
 

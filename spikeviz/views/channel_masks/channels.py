@@ -8,7 +8,7 @@ from functools import partial
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
-from spikeviz.views import runs, spikes
+from spikeviz.views import data_sets, spikes
 from spikeviz.views.address import neuron_of
 from spikeviz.views.channel_masks.overview import SEC, all_kept, kept, layer_option, masked_layer, spikes_of
 from spikeviz.views.channel_masks.settings import threshold, unmasked
@@ -147,33 +147,34 @@ def _over_samples(scene: Scene, layer: str, chosen: int) -> Study:
     from spikeviz.metrics.channel_masks import masked_layers
 
     run = scene.now
-    batch, y = runs.some(run.card.data, SAMPLES)
+    some = data_sets.some(run.card.data, SAMPLES)
     layers = list(masked_layers(run.model))
     settings = (MaskChannels(0.0), *unmasked(run).interventions)
 
     def work() -> Iterator[tuple[int, dict[str, Tensor]]]:
-        yield from channel_survey(run.model, batch(), layers, settings)
+        yield from channel_survey(run.model, some.batch, layers, settings)
 
-    total, seconds = len(y), len(y) * run.network.milliseconds / 1000
+    total, seconds = len(some), len(some) * run.network.milliseconds / 1000
     return Study(
         f"channels {run.card.sha256} {settings!r} {total}",
         f"What channels carry over {total:,} {run.samples}",
         total,
         work,
-        partial(_surveyed, scene, layer, chosen, y),
+        partial(_surveyed, scene, layer, chosen, some),
         f"Run over {total:,} {run.samples.removeprefix('test ')}",
         f"What every masked channel fires, all of them kept: about {duration(seconds)}, once for all thresholds and "
         "layers.",
+        data=some.data,
     )
 
 
 def _surveyed(
-    scene: Scene, layer: str, chosen: int, y: Tensor, rates: dict[str, Tensor], progress: Progress
+    scene: Scene, layer: str, chosen: int, some: data_sets.Some, rates: dict[str, Tensor], progress: Progress
 ) -> Iterator[Item]:
     from spikeviz.metrics.channel_masks import explained
     from spikeviz.views.channel_masks.charts import carried_chart, carried_table, strength_and_rate
 
-    run, labels, tables = scene.now, y[: len(rates[layer])], {}
+    run, labels, tables = scene.now, some.labels[: len(rates[layer])], {}
     for name, found in rates.items():
         tables[name] = by_channel(run, name, found.mean(0).numpy(), found.numpy())
         tables[name]["explained"] = explained(found, labels).numpy()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from spikeviz.views import runs
+from spikeviz.views import data_sets
 from spikeviz.views.channel_masks.networks import PEER, Compared, compared, peer, peer_card
 from spikeviz.views.channel_masks.pruned import download
 from spikeviz.views.channel_masks.settings import threshold
@@ -115,11 +115,11 @@ def _over_samples(run: Run, networks: Sequence[Compared]) -> Study:
     from spikeviz.evaluation.energy_survey import energy_survey
     from spikeviz.evaluation.job import duration
 
-    batch, y = runs.some(run.card.data, ENERGY_SAMPLES)
-    total, settings = len(y), [network.setting for network in networks]
+    some = data_sets.some(run.card.data, ENERGY_SAMPLES)
+    total, settings = len(some), [network.setting for network in networks]
 
     def work() -> Iterator[tuple[int, pd.DataFrame]]:
-        for done, tables in energy_survey(settings, batch(), run.experiment.seed):
+        for done, tables in energy_survey(settings, some.batch, run.experiment.seed):
             yield done, _costs(networks, tables)
 
     seconds = total * len(networks) * run.network.milliseconds / 1000
@@ -131,6 +131,7 @@ def _over_samples(run: Run, networks: Sequence[Compared]) -> Study:
         partial(_measured, run),
         f"Run over {total} {run.samples.removeprefix('test ')}",
         f"{len(networks)} networks, about {duration(seconds)}.",
+        data=some.data,
     )
 
 
@@ -181,14 +182,14 @@ def _before_masks(run: Run, operations: pd.DataFrame) -> str:
 
 
 def _speed(run: Run, networks: Sequence[Compared]) -> Study:
-    batch, _ = runs.some(run.card.data, SPEED_BATCH)
+    some = data_sets.some(run.card.data, SPEED_BATCH)
 
     def work() -> Iterator[tuple[int, tuple[Throughput, str]]]:
         from spikeviz.evaluation import throughput
         from spikeviz.runtime import describe
 
         device = describe(next(run.model.parameters()).device)
-        for so_far in throughput([network.setting for network in networks], batch(), ROUNDS):
+        for so_far in throughput([network.setting for network in networks], some.batch, ROUNDS):
             yield so_far.rounds, (so_far, device)
 
     return Study(
@@ -199,6 +200,7 @@ def _speed(run: Run, networks: Sequence[Compared]) -> Study:
         partial(_timed, [network.name for network in networks]),
         "Measure",
         f"Masked and pruned in turns: {ROUNDS} rounds of {SPEED_BATCH} {run.samples}, after one not counted.",
+        data=some.data,
     )
 
 

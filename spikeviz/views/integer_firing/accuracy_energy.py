@@ -8,7 +8,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.artifacts.curves import DEPTHS
-from spikeviz.views import runs
+from spikeviz.views import data_sets, runs
 from spikeviz.views.integer_firing.firing import SURVEY_IMAGES
 from spikeviz.views.integer_firing.networks import (
     at_depth,
@@ -55,24 +55,25 @@ def _sweep(scene: Scene) -> Iterator[Item]:
     from spikeviz.evaluation.level_sweep import level_sweep, units
 
     run, settings = scene.now, points(scene)
-    batch, y = runs.some(run.card.data, SURVEY_IMAGES)
+    some = data_sets.some(run.card.data, SURVEY_IMAGES)
     seed = run.experiment.seed
 
     def work() -> Iterator[tuple[int, Table]]:
-        yield from level_sweep(settings, batch(), y, seed)
+        yield from level_sweep(settings, some.batch, some.labels, seed)
 
     cards = {point.network: find_card(point.network)[0] for point in settings}
     keys = [(p.meaning, p.levels, cards[p.network].sha256, p.interventions) for p in settings]
     different = {point.setting: cards[point.network] for point in settings}
-    seconds = len(y) * sum(runs.network(card).milliseconds for card in different.values()) / 1000
+    seconds = len(some) * sum(runs.network(card).milliseconds for card in different.values()) / 1000
     yield Study(
-        f"sweep {keys!r} {seed} {len(y)}",
+        f"sweep {keys!r} {seed} {len(some)}",
         "Accuracy and energy against D",
-        units(settings, len(y)),
+        units(settings, len(some)),
         work,
         partial(_swept, run),
         "Run all D",
-        f"{len(different)} settings over {len(y):,} {run.samples} each, about {duration(seconds)}.",
+        f"{len(different)} settings over {len(some):,} {run.samples} each, about {duration(seconds)}.",
+        data=some.data,
     )
 
 

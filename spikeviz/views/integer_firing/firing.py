@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from spikeviz.views import runs, spikes
+from spikeviz.views import data_sets, runs, spikes
 from spikeviz.views.integer_firing.networks import depth, siblings_by_depth, trained_depth, vanilla
 from spikeviz.views.layers.viewer import spike_viewer
 from spikeviz.views.networks.words import whole_test_set
@@ -77,22 +77,23 @@ def vanilla_against_sfa(scene: Scene) -> Iterator[Item]:
         yield Note(f"No vanilla network was trained on {run.card.data} to compare NSFR with (Fig. 9).")
         return
     plain = runs.network(other)
-    batch, y = runs.some(run.card.data, SURVEY_IMAGES)
+    some = data_sets.some(run.card.data, SURVEY_IMAGES)
 
     def work() -> Iterator[tuple[int, PairedSurvey]]:
         mine = (run.model, run.experiment.interventions, run.experiment.seed)
-        for pair in paired_survey(mine, (plain.model, (), 0), batch(), y):
+        for pair in paired_survey(mine, (plain.model, (), 0), some.batch, some.labels):
             yield pair.first.images, pair
 
-    seconds = len(y) * (run.network.milliseconds + plain.milliseconds) / 1000
+    seconds = len(some) * (run.network.milliseconds + plain.milliseconds) / 1000
     yield Study(
-        f"fig 9 {run.card.sha256} {other.sha256} {run.experiment.but(source='')!r} {len(y)}",
-        f"Vanilla against SFA over {len(y):,} {run.samples}",
-        len(y),
+        f"fig 9 {run.card.sha256} {other.sha256} {run.experiment.but(source='')!r} {len(some)}",
+        f"Vanilla against SFA over {len(some):,} {run.samples}",
+        len(some),
         work,
         partial(_fig_9, run, other),
         "Run both networks",
         f"This setting of {run.card.name}, and {other.name} as trained: about {duration(seconds)}.",
+        data=some.data,
     )
 
 

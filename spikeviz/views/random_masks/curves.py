@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from spikeviz.views import runs
+from spikeviz.views import data_sets
 from spikeviz.views.address import all_checkpoints
 from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.settings import complete
@@ -111,25 +111,26 @@ def measured_now(scene: Scene, x: str, points: Points, title: str, source: str, 
     from spikeviz.interventions import TimeSteps
 
     run = scene.now
-    batch, y = runs.some(run.card.data, SAMPLES)
+    some = data_sets.some(run.card.data, SAMPLES)
     steps = run.model.time_steps
     passes = sum(
         len(seeds(own)) * next((i.T for i in own if isinstance(i, TimeSteps)), steps) / steps for _, own in points
     )
-    seconds = len(y) * passes * run.network.milliseconds / 1000
+    seconds = len(some) * passes * run.network.milliseconds / 1000
 
     def work() -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        yield from mask_sweep(run.model, batch(), y, x, points)
+        yield from mask_sweep(run.model, some.batch, some.labels, x, points)
 
     yield Study(
-        f"masks {x} {run.card.sha256} {points!r} {len(y)}",
+        f"masks {x} {run.card.sha256} {points!r} {len(some)}",
         title,
-        units(points, len(y)),
+        units(points, len(some)),
         work,
         partial(_measured, run, x, f"{title} · {run.card.name}", source, what),
         f"Measure {len(points)} points",
-        f"{what[0].upper()}{what[1:]}: the first {len(y):,} {run.samples} of {find_data(run.card.data).title}, "
+        f"{what[0].upper()}{what[1:]}: the first {len(some):,} {run.samples} of {find_data(run.card.data).title}, "
         f"{len(SEEDS)} seeds, about {duration(seconds)}.",
+        data=some.data,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from spikeviz.views import runs
+from spikeviz.views import data_sets
 from spikeviz.views.reconstruction.overview import borrows, result
 from spikeviz.views.view import Figure, Item, Note, Progress, Row, Study
 
@@ -52,6 +52,7 @@ def _against_ratio(run: Run) -> Iterator[Item]:
         partial(_measured, run),
         f"Measure {len(RATIOS)} ratios",
         f"The first {count:,} {run.samples}, patches at random, at most {duration(seconds)}.",
+        data=run.card.data,
     )
 
 
@@ -82,8 +83,9 @@ def _others(run: Run) -> tuple[Any, ...]:
 def _work(run: Run, count: int) -> Iterator[tuple[int, list[dict[str, float]]]]:
     from spikeviz.evaluation.hidden_errors import errors_against_ratio
 
-    images, _ = runs.some(run.card.data, count)
-    return errors_against_ratio(run.model, images(), _others(run), run.experiment.seed)
+    return errors_against_ratio(
+        run.model, data_sets.some(run.card.data, count).batch, _others(run), run.experiment.seed
+    )
 
 
 def _measured(run: Run, points: list[dict[str, float]], progress: Progress) -> Iterator[Item]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spikeviz.views.inputs import foreign
 from spikeviz.views.reconstruction.settings import hide
 from spikeviz.views.view import Component, Figure, Item, Note, Row
 from spikeviz.views.viewer_data import PatchData
@@ -174,6 +175,7 @@ def about(run: Run) -> str:
         "Spikformer V2-12-512 sees ImageNet in 14 x 14 of 16."
     )
     done, title = run.shown.notes, run.shown.title
+    text = " ".join(filter(None, [text, foreign(run.experiment, card)]))
     return text + (f" {title[0].upper()}{title[1:]}: {', '.join(done)}." if done else "")
 
 

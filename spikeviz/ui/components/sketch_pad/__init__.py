@@ -22,14 +22,19 @@ START = "data:image/png;base64,"
 
 def show(card: CheckpointCard, key: str) -> None:
     """Paper and pen behind a button."""
-    data = data_of(card)
     with st.popover("Draw", help="Draw a picture for the network"):
-        if session.plain():
-            st.caption("Drawing needs this page's own script: bring a picture by Upload instead.")
-            return
-        paper = {"size": data.size, "channels": data.channels}
-        part("sketch_pad")(key=key, data=paper, on_picture_change=lambda: _take(key, card))
-        st.caption(f"{data.size} x {data.size} pixels, light on black. Arrows move the pen, with Shift they draw.")
+        pad(card, key)
+
+
+def pad(card: CheckpointCard, key: str) -> None:
+    """Paper and pen."""
+    if session.plain():
+        st.caption("Drawing needs this page's own script: bring a picture by Upload instead.")
+        return
+    data = data_of(card)
+    paper = {"size": data.size, "channels": data.channels}
+    part("sketch_pad")(key=key, data=paper, on_picture_change=lambda: _take(key, card))
+    st.caption(f"{data.size} x {data.size} pixels, light on black. Arrows move the pen, with Shift they draw.")
 
 
 def _take(key: str, card: CheckpointCard) -> None:
