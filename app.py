@@ -3,11 +3,13 @@
 import streamlit as st
 
 from spikeviz import __version__
+from spikeviz.ui.server import addresses, sign_in
 from spikeviz.ui.server.style import STYLE
 
 st.set_page_config(page_title="spikeviz", page_icon="⚡", layout="wide", initial_sidebar_state=210)
 st.html(STYLE)
-st.sidebar.caption(f"spikeviz {__version__} runs on this machine and sends nothing anywhere.")
+signed_in = sign_in.require()
+st.sidebar.caption(f"spikeviz {__version__} {addresses.about(signed_in)}")
 st.navigation(
     {
         "Start": [st.Page("pages/overview.py", title="Overview", default=True)],

@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         "that cannot be used.",
     )
     app = import_module("spikeviz.cli.app")
-    found.set_defaults(run=app.run, port=None, json=False)
+    found.set_defaults(run=app.run, port=None, host="127.0.0.1", json=False)
     commands = found.add_subparsers(title="commands", metavar="")
     for name in COMMANDS:
         module = import_module(f"spikeviz.cli.{name}_checkpoint" if name == "import" else f"spikeviz.cli.{name}")

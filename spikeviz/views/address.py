@@ -206,7 +206,7 @@ def _input_parameter(card: CheckpointCard, uploads: Uploads) -> Parameter:
         source = inputs.source(text, card, uploads) if text else inputs.default_source(card)
         return state.but(experiment=state.experiment.but(source=source))
 
-    return Parameter("input", read, lambda state: inputs.short(state.experiment))
+    return Parameter("input", read, lambda state: inputs.in_address(state.experiment))
 
 
 def _seed_parameter() -> Parameter:
@@ -260,7 +260,7 @@ def _compared_parameter(page: Page, uploads: Uploads) -> Parameter:
                 found = settings[key].read(found, value)
             elif key not in ("checkpoint", "input"):
                 raise ValueError(f"A is made of checkpoint, input, seed, {', '.join(settings)}, such as input:12,T:2.")
-        picture = pairs.get("input", inputs.short(now))
+        picture = pairs.get("input", inputs.in_address(now))
         return state.but(compared=found.but(source=inputs.source(picture, cards[checkpoint], uploads)))
 
     def write(state: State) -> str | None:
@@ -268,7 +268,7 @@ def _compared_parameter(page: Page, uploads: Uploads) -> Parameter:
         if kept is None or kept.checkpoint not in cards:
             return None
         parts = [f"checkpoint:{kept.checkpoint}"] if kept.checkpoint != state.experiment.checkpoint else []
-        parts += [f"input:{inputs.short(kept)}"]
+        parts += [f"input:{inputs.in_address(kept)}"]
         parts += [f"seed:{kept.seed}"] if kept.seed else []
         settings = page.settings(network(cards[kept.checkpoint]).model, kept)
         shown = [s for s in settings if _numbered(s) or s in moved(settings, kept)]

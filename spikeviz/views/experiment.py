@@ -12,8 +12,8 @@ class Experiment:
 
     Attributes:
         checkpoint: name of a card.
-        source: of the input: `test/<index>` of the checkpoint's own data, `picture/<name>` of the pictures to try, or
-            `upload/<hash>`.
+        source: of the input: `test/<index>` of the checkpoint's own data, `picture/<name>` of the pictures to try,
+            `upload/<hash>`, or `link/<picture>`, which an address carried.
         seed: of random edits, a whole number; a tuple of several runs one sample as a batch, a row for each.
         interventions: `spikeviz.interventions`, in the order in which they are applied; several may be of one kind.
         variant: which form of the checkpoint's network is run (`spikeviz.views.runs.network`); "" is the one that

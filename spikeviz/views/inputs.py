@@ -9,6 +9,7 @@ from spikeviz.views import runs
 from spikeviz.views.data_sets import lacking, test_set
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.settings import whole
+from spikeviz.views.sharing import picture_link
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from spikeviz.data.ingest import Input
 
 PICTURE = "picture/"
+LINKED = "link/"  # before a picture that an address carries
 NAMED = 12  # classes of a data set, in a sentence
 Uploads = Mapping[str, "Input"]  # what a person brought, by its source in an experiment
 
@@ -65,6 +67,8 @@ def find_input(experiment: Experiment, card: CheckpointCard, uploads: Uploads) -
     brought = uploads.get(experiment.source)
     if brought is not None:
         return brought if tuple(brought.pixels.shape) == sample_shape(data_of(card)) else None
+    if experiment.source.startswith(LINKED):
+        return _linked(experiment.source, card)
     if experiment.source.startswith(PICTURE):
         return _picture(experiment.source.removeprefix(PICTURE), card)
     if (index := experiment.index) is None:
@@ -116,19 +120,40 @@ def source_of(shown: Input) -> str:
     return "upload/" + hashlib.sha256(shown.pixels.numpy().tobytes()).hexdigest()[:12]
 
 
+def _linked(source: str, card: CheckpointCard) -> Input | None:
+    """The picture that a link carried; None for a network that it does not fit."""
+    try:
+        return picture_link.picture(source.removeprefix(LINKED), data_of(card))
+    except ValueError:
+        return None
+
+
 def short(experiment: Experiment) -> str:
-    """The input of an experiment in an address: `12`, `picture-cat`, or `upload-...`."""
-    return experiment.source.removeprefix("test/").replace("/", "-")
+    """The input of an experiment, as the name of a file has it: `12`, `picture-cat`, or `upload-...`."""
+    import hashlib
+
+    if experiment.source.startswith(LINKED):
+        return f"linked-{hashlib.sha256(experiment.source.encode()).hexdigest()[:12]}"
+    return in_address(experiment)
+
+
+def in_address(experiment: Experiment) -> str:
+    """The input of an experiment in an address: `12`, `picture-cat`, `upload-...`, or a picture that is carried."""
+    return experiment.source.removeprefix(LINKED).removeprefix("test/").replace("/", "-")
 
 
 def source(text: str, card: CheckpointCard, uploads: Uploads) -> str:
-    """The opposite of `short`.
+    """The opposite of `in_address`.
 
     Raises:
-        ValueError: if there is no such test sample or picture, or the session does not have that input.
+        ValueError: if there is no such test sample or picture, the session does not have that input, or a picture that is
+            carried along does not fit the network.
     """
     from spikeviz.data.pictures import pictures_for
 
+    if text.startswith(picture_link.PLAIN):
+        picture_link.picture(text, data_of(card))
+        return f"{LINKED}{text}"
     kind, _, rest = text.partition("-")
     if kind == "upload":
         if f"upload/{rest}" not in uploads:

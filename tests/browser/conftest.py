@@ -97,6 +97,12 @@ def fresh_address(request, tmp_path):
         yield running_app.url
 
 
+@pytest.fixture(scope="session")
+def serving():
+    """`running`, for a server that is started in a way of its own."""
+    return running
+
+
 def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end and server.poll() is None:

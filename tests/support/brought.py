@@ -19,6 +19,13 @@ def png(mode: str = "L", size: tuple[int, int] = (40, 40), light: bool = False) 
     return stream.getvalue()
 
 
+def png_of(pixels: np.ndarray) -> bytes:
+    """A picture of these pixels, uint8."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
 def npy(rows: np.ndarray) -> bytes:
     """An array as a file."""
     stream = io.BytesIO()

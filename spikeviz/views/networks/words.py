@@ -51,7 +51,7 @@ def lacks_data(card: CheckpointCard) -> bool:
     """Whether the test set of a network is not here."""
     from spikeviz.data.catalog import CATALOG
 
-    return card.data not in CATALOG or not CATALOG[card.data].count("test")
+    return card.data not in CATALOG or not CATALOG[card.data].is_here
 
 
 def data_title(card: CheckpointCard) -> str:

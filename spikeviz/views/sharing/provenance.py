@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from spikeviz.views import address, inputs
 from spikeviz.views.networks.words import full_name, result
+from spikeviz.views.sharing.picture_link import carrying, stays
 
 if TYPE_CHECKING:
     from spikeviz.views.scene import Scene
@@ -102,7 +103,8 @@ def provenance(scene: Scene, server: str = "", tab: str | None = None) -> Proven
 
     page, card = scene.page, scene.card
     query = query_of_scene(scene, tab)
-    text = address.as_text(query)
+    carried = carrying(query, scene.uploads)
+    text = address.as_text(carried)
     url, compared = shlex.quote(f"?{text}"), scene.compared
     return Provenance(
         page=page.title,
@@ -113,7 +115,7 @@ def provenance(scene: Scene, server: str = "", tab: str | None = None) -> Proven
         settings=scene.status[2],
         compared=f"{full_name(compared.card)}, {compared.shown.title}, {compared.status_text}" if compared else "",
         version=__version__,
-        command=f"spikeviz figures {page.file} --url {url} --out figures" if _made_again(scene) else "",
+        command=f"spikeviz figures {page.file} --url {url} --out figures" if not stays(carried) else "",
         link=f"{server}/{'' if page.file == 'overview' else page.file}?{text}".removeprefix("/"),
         parts=_parts(scene, query),
     )
@@ -135,12 +137,6 @@ def _input(scene: Scene) -> str:
     if experiment.index is not None:
         return f"test {data.sample} {experiment.index} of {data.title} ({card.data})"
     return f"{scene.now.shown.title}, an input of one's own ({inputs.short(experiment)})"
-
-
-def _made_again(scene: Scene) -> bool:
-    """Whether a command can make the scene: what a person brought stays in the session."""
-    state = scene.state
-    return all(one is None or one.index is not None for one in (state.experiment, state.compared))
 
 
 def _parts(scene: Scene, query: dict[str, str]) -> tuple[str, ...]:
