@@ -63,7 +63,7 @@ def test_the_link_of_an_upload_opens_in_another_session(visit, bare):
     before = drawn(page, "T=3")
     page.get_by_role("button", name="Upload").click()
     page.set_input_files("input[type=file]", {"name": "mine.png", "mimeType": "image/png", "buffer": png_of(pixels)})
-    page.get_by_text("your picture").first.wait_for()
+    page.wait_for_url("**input=upload-**")
     settle(page)
     mine = drawn(page, "T=3")
     assert mine != before
