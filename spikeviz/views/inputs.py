@@ -146,8 +146,8 @@ def source(text: str, card: CheckpointCard, uploads: Uploads) -> str:
     """The opposite of `in_address`.
 
     Raises:
-        ValueError: if there is no such test sample or picture, the session does not have that input, or a picture that is
-            carried along does not fit the network.
+        ValueError: if there is no such test sample or picture, the session does not have that input, or a picture
+            that is carried along does not fit the network.
     """
     from spikeviz.data.pictures import pictures_for
 
