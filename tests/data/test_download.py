@@ -16,12 +16,13 @@ import pytest
 import tonic.datasets
 import torch
 import torchvision.datasets
+from PIL import Image
 from support.event_files import SCENE, aedat4, atis, columns, saved
 
 import spikeviz as sv
 from spikeviz.data import download, images
 from spikeviz.data.catalog import CATALOG, list_data
-from spikeviz.data.download import DownloadError, get_data
+from spikeviz.data.download import DownloadError, fetching, get_data
 from spikeviz.data.event_folders import open_folder
 from spikeviz.data.images import CIFAR10_CLASSES
 
@@ -103,7 +104,9 @@ def test_fashion_is_fetched_and_read(tmp_path, monkeypatch, folder):
     assert np.array_equal(theirs.data.numpy(), pixels)
 
 
-def test_cifar10_is_fetched_and_read(publish, monkeypatch, folder):
+@pytest.fixture
+def cifar10(publish, monkeypatch):
+    """A CIFAR-10 of two pictures in each split, at its publisher's; answers their bytes."""
     known, base = torchvision.datasets.CIFAR10, "cifar-10-batches-py"
     rows = RNG.integers(0, 256, (2, 3072), np.uint8)
     batch = pickle.dumps({"data": rows, "labels": [1, 8]})
@@ -113,9 +116,37 @@ def test_cifar10_is_fetched_and_read(publish, monkeypatch, folder):
     monkeypatch.setattr(known, "meta", {"filename": "batches.meta", "key": "label_names", "md5": md5(meta)})
     files = {"data_batch_1": batch, "test_batch": batch, "batches.meta": meta}
     publish(known, tarred({f"{base}/{name}": content for name, content in files.items()}), "url", "tgz_md5")
+    return rows
+
+
+def test_cifar10_is_fetched_and_read(cifar10, folder):
     get_data("cifar10", folder)
     x, y = sv.load_data("cifar10", "train")
-    assert torch.equal(x, torch.from_numpy(rows).reshape(2, 3, 32, 32).float() / 255) and y.tolist() == [1, 8]
+    assert torch.equal(x, torch.from_numpy(cifar10).reshape(2, 3, 32, 32).float() / 255) and y.tolist() == [1, 8]
+
+
+def test_the_jpeg_copy_is_made_of_cifar10(cifar10, folder):
+    seen = []
+    get_data("cifar10-jpeg", folder, lambda what, *_: seen.append(what))
+    assert seen[-2:] == ["packing the train pictures, 0 of 2", "packing the test pictures, 0 of 2"]
+    x, y = sv.load_data("cifar10-jpeg", "test")
+    stream = io.BytesIO()
+    picture = Image.fromarray(cifar10[1].reshape(3, 32, 32).transpose(1, 2, 0))
+    picture.save(stream, "JPEG", quality=75)
+    lossy = np.asarray(Image.open(stream)).transpose(2, 0, 1)
+    assert torch.equal(x[1], torch.from_numpy(lossy.copy()).float() / 255) and y.tolist() == [1, 8]
+    assert not list(folder.rglob("*.part"))
+
+
+def test_a_second_download_waits_for_the_first(cifar10, tmp_path):
+    first = fetching("cifar10", tmp_path / "one")
+    next(first)
+    second = fetching("cifar10", tmp_path / "two")
+    assert next(second) == ("waiting for another download", 0, 0)
+    first.close()  # as a cancelled job does
+    assert "waiting" not in next(second)[0]
+    second.close()
+    assert not [path for path in tmp_path.rglob("*.part") if path.is_file()]
 
 
 def test_nmnist_is_fetched_and_read(publish, folder):
