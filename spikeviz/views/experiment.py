@@ -64,6 +64,11 @@ class Experiment:
         return self.but(interventions=tuple(i for kind in dict.fromkeys(kinds) for i in self.of_kind(kind)))
 
     @property
+    def brought(self) -> bool:
+        """Whether its input was brought to a session, and is nowhere else."""
+        return self.source.startswith("upload/")
+
+    @property
     def index(self) -> int | None:
         """Of the test sample; None for another input."""
         kind, _, rest = self.source.partition("/")

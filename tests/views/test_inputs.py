@@ -1,6 +1,7 @@
 """Inputs of experiments: what is found, what an address calls it, what another network is shown."""
 
 import pytest
+import torch
 from support.networks import needs
 
 import spikeviz as sv
@@ -9,6 +10,7 @@ from spikeviz.views import inputs
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.host import scene_at
 from spikeviz.views.page import find_page
+from spikeviz.views.sharing.python import python
 
 CIFAR, FASHION, DIGITS = "mst-cifar10", "spikformer-fashion", "sdmformer-nmnist"
 pytestmark = needs(CIFAR, FASHION, DIGITS, data=False)
@@ -66,3 +68,20 @@ def test_a_view_takes_a_picture_by_itself_or_by_name_and_no_sample_that_is_not_h
         sv.view("spike_maps", CIFAR, 0)
     with pytest.raises(ValueError, match="the pictures to try are"):
         sv.view("spike_maps", CIFAR, "picture-nothing")
+
+
+@pytest.mark.parametrize(("name", "picture"), [(CIFAR, "cat"), (DIGITS, "digit-3")])
+def test_the_python_of_a_picture_makes_it_again(name, picture):
+    scene, _ = scene_at(find_page("spike_maps"), {"checkpoint": name, "input": f"picture-{picture}"})
+    made: dict = {}
+    exec(python(scene), made)
+    assert torch.equal(made["recording"].output, scene.now.recording.output)
+    assert f'"picture-{picture}"' in python(scene) and made["figures"]
+
+
+def test_what_a_network_knows_is_said_of_what_is_not_of_its_data():
+    known = [inputs.foreign(Experiment(CIFAR, source), card(CIFAR)) for source in ("test/3", "picture/cat", "upload/0")]
+    assert known[0] == "" and known[1] == known[2]
+    assert known[1].startswith("This network knows only ten kinds of animals and vehicles: airplane, automobile, ")
+    autoencoder = inputs.foreign(Experiment("spike-mae-cifar", "picture/cat"), card("spike-mae-cifar"))
+    assert autoencoder == "This network was trained on pictures of ten kinds of animals and vehicles only."

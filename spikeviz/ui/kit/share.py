@@ -38,7 +38,7 @@ def share(scene: Scene, about: Provenance) -> None:
         )
         st.markdown("**Python** that makes this view")
         st.code(python(scene), language="python")
-        if scene.now.experiment.index is None:
+        if scene.now.experiment.brought:
             st.download_button(
                 "input.npy",
                 data=lambda: array(scene.now),

@@ -136,7 +136,8 @@ def _input(scene: Scene) -> str:
     data = inputs.data_of(card)
     if experiment.index is not None:
         return f"test {data.sample} {experiment.index} of {data.title} ({card.data})"
-    return f"{scene.now.shown.title}, an input of one's own ({inputs.short(experiment)})"
+    kind = "an input of one's own" if experiment.brought else "a picture to try"
+    return f"{scene.now.shown.title}, {kind} ({inputs.short(experiment)})"
 
 
 def _parts(scene: Scene, query: dict[str, str]) -> tuple[str, ...]:

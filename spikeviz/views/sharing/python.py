@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import address
 from spikeviz.views.address import State
+from spikeviz.views.inputs import PICTURE, is_picture, short
 from spikeviz.views.scene import Scene
 
 if TYPE_CHECKING:
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 def python(scene: Scene) -> str:
     """Lines that give the numbers of a scene; an input that was brought is read from `input.npy`."""
     lines = ["import spikeviz as sv", ""]
-    if any(run.experiment.index is None for _, run in scene.runs):
+    if any(run.experiment.brought for _, run in scene.runs):
         lines = ["import numpy as np", "import torch", "", *lines]
+    if any(is_picture(run.experiment.source, run.card) for _, run in scene.runs):
+        lines = [*lines[:-1], "from spikeviz.data.pictures import read_picture", ""]
     loaded = ""
     for name, run in scene.runs:
         lines += _simulation(run, "recording" if name == "B" else "compared", run.experiment.checkpoint != loaded)
@@ -49,7 +52,9 @@ def _simulation(run: Run, name: str, load: bool) -> list[str]:
     if any(isinstance(module, ConvertedIF) for module in run.model.modules()):
         loaded = f"sv.to_spiking({loaded}, {run.model.time_steps})"
     lines = [f"model = {loaded}"] if load else []
-    if now.index is None:
+    if is_picture(now.source, run.card):
+        lines += [f'x = read_picture("{now.source.removeprefix(PICTURE)}", "{run.card.data}").pixels[None]']
+    elif now.index is None:
         lines += ['x = torch.from_numpy(np.load("input.npy"))[None]  # the input of this session: see Share']
     else:
         lines += [f'x, y = sv.load_data("{run.card.data}", "test")', f"x = x[{now.index}:{now.index + 1}]"]
@@ -107,16 +112,17 @@ def _masks(run: Run) -> list[str]:
 
 
 def _figures(scene: Scene) -> list[str]:
-    """The page's own figures, of a scene that `sv.view` can make: one test sample, nothing compared with."""
+    """The page's own figures, of a scene that `sv.view` can make: one input that stays, nothing compared with."""
     now = scene.now.experiment
-    if now.index is None or scene.state.compared is not None:
+    if now.brought or scene.state.compared is not None:
         return []
     page, tab = scene.page, scene.look(f"{scene.page.key}_part")
     rules = f"({_tuple(now.interventions)})"
     chosen = {"tab": tab} if tab and tab in page.tabs else {}
     chosen |= ({"layer": scene.layer} if scene.layer else {}) | _own_looks(scene)
     more = "".join(f", {name}={_literal(value)}" for name, value in chosen.items())
-    about = f'"{page.file}", "{now.checkpoint}", {now.index}, {rules}, {now.seed}{more}'
+    shown = f'"{short(now)}"' if now.index is None else now.index
+    about = f'"{page.file}", "{now.checkpoint}", {shown}, {rules}, {now.seed}{more}'
     return ["", f"figures = sv.view({about})  # as the page shows them"]
 
 
