@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from spikeviz.artifacts.cards import find_card
+from spikeviz.paths import found_beside
 
+CURVES = "curves"  # the folder
 DEPTHS = (1, 2, 3, 4, 6, 8, 12, 16)  # of a curve against D
 
 
@@ -19,17 +20,14 @@ def find_curve(name: str) -> dict[str, Any] | None:
         ValueError: if the file is damaged.
     """
     card, weights = find_card(name)
-    path = curve_file(weights)
-    try:
-        found = json.loads(path.read_text())
-        return found if found["sha256"] == card.sha256 else None
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        command = f"spikeviz publish {name} --with curves"
-        raise ValueError(f"{path.name} is not a curve ({error}); `{command}` writes one.") from None
-
-
-def curve_file(weights: Path) -> Path:
-    """Where the curve of a checkpoint lies: beside the folder of its weights."""
-    return weights.parent.parent / "curves" / f"{weights.stem}.json"
+    for path in found_beside(weights, CURVES, ".json"):
+        try:
+            found = json.loads(path.read_text())
+            if found["sha256"] == card.sha256:
+                return found
+        except FileNotFoundError:
+            continue
+        except (ValueError, KeyError, TypeError) as error:
+            command = f"spikeviz publish {name} --with curves"
+            raise ValueError(f"{path.name} is not a curve ({error}); `{command}` writes one.") from None
+    return None

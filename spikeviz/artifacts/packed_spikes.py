@@ -15,10 +15,12 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from spikeviz.artifacts.cards import find_card
+from spikeviz.paths import found_beside
 
 if TYPE_CHECKING:
     from spikeviz.recording import Recording
 
+RECORDINGS = "recordings"  # the folder
 ONLY = "the only step"  # in place of a mean over one
 
 
@@ -141,11 +143,6 @@ def pack(
     return PackedSpikes(layers, pixels, run | {"logits": recording.output[0].tolist()} | facts)
 
 
-def packed_file(weights: Path) -> Path:
-    """Where the packed spikes of a checkpoint lie: beside the folder of its weights."""
-    return weights.parent.parent / "recordings" / f"{weights.stem}.npz"
-
-
 def find_packed(name: str) -> PackedSpikes | None:
     """What ships of a checkpoint as it is now, as trained on test sample 0; None if there is none, or of another.
 
@@ -153,6 +150,8 @@ def find_packed(name: str) -> PackedSpikes | None:
         ValueError: for an unknown checkpoint, or a damaged file.
     """
     card, weights = find_card(name)
-    path = packed_file(weights)
-    found = PackedSpikes.read(path) if path.exists() else None
-    return found if found and found.facts.get("sha256") == card.sha256 else None
+    for path in found_beside(weights, RECORDINGS, ".npz"):
+        found = PackedSpikes.read(path) if path.exists() else None
+        if found and found.facts.get("sha256") == card.sha256:
+            return found
+    return None

@@ -81,10 +81,10 @@ def _written(what: str, name: str, device: str) -> Path:
 
 def _recording(name: str) -> Path:
     from spikeviz.artifacts.cards import find_card
-    from spikeviz.artifacts.packed_spikes import packed_file
+    from spikeviz.artifacts.packed_spikes import RECORDINGS
+    from spikeviz.paths import written_beside
     from spikeviz.views.overview.recording import record
 
-    path = packed_file(find_card(name)[1])
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = written_beside(find_card(name)[1], RECORDINGS, ".npz")
     record(name, f"spikeviz publish {name} --with recording").write(path)
     return path

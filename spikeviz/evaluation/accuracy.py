@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import nn
@@ -24,14 +24,20 @@ def accuracy(
     limit: int | None = None,
     progress: bool = True,
     interventions: Sequence[Intervention] = (),
+    advance: Callable[[int], object] | None = None,
 ) -> tuple[float, int]:
-    """Share of the test samples of `data` whose largest logit (mean over T) is the right one; how many they were."""
+    """Share of the test samples of `data` whose largest logit (mean over T) is the right one; how many they were.
+
+    `advance` is told how many more were run, by who shows a bar of several such loops; then there is none of this one.
+    """
     x, y = open_data(data, "test", limit)
     batches = range(0, len(x), BATCH)
     right = 0
-    for start in tqdm(batches, f"{data}, test", disable=not progress, mininterval=2.0):
+    for start in tqdm(batches, f"{data}, test", disable=not progress or advance is not None, mininterval=2.0):
         output = simulate(model, as_batch(x[start : start + BATCH]), interventions, keep="").output
         right += int((output.argmax(-1).cpu() == y[start : start + BATCH]).sum())
+        if advance is not None:
+            advance(len(output))
     return right / len(x), len(x)
 
 

@@ -7,7 +7,7 @@ and answers only while the checkpoint is the one it was computed of.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,19 @@ from tqdm import tqdm
 from spikeviz.artifacts.as_data import from_data
 from spikeviz.artifacts.cards import CheckpointCard, find_card
 from spikeviz.artifacts.checkpoints import load
-from spikeviz.artifacts.curves import DEPTHS, curve_file
+from spikeviz.artifacts.curves import CURVES, DEPTHS
 from spikeviz.convert.prune import prune_channels
 from spikeviz.convert.to_spiking import SHOWN, to_spiking
 from spikeviz.data.catalog import as_batch, open_data
-from spikeviz.evaluation import masked_accuracy
 from spikeviz.evaluation.accuracy import COUNTED, accuracy, measure
 from spikeviz.evaluation.firing import count_firing
+from spikeviz.evaluation.masked_accuracy import MaskedAccuracy, masked_accuracy
 from spikeviz.interventions import Intervention, MaskSpikes, SpikeLevels
 from spikeviz.metrics import OPERANDS, mask_rates, operations
-from spikeviz.metrics.spike_masking import CONVOLUTION, masking_places
+from spikeviz.metrics.spike_masking import CONVOLUTION, Place, masking_places
 from spikeviz.nn.channel_masks import find_masks
 from spikeviz.nn.qcfs import QCFS
+from spikeviz.paths import written_beside
 from spikeviz.runtime import describe
 from spikeviz.simulation import simulate
 
@@ -42,7 +43,7 @@ SITES = {"SA": ("q", "k", "scores"), "MLP": ("MLP hidden",), "convolutions": (CO
 
 
 def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
-    """Compute the curve of a checkpoint and write it beside the checkpoint's folder (`curve_file`).
+    """Compute the curve of a checkpoint and write it beside the folder of its weights, or of the user's checkpoints.
 
     Of a network with channel masks: accuracy on the whole test split, parameters and energy of the pruned network at
     every twentieth of a threshold. Of a QCFS network: accuracy of the converted one against T on the whole test split
@@ -75,86 +76,104 @@ def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
         "seed": card.seed,
         "device": describe(next(model.parameters()).device),
     }
-    path = curve_file(weights)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = written_beside(weights, CURVES, ".json")
     path.write_text(json.dumps(about | found, indent=1) + "\n")
     return path
 
 
+def _bar(title: str, total: float, unit: str, progress: bool) -> tqdm:
+    """One for all of a curve, so that it knows the time that is left."""
+    return tqdm(desc=title, total=total, unit=unit, disable=not progress, mininterval=2.0)
+
+
 def _thresholds(model: nn.Module, data: str, progress: bool) -> list[dict[str, Any]]:
-    points: list[dict[str, Any]] = []
-    for threshold in THRESHOLDS:
-        table = mask_rates(model, threshold)
-        by_site = table["masked"].tolist()
-        same = next((point for point in points if point["masked_by_site"] == by_site), None)  # equal masks: run once
-        point = (same or _pruned(model, data, threshold, progress)) | {"threshold": threshold}
-        points.append(
-            point | {"masked": sum(by_site), "channels": int(table["channels"].sum()), "masked_by_site": by_site}
-        )
-    return points
+    """Thresholds that mask the same channels are run once."""
+    tables = [mask_rates(model, threshold) for threshold in THRESHOLDS]
+    masked = [tuple(table["masked"].tolist()) for table in tables]
+    found: dict[tuple[int, ...], dict[str, Any]] = {}
+    with _bar("thresholds", len(set(masked)) * len(open_data(data, "test")[0]), " samples", progress) as bar:
+        for threshold, by_site in zip(THRESHOLDS, masked, strict=True):
+            if by_site not in found:
+                found[by_site] = _pruned(model, data, threshold, bar)
+    channels = int(tables[0]["channels"].sum())
+    return [
+        found[by_site]
+        | {"threshold": threshold, "masked": sum(by_site), "channels": channels, "masked_by_site": list(by_site)}
+        for threshold, by_site in zip(THRESHOLDS, masked, strict=True)
+    ]
 
 
-def _pruned(model: nn.Module, data: str, threshold: float, progress: bool) -> dict[str, Any]:
+def _pruned(model: nn.Module, data: str, threshold: float, bar: tqdm) -> dict[str, Any]:
     """Of one threshold: energy is that of the pruned network, a mean over the first test samples."""
     small = prune_channels(model, threshold)
     found = measure(small, data)
-    score, _ = accuracy(small, data, progress=progress)
+    score, _ = accuracy(small, data, advance=bar.update)
     return {"accuracy": score, "parameters": found["parameters"], "picojoule": found["operations"]["picojoule"]}
 
 
 def _levels(model: nn.Module, data: str, progress: bool) -> list[dict[str, Any]]:
     """These weights at every D; energy is a mean over the first test samples."""
     points: list[dict[str, Any]] = []
-    some = as_batch(open_data(data, "test", COUNTED)[0][:])
-    for depth in DEPTHS:
-        rules = (SpikeLevels(depth),)
-        found = count_firing(model, data, rules, title=f"D {depth}", progress=progress)
-        recording = simulate(model, some, rules, OPERANDS)
-        points.append(
-            {
-                "D": depth,
-                "T": len(recording.logits_per_step),
-                "accuracy": found.accuracy,
-                "picojoule": round(float(operations(model, recording)["picojoule"].sum()), 1),
-                "spikes_per_neuron": round(found.spikes, 6),
-            }
-        )
+    samples, _ = open_data(data, "test")
+    some = as_batch(samples[:COUNTED])
+    with _bar("D", len(DEPTHS) * len(samples), " samples", progress) as bar:
+        for depth in DEPTHS:
+            rules = (SpikeLevels(depth),)
+            found = count_firing(model, data, rules, advance=bar.update)
+            recording = simulate(model, some, rules, OPERANDS)
+            points.append(
+                {
+                    "D": depth,
+                    "T": len(recording.logits_per_step),
+                    "accuracy": found.accuracy,
+                    "picojoule": round(float(operations(model, recording)["picojoule"].sum()), 1),
+                    "spikes_per_neuron": round(found.spikes, 6),
+                }
+            )
     return points
 
 
 def _ratios(model: nn.Module, card: CheckpointCard, progress: bool) -> dict[str, Any]:
-    spiking, places = to_spiking(model, _shown(model)), masking_places(model)
-    tuned = from_data(card.trained_under)
-    points: list[dict[str, Any]] = []
-    blocks: list[dict[str, Any]] = []
+    spiking, tuned = to_spiking(model, _shown(model)), from_data(card.trained_under)
+    masks = _masks(masking_places(model), tuned)
+    shown = [steps for steps in STEPS if not tuned or steps <= _shown(model)]
+    work = sum(_seeds(rule) * SAMPLES * _shown(model) for _, rule in masks)
+    with _bar("ratios", work + card.samples * max(shown), " steps", progress) as bar:
+        found = [(about, about | _masked(spiking, card.data, rule, bar)) for about, rule in masks]
+        points = [{"site": about["site"]} | point for about, point in found if "site" in about]
+        blocks = [point for about, point in found if "blocks" in about]
+        return {"points": points, "blocks": blocks, "steps": _steps(model, card.data, tuned, shown, bar)}
+
+
+def _masks(places: Sequence[Place], tuned: Sequence[Intervention]) -> list[tuple[dict[str, Any], MaskSpikes]]:
+    """Every mask of a curve, with what it is a point of: a site against the ratio, or a number of first blocks."""
+    found: list[tuple[dict[str, Any], MaskSpikes]] = []
     for site, kinds in SITES.items():
         at = tuple(place.name for place in places if place.site in kinds)
         if not at or (tuned and not any(rule.edits(name, "spike") for rule in tuned for name in at)):
             continue
-        points += [{"site": site} | _masked(spiking, card.data, ratio, at, progress) for ratio in RATIOS]
+        found += [({"site": site}, MaskSpikes(ratio, at=at)) for ratio in RATIOS]
         if site == "SA" and all(getattr(rule, "ratio", None) == BLOCKS_AT for rule in tuned):
-            firsts = [
-                tuple(place.name for place in places if place.name in at and place.block < n)
-                for n in range(1, 1 + len({place.block for place in places}))
-            ]
-            blocks = [
-                {"blocks": n} | _masked(spiking, card.data, BLOCKS_AT, at, progress) for n, at in enumerate(firsts, 1)
-            ]
-    return {"points": points, "blocks": blocks, "steps": _steps(model, card.data, tuned, progress)}
+            for n in range(1, 1 + len({place.block for place in places})):
+                first = tuple(place.name for place in places if place.name in at and place.block < n)
+                found.append(({"blocks": n}, MaskSpikes(BLOCKS_AT, at=first)))
+    return found
 
 
-def _steps(model: nn.Module, data: str, tuned: Sequence[Intervention], progress: bool) -> list[dict[str, Any]]:
+def _steps(
+    model: nn.Module, data: str, tuned: Sequence[Intervention], shown: Sequence[int], bar: tqdm
+) -> list[dict[str, Any]]:
     """Of every T: the first T steps of the longest run, since nothing flows back in time."""
-    shown = [steps for steps in STEPS if not tuned or steps <= _shown(model)]
     spiking = to_spiking(model, max(shown))
     x, y = open_data(data, "test")
     right = dict.fromkeys(shown, 0)
     batch = AT_ONCE // max(shown)
-    for start in tqdm(range(0, len(x), batch), f"T {max(shown)}", disable=not progress, mininterval=2.0):
+    for start in range(0, len(x), batch):
         part = as_batch(x[start : start + batch])
         sums = simulate(spiking, part, tuned, keep="", seed=start).logits_per_step.cumsum(0).cpu()
         for steps in shown:
             right[steps] += int((sums[steps - 1].argmax(-1) == y[start : start + batch]).sum())
+        bar.update(sums.shape[1] * max(shown))
     return [{"T": steps, "accuracy": right[steps] / len(x), "samples": len(x)} for steps in shown]
 
 
@@ -163,16 +182,22 @@ def _shown(model: Any) -> int:
     return SHOWN[model.family]
 
 
-def _masked(model: Any, data: str, ratio: float, at: Iterable[str], progress: bool) -> dict[str, Any]:
-    """Of one ratio at some places: every seed's accuracy, and power."""
+def _seeds(rule: MaskSpikes) -> int:
+    """How many of a mask: without one all seeds agree."""
+    return SEEDS if rule.ratio > 0 else 1
+
+
+def _masked(model: Any, data: str, rule: MaskSpikes, bar: tqdm) -> dict[str, Any]:
+    """Of one mask: every seed's accuracy, and power."""
     x, y = open_data(data, "test", SAMPLES)
-    seeds = range(SEEDS if ratio > 0 else 1)  # without masks all seeds agree
-    rule, batch = MaskSpikes(ratio, at=tuple(at)), AT_ONCE // model.time_steps
-    runs = masked_accuracy(model, as_batch(x[:]), y, (rule,), seeds, batch)
-    title = f"ratio {ratio:g}"
-    last = [step for step in tqdm(runs, title, disable=not progress, mininterval=2.0) if step][-1]
+    batch = AT_ONCE // model.time_steps
+    last: MaskedAccuracy | None = None
+    for step in masked_accuracy(model, as_batch(x[:]), y, (rule,), range(_seeds(rule)), batch):
+        last = step or last
+        bar.update(len(x) * model.time_steps / -(-len(x) // batch))
+    assert last is not None
     return {
-        "ratio": ratio,
+        "ratio": rule.ratio,
         "mean": last.mean,
         "deviation": last.deviation,
         "accuracies": list(last.accuracies),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
@@ -20,6 +20,7 @@ from spikeviz.interventions import HidePatches, Intervention
 from spikeviz.metrics import SPIKES
 from spikeviz.metrics.firing import neurons, spike_counts
 from spikeviz.nn.qcfs import QCFS
+from spikeviz.paths import assets, is_installed
 from spikeviz.runtime import describe
 from spikeviz.simulation import simulate
 
@@ -64,9 +65,11 @@ def count_firing(
     limit: int | None = None,
     title: str = "firing",
     progress: bool = True,
+    advance: Callable[[int], object] | None = None,
 ) -> Firing:
     """Count the spikes of every layer over the test split of `data`, or over its first `limit` samples.
 
+    `advance` is told how many more were run, by who shows a bar of several such loops; then there is none of this one.
     A random edit draws anew for each batch, by a seed that is the number of the batch's first sample.
     """
     x, y = open_data(data, "test", limit)
@@ -74,7 +77,7 @@ def count_firing(
     spikes: dict[str, int] = {}
     places: dict[str, int] = {}
     steps, right = 1, 0
-    for start in tqdm(range(0, len(x), batch), title, disable=not progress, mininterval=2.0):
+    for start in tqdm(range(0, len(x), batch), title, disable=not progress or advance is not None, mininterval=2.0):
         recording = simulate(model, as_batch(x[start : start + batch]), interventions, SPIKES, seed=start)
         for name, track in recording.of_kind("spike").items():
             counts = spike_counts(track)
@@ -83,6 +86,8 @@ def count_firing(
             steps = max(steps, len(counts))
         if recording.output.ndim == 2:
             right += int((recording.output.argmax(-1).cpu() == y[start : start + batch]).sum())
+        if advance is not None:
+            advance(len(recording.output))
     rates = {name.removesuffix(".spike"): spikes[name] / places[name] for name in spikes}
     return Firing(len(x), right, steps, rates, steps * sum(spikes.values()) / max(sum(places.values()), 1))
 
@@ -94,9 +99,11 @@ def write_firing(name: str, device: str = "auto", progress: bool = True) -> Path
     hidden, any other as it was trained.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: for an unknown name, or a card that lies in an installed package, which is not written to.
     """
     card, weights = find_card(name)
+    if weights.parent.parent == assets() and is_installed():
+        raise ValueError(f"the card of {name} lies in an installed package, which is not written to: use a checkout.")
     model, samples = load(name, device), SAMPLES
     if any(isinstance(module, QCFS) for module in model.modules()):
         model, samples = to_spiking(model, SHOWN[str(model.family)]), CONVERTED

@@ -10,7 +10,7 @@ import pytest
 
 import spikeviz as sv
 from spikeviz.cli import COMMANDS, main, parser
-from spikeviz.paths import app_root
+from spikeviz.paths import app_root, assets
 
 
 def answered(capsys, *arguments):
@@ -248,15 +248,38 @@ def test_other_zip_files_are_refused(own, tmp_path, capsys, names):
     assert "this is no checkpoint" in capsys.readouterr().err
 
 
-def test_the_recording_of_the_start_page_can_be_made_again(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Where a user keeps things, of spikeviz as an installed package."""
+    monkeypatch.setattr("spikeviz.paths.is_installed", lambda: True)
+    monkeypatch.setattr("spikeviz.paths.user_checkpoints", lambda: tmp_path / "checkpoints")
+    monkeypatch.setattr("spikeviz.evaluation.firing.is_installed", lambda: True)
+    return tmp_path
+
+
+def files_of(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_recording_of_the_start_page_can_be_made_again(installed):
+    """The same, beside what a user keeps: an installed package is not written to."""
     from spikeviz.artifacts.packed_spikes import find_packed
 
-    shipped = find_packed("spikformer-fashion")
-    monkeypatch.setattr("spikeviz.artifacts.packed_spikes.packed_file", lambda _: tmp_path / "again.npz")
+    shipped, before = find_packed("spikformer-fashion"), files_of(assets())
     assert main(["publish", "spikformer-fashion", "--with", "recording"]) == 0
     again = find_packed("spikformer-fashion")
+    assert files_of(assets()) == before and list(files_of(installed)) == [
+        installed / "recordings/spikformer-fashion.npz"
+    ]
+    assert again.facts["milliseconds"] != shipped.facts["milliseconds"]  # the user's is found first
     same = ("status_text", "title", "label", "classes", "command", "sha256", "source", "steps")
     assert {k: again.facts[k] for k in same} == {k: shipped.facts[k] for k in same}
     assert again.facts["logits"] == pytest.approx(shipped.facts["logits"], abs=1e-4)
     spikes = [sum(layer.count for layer in p.layers.values()) for p in (shipped, again)]
     assert spikes[0] == pytest.approx(spikes[1], rel=1e-3)
+
+
+def test_the_card_of_an_installed_package_is_not_written_to(installed, capsys):
+    before = files_of(assets())
+    assert main(["publish", "spikformer-fashion", "--with", "firing"]) == 2
+    assert "installed package" in capsys.readouterr().err and files_of(assets()) == before

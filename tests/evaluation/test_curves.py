@@ -1,6 +1,7 @@
 """Curves that ship precomputed: every point is what the checkpoint gives, and another training's curve is not shown."""
 
 import json
+import re
 from importlib import import_module
 
 import pytest
@@ -126,5 +127,22 @@ def test_of_a_student_only_what_it_was_fine_tuned_for(shelf, monkeypatch):
 
 
 def test_a_network_without_either_has_no_curve(shelf):
-    with pytest.raises(ValueError, match="no channel masks and no QCFS"):
+    with pytest.raises(ValueError, match="no channel masks, no QCFS and no integers"):
         write_curve("spikformer-fashion", "cpu", progress=False)
+
+
+def test_the_curve_of_an_installed_package_is_the_users(shelf, monkeypatch, capsys):
+    """It is written beside the user's checkpoints, found there, and while it is computed one bar says what is left."""
+    put(shelf, "sdmformer-fashion-dvs", "fashion-dvs")
+    monkeypatch.setattr(curves, "THRESHOLDS", (0.0, 0.5))
+    user = shelf.parent / "user"
+    monkeypatch.setattr("spikeviz.paths.assets", lambda: shelf.parent)  # as if the checkpoint shipped
+    monkeypatch.setattr("spikeviz.paths.is_installed", lambda: True)
+    monkeypatch.setattr("spikeviz.paths.user_checkpoints", lambda: user / "checkpoints")
+    path = write_curve("mine", "cpu")
+    bars = {line.partition(":")[0] for line in re.split(r"[\r\n]", capsys.readouterr().err) if "%" in line}
+    assert bars == {"thresholds"}
+    assert path == user / "curves" / "mine.json" and not (shelf.parent / "curves").exists()
+    assert len(find_curve("mine")["points"]) == 2
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sha256": "of another training"}))
+    assert find_curve("mine") is None
