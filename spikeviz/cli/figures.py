@@ -23,6 +23,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     add_view(command)
     command.add_argument("--format", default="png,csv", help=f"{', '.join(FORMATS)} (default: png,csv)")
     command.add_argument("--out", type=Path, required=True, help="folder of the files")
+    command.add_argument("--caption", action="store_true", help="print network, input and settings below each picture")
 
 
 def add_view(command: argparse.ArgumentParser) -> None:
@@ -70,7 +71,7 @@ def run(options: argparse.Namespace) -> Result:
         files = []
         for kind in kinds:
             path = options.out / figure.file(kind, number)
-            path.write_bytes(figure.export(kind))
+            path.write_bytes(figure.export(kind, options.caption))
             files.append(str(path))
         found.append({"title": figure.title, "notice": figure.notice, "source": figure.source, "files": files})
     lines = [f"{one['title']}: {', '.join(one['files'])}" for one in found]

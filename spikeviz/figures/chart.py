@@ -21,8 +21,8 @@ from spikeviz.figures.theme import ACCENT, HEIGHT, TICKS, Quantity, coloured, co
 if TYPE_CHECKING:
     import pandas as pd
 
-# np.savez has parameters of these names, so an array cannot be called by them.
-TAKEN = ("file", "allow_pickle")
+# np.savez has parameters of the first two names, and `about` says where a figure is from: no array is called by them.
+TAKEN = ("file", "allow_pickle", "about")
 
 
 @dataclass(frozen=True, eq=False)

@@ -99,19 +99,26 @@ class Frames:
 
     def on_paper(self, width: float) -> Figure:
         """Rows of pictures, `width` inches wide."""
-        return side_by_side(self.title, self.pixels(), self.titles, width)
+        full = f"{brightest(self.counts):,.3g}"
+        note = f"ON orange, OFF blue; brightest from {full} events a pixel on, fixed for all frames, square-root scale"
+        return side_by_side(self.title, self.pixels(), self.titles, width, note)
 
 
-def side_by_side(title: str, pictures: UInt8[np.ndarray, "n H W 3"], titles: Sequence[str], width: float) -> Figure:
-    """Rows of pictures on paper, `width` inches wide."""
+def side_by_side(
+    title: str, pictures: UInt8[np.ndarray, "n H W 3"], titles: Sequence[str], width: float, note: str = ""
+) -> Figure:
+    """Rows of pictures on paper, `width` inches wide, with a note below."""
     from matplotlib.figure import Figure
 
     count, rows_high, columns_wide, _ = pictures.shape
     rows = -(-count // COLUMNS)
     columns = -(-count // rows)
     high = max(width / columns, width / COLUMNS / 2) * rows_high / columns_wide
-    figure = Figure(figsize=(width, 0.35 + rows * (high + 0.2)), layout="constrained", facecolor="white")
+    foot = 0.25 if note else 0.0
+    figure = Figure(figsize=(width, 0.35 + foot + rows * (high + 0.2)), layout="constrained", facecolor="white")
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    if note:
+        figure.supxlabel(note, x=0.01, ha="left", fontsize=8)
     places = figure.subplots(rows, columns, squeeze=False).ravel()
     for place in places:
         place.set_axis_off()

@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from spikeviz.figures.chart import Maps
-from spikeviz.figures.theme import TICKS, Quantity, coloured, difference_colours, rate_colours
+from spikeviz.figures.theme import ROOT, Quantity, coloured, difference_colours, rate_colours, scale_ticks
 
 GAP = 1  # pixels between the channels of a mosaic
 GROUND = (32, 0, 42)  # darker than viridis at 0
@@ -61,13 +61,13 @@ def scale_bar(label: str, quantity: Quantity) -> str:
     table = rate_colours() if quantity == "rate" else difference_colours()
     stops = ",".join(f"rgb({r},{g},{b})" for r, g, b in table[::15])  # 18 stops, 255 is one of them
     ramp = f"width:180px;height:9px;border-radius:2px;background:linear-gradient(90deg,{stops})"
-    ticks = "".join(f"<span>{tick}</span>" for tick in TICKS[quantity])
-    scale = (
-        f'<div><div style="{ramp}"></div><div style="display:flex;justify-content:space-between">{ticks}</div></div>'
-    )
+    place = "position:absolute;transform:translateX(-50%);left"
+    ticks = "".join(f'<span style="{place}:{share:.1%}">{tick}</span>' for tick, share in scale_ticks(quantity).items())
+    below = '<div style="position:relative;width:180px;height:1.35em">'
+    scale = f'<div style="padding:0 8px"><div style="{ramp}"></div>{below}{ticks}</div></div>'
     return (
         f'<div style="{CAPTION};margin-top:8px;display:flex;gap:4px 14px;align-items:center;flex-wrap:wrap">'
-        f"{scale}<span>{escape(label)}; fixed range, square-root scale</span></div>"
+        f"{scale}<span>{escape(label)}; {ROOT}</span></div>"
     )
 
 

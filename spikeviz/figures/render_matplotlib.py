@@ -7,7 +7,7 @@ process, and a person's own style must not change what is exported. pyplot is ne
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from threading import RLock
@@ -21,8 +21,9 @@ from matplotlib.figure import Figure
 from spikeviz.figures import FORMATS
 from spikeviz.figures.chart import Bars, Chart, FigureValue, Line, Maps, Rule, Ticks
 from spikeviz.figures.events import Cloud, Frames
+from spikeviz.figures.facts import array, head, metadata, print_below
 from spikeviz.figures.pictures import Pictures
-from spikeviz.figures.theme import ACCENT, QUIET, SPIKE, TICKS, difference_colours, rate_colours
+from spikeviz.figures.theme import ACCENT, QUIET, ROOT, SPIKE, difference_colours, rate_colours, scale_ticks
 
 DPI = 200
 WIDTH = 6.4  # inches: the text of a page in one column
@@ -36,18 +37,14 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,  # a tick says its whole value
+    "axes.formatter.limits": (-5, 12),
     "grid.color": QUIET,
     "grid.alpha": 0.25,
     "text.parse_math": False,  # a $ in a title is a $
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "spikeviz",  # the same figure gets the same ids
     "pdf.fonttype": 42,  # TrueType: publishers refuse Type 3
-}
-# No date and no version: the same figure gives the same bytes.
-METADATA = {
-    "png": {"Software": None},
-    "svg": {"Creator": None, "Date": None, "Format": None, "Type": None},
-    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
 }
 _LOCK = RLock()
 
@@ -64,23 +61,32 @@ def drawing(value: FigureValue) -> Figure:
         return _figure(value)
 
 
-def export(value: FigureValue, kind: str) -> bytes:
+def export(
+    value: FigureValue, kind: str, facts: Mapping[str, str] | None = None, below: Mapping[str, str] | None = None
+) -> bytes:
     """A file: the picture as png (`DPI`), svg or pdf, the numbers as csv (one row a point) or npz (without pickles).
 
-    Safe in several threads, and the same value gives the same bytes.
+    Safe in several threads, and the same arguments give the same bytes.
+
+    Args:
+        facts: where it is from, by name: metadata of a picture, lines behind `# ` above the rows of a csv, and in an
+            npz `about`, a JSON object.
+        below: what is printed below a picture.
 
     Raises:
         ValueError: if kind is not in `FORMATS`.
     """
-    stream = BytesIO()
+    stream, facts = BytesIO(), facts or {}
     if kind == "csv":
-        return value.table().to_csv(index=False, lineterminator="\n").encode()
+        return (head(value.title, facts) + value.table().to_csv(index=False, lineterminator="\n")).encode()
     if kind == "npz":
-        arrays: dict[str, Any] = value.arrays()
+        arrays: dict[str, Any] = value.arrays() | array(value.title, facts)
         np.savez_compressed(stream, **arrays)
-    elif kind in METADATA:
+    elif kind in FORMATS:
         with _our_style():
-            _figure(value).savefig(stream, format=kind, dpi=DPI, metadata=METADATA[kind])
+            figure = _figure(value)
+            print_below(figure, below or {})
+            figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata(kind, value.title, facts))
     else:
         raise ValueError(f"a figure is exported as {', '.join(FORMATS)}, not as {kind!r}.")
     return stream.getvalue()
@@ -190,8 +196,10 @@ def _maps(maps: Maps) -> Figure:
     table = rate_colours() if maps.quantity == "rate" else difference_colours()
     bar = place(edge + 0.05, height - foot + 0.14, 2.0, 0.1)
     bar.imshow(table[None], extent=(0, 1, 0, 1), interpolation="nearest", aspect="auto")
-    bar.set_xticks(np.linspace(0, 1, len(TICKS[maps.quantity])), TICKS[maps.quantity], fontsize=8)
+    ticks = scale_ticks(maps.quantity)
+    bar.set_xticks(list(ticks.values()), list(ticks), fontsize=8)
     bar.set_yticks([])
     bar.spines[:].set_visible(False)
-    figure.text((edge + 2.3) / WIDTH, 1 - (height - foot + 0.19) / height, maps.label, va="center", fontsize=8)
+    label = textwrap.fill(f"{maps.label}; {ROOT}", 62)
+    figure.text((edge + 2.3) / WIDTH, 1 - (height - foot + 0.19) / height, label, va="center", fontsize=8)
     return figure

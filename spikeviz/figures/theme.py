@@ -37,11 +37,19 @@ PURPLE_ORANGE = (
 )  # fmt: skip
 
 Quantity = Literal["rate", "difference"]
-# What stands below a colour bar, at equal distances: both scales are square roots, (k/4)^2 stands at k quarters.
 TICKS: dict[Quantity, tuple[str, ...]] = {
     "rate": ("0", "0.06", "0.25", "0.56", "1"),
     "difference": ("−1", "−0.25", "0", "+0.25", "+1"),
 }
+ROOT = "fixed range, square-root scale"  # what every colour bar says
+
+
+def scale_ticks(quantity: Quantity) -> dict[str, float]:
+    """What stands below a colour bar, and where: the share of its length at which the colour of that value is."""
+    values = {text: float(text.replace("−", "-")) for text in TICKS[quantity]}
+    if quantity == "rate":
+        return {text: value**0.5 for text, value in values.items()}
+    return {text: (float(np.sign(value)) * abs(value) ** 0.5 + 1) / 2 for text, value in values.items()}
 
 
 @lru_cache(maxsize=1)

@@ -63,15 +63,20 @@ class Figure:
         name = self.name if number is None else f"{number:02d}-{self.name}"
         return self.about.file(name, kind) if self.about else f"{name}.{kind}"
 
-    def export(self, kind: str) -> bytes:
-        """The figure as png, svg or pdf, its numbers as csv or npz.
+    def export(self, kind: str, caption: bool = False) -> bytes:
+        """The figure as png, svg or pdf, its numbers as csv or npz; every file says where it is from, if that is known.
+
+        Args:
+            caption: whether network, input and settings are printed below a picture as well.
 
         Raises:
             ValueError: for another kind.
         """
         from spikeviz.figures.render_matplotlib import export
 
-        return export(self.chart, kind)
+        if self.about is None:
+            return export(self.chart, kind)
+        return export(self.chart, kind, self.about.facts, self.about.caption if caption else {})
 
     def _repr_html_(self) -> str:
         from html import escape

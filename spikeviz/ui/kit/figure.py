@@ -53,10 +53,15 @@ def caption(shown: Figure) -> None:
 def _downloads(shown: Figure, name: str) -> None:
     """As PNG, SVG and PDF, its numbers as CSV and NPZ; each is made when it is asked for."""
     with st.popover("Export", key=f"{name}_export"):
+        below = st.checkbox(
+            "Caption on the figure",
+            key=f"{name}_caption",
+            help="Prints network, input and settings below the picture. Every file says them in its metadata.",
+        )
         for kind, mime in FORMATS.items():
             st.download_button(
                 kind.upper(),
-                data=partial(shown.export, kind),
+                data=partial(shown.export, kind, below),
                 file_name=shown.file(kind),
                 mime=mime,
                 on_click="ignore",

@@ -89,7 +89,7 @@ def _difference(scene: Scene, a: Maps, b: Maps) -> Maps:
     names = dict.fromkeys(side.layer for side in scene.sides)
     title = f"Spike maps · {' − '.join(names)}, A−B"
     mean = a.titles[-1] if a.titles[-1] == b.titles[-1] else "means over all steps"
-    return Maps(title, first - second, [*steps, mean], b.label, "difference")
+    return Maps(title, first - second, [*steps, mean], f"difference (A−B) of the {b.label}", "difference")
 
 
 def _notice(packed: PackedSpikes) -> str:
