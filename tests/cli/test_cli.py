@@ -174,6 +174,8 @@ def test_figures_are_written_in_every_format(tmp_path):
             assert content.startswith(starts.get(file.rpartition(".")[2], b"")) and content
     rates = next(one["files"] for one in found if one["title"] == "Network spike firing rate")
     lines = (tmp_path / next(f for f in rates if f.endswith("csv")).rpartition("/")[2]).read_text().splitlines()
+    told, lines = [line for line in lines if line.startswith("# ")], [line for line in lines if line[:2] != "# "]
+    assert any(line.startswith("# command: spikeviz figures spike_maps --url") for line in told)
     x, _ = sv.load_data("fashion", limit=1)
     two = sv.simulate(sv.load("spikformer-fashion"), x, sv.interventions.TimeSteps(2))
     assert [float(line.split(",")[1]) for line in lines[1:]] == pytest.approx(sv.metrics.nsfr(two).tolist())
