@@ -143,13 +143,15 @@ def scene_at(page: Page, query: Mapping[str, str]) -> tuple[Scene, list[str]]:
 
 
 def query_of(page: Page, preset: str | Preset | None = None, url: str = "") -> dict[str, str]:
-    """The address of a preset, or of a URL; both: the preset, and what the URL says beside it.
+    """The address of a preset, or of a URL; both: the preset, and what the URL says beside it; neither: the one with
+    which the page opens.
 
     Raises:
         ValueError: for a preset there is none of.
     """
     found = page.preset(preset) if isinstance(preset, str) else preset
-    return {**(found.address if found else {}), **address.as_query(f"?{url.rpartition('?')[2]}")}
+    named = {**(found.address if found else {}), **address.as_query(f"?{url.rpartition('?')[2]}")}
+    return named if found or named else dict(page.opening())
 
 
 def view(

@@ -148,6 +148,8 @@ class Page:
         settings: of a network and an experiment, the controls.
         first: of a network's layers, the one that is looked at until another is chosen; None of a page without layers.
         beside: what a run is compared with where nothing is, if there is something.
+        opening: makes the address that a first visit without one gets; without it the page opens on its first network
+            as it was trained.
         parameters: further parts of the address, for the key of the page.
         another: of a network, a further intervention of a kind that may stand several times; None: no kind may.
         presets: figures of papers.
@@ -167,6 +169,7 @@ class Page:
     settings: Callable[[Any, Experiment], Sequence[Setting]] = no_settings
     first: Callable[[Sequence[str]], str] | None = lambda layers: layers[0]
     beside: Callable[[Run], Experiment | None] | None = None
+    opening: Callable[[], Mapping[str, str]] = dict
     parameters: Callable[[str], Sequence[Parameter]] = no_parameters
     another: Callable[[Any], Any] | None = None
     presets: Sequence[Preset] = ()

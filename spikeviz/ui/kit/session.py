@@ -7,11 +7,12 @@ changes to it; nothing is kept in a widget alone.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from spikeviz.views import address
 from spikeviz.views.address import State, all_checkpoints
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.inputs import data_of, default_source, is_picture, sample_shape, source_of
@@ -63,10 +64,19 @@ def state() -> State:
     if page.key not in states:
         names(page.networks)
         begin(page.networks.default())
+        if opening := page.opening():
+            _open(page, opening)
     found = states[page.key]
     if found.compared is not None and found.compared.checkpoint not in checkpoints():
         found = store(found.but(compared=None))
     return found
+
+
+def _open(page: Page, opening: Mapping[str, str]) -> None:
+    """Set a page to the address with which it opens, and to the input that other pages showed."""
+    found, _ = address.read([address.checkpoint_parameter(page.networks)], state(), opening)
+    found, _ = address.read(address.parameters(page, found, uploads(), opening), found, opening)
+    store(_sharing(found))
 
 
 def begin(checkpoint: str) -> State:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spikeviz.views.channel_masks import accuracy, channels, cost, overview, training
-from spikeviz.views.channel_masks.networks import NETWORKS
+from spikeviz.views.channel_masks.networks import NETWORKS, opening
 from spikeviz.views.channel_masks.settings import masks
 from spikeviz.views.page import Page, Preset, Tab
 from spikeviz.views.spikes import first_query
@@ -29,6 +29,7 @@ PAGE = Page(
     },
     settings=masks,
     first=first_query,
+    opening=opening,
     presets=(
         Preset(
             "mask-rate",

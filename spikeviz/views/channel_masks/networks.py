@@ -24,6 +24,7 @@ NETWORKS = Networks(
     "has no channel masks, so the threshold does not act on it",
     "sdmformer-fashion-dvs",
 )
+REACH = (0.25, 0.5, 0.75)  # thresholds: the trained one, and one moved either way
 PEER = "Spikformer"  # what the paper compares with
 
 
@@ -59,6 +60,33 @@ class Compared:
 
         model = self.run.model
         return self.run.once("operations by layer", lambda recording: operations(model, recording).set_index("layer"))
+
+
+def opening() -> dict[str, str]:
+    """The address with which the page opens: at the first masked layer in which a threshold moved either way from the
+    trained one changes spikes of test sample 0; without one at the page's first layer."""
+    from spikeviz.interventions import MaskChannels
+    from spikeviz.metrics.channel_masks import masked_layers
+    from spikeviz.views import runs
+    from spikeviz.views.experiment import Experiment
+    from spikeviz.views.inputs import find_input
+
+    card = NETWORKS.names()[NETWORKS.default()]
+    own = Experiment(card.name)
+    try:
+        shown = find_input(own, card, {})
+    except (ValueError, FileNotFoundError):  # its data is not here
+        return {}
+    if shown is None:
+        return {}
+    layers = masked_layers(runs.network(card).model)
+    keep = [f"{layer}.spike" for layer in layers]
+    passes = [runs.cached_simulate(own.set(MaskChannels(t)), keep, lambda: shown.batch).recording for t in REACH]
+    for layer in layers:
+        low, trained, high = (recording[f"{layer}.spike"].values for recording in passes)
+        if not low.equal(trained) and not high.equal(trained):
+            return {"dmeb_layer": layer}
+    return {}
 
 
 def peer(card: CheckpointCard) -> ModelSpec | None:

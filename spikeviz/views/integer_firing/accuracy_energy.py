@@ -18,7 +18,7 @@ from spikeviz.views.integer_firing.networks import (
     vanilla,
 )
 from spikeviz.views.networks.words import whole_test_set
-from spikeviz.views.view import Figure, Item, Progress, Row, Study
+from spikeviz.views.view import Figure, Item, Note, Progress, Row, Study
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
@@ -73,13 +73,45 @@ def _sweep(scene: Scene) -> Iterator[Item]:
         partial(_swept, run),
         "Run all D",
         f"{len(different)} settings over {len(some):,} {run.samples} each, about {duration(seconds)}.",
+        partial(_shipped, run),
         data=some.data,
     )
 
 
-def _swept(run: Run, table: Table, progress: Progress) -> Iterator[Item]:
-    if not table:
+def _shipped(run: Run) -> Iterator[Item]:
+    """The curve that ships, until one is measured."""
+    from spikeviz.views.integer_firing.shipped import shipped_table
+
+    try:
+        table, curve = shipped_table(run.card)
+    except ValueError as error:
+        yield Note(str(error), "warning")
         return
+    if curve is None:
+        yield Note(f"No curve was computed yet of {run.card.name}: `spikeviz publish {run.card.name} --with curves`.")
+        return
+    yield from _figures(
+        run,
+        table,
+        f"Precomputed by `{curve['command']}`, shipped: all {curve['samples']:,} {run.samples} of {run.card.data}, as "
+        f"trained but for D (seed {curve['seed']}, {curve['device']}); Run measures the present setting",
+        "As above; of the networks that were trained at another D over the first samples of their cards.",
+    )
+
+
+def _swept(run: Run, table: Table, progress: Progress) -> Iterator[Item]:
+    if table:
+        yield from _figures(
+            run,
+            table,
+            f"The first {table[0]['images']:,} {run.samples} of {run.card.data}, seed {run.experiment.seed}, "
+            f"{run.recording.device.upper()}",
+            "Same samples as above.",
+        )
+
+
+def _figures(run: Run, table: Table, over: str, counted: str) -> Iterator[Item]:
+    """Accuracy, energy and spikes of a table against D; over which samples, and over which the spikes were counted."""
     from spikeviz.evaluation.level_sweep import BATCH
     from spikeviz.figures.cost import by_depth
     from spikeviz.metrics import ENERGY
@@ -88,8 +120,7 @@ def _swept(run: Run, table: Table, progress: Progress) -> Iterator[Item]:
     here = next((row for row in table if row["meaning"] == "what-if" and row["D"] == own), None)
     words = {
         "accuracy": (
-            f"The first {images:,} {run.samples} of {run.card.data}, seed {run.experiment.seed}, "
-            f"{run.recording.device.upper()}; ± standard error. The what-if curve belongs to one set of weights, "
+            f"{over}; ± standard error. The what-if curve belongs to one set of weights, "
             f"trained at D = {own}: {best(table, own)}. Every other point was trained once, at its D. "
             f"{whole_test_set(run.card)}",
             "after E-SpikeFormer, Table 5 (our setting)",
@@ -101,7 +132,7 @@ def _swept(run: Run, table: Table, progress: Progress) -> Iterator[Item]:
             "after E-SpikeFormer, sec. 5.1 (our setting)",
             2,
         ),
-        "spikes per neuron": ("NSFR summed over the steps, same samples as above.", "E-SpikeFormer, sec. 5.3", 2),
+        "spikes per neuron": (f"NSFR summed over the steps. {counted}", "E-SpikeFormer, sec. 5.3", 2),
     }
     for column, (notice, source, digits) in words.items():
         at_own = f" Here: {here[column]:.{digits}f} at D = {own}." if here and column != "accuracy" else ""

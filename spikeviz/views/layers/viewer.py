@@ -10,9 +10,10 @@ import numpy as np
 
 from spikeviz.artifacts.packed_spikes import ONLY
 from spikeviz.display import plural
+from spikeviz.views.captions.silence import silence
 from spikeviz.views.scene import like, sides_of
 from spikeviz.views.spikes import FIG_8, prediction
-from spikeviz.views.view import Component, Figure, Item, Row
+from spikeviz.views.view import Component, Figure, Item, Note, Row
 from spikeviz.views.viewer_data import ViewerData, ViewerSide
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ def spike_viewer(scene: Scene) -> Iterator[Item]:
         widths=(2.9, 1),
         gap="medium",
     )
+    for side in scene.sides:
+        if text := silence(side):
+            yield Note(text)
 
 
 def _sent(scene: Scene, side: Side) -> ViewerSide:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spikeviz.views.page import Page, Preset, Tab
 from spikeviz.views.random_masks import accuracy, cam, conversion, distributions, overview, power
-from spikeviz.views.random_masks.networks import NETWORKS
+from spikeviz.views.random_masks.networks import NETWORKS, opening, teacher
 from spikeviz.views.random_masks.settings import another, masking
 from spikeviz.views.spikes import first_query
 
@@ -30,6 +30,8 @@ PAGE = Page(
     },
     settings=masking,
     first=first_query,
+    beside=teacher,
+    opening=opening,
     another=another,
     presets=(
         Preset(

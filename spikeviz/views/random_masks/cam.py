@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spikeviz.views.random_masks.conversion import qcfs_run
 from spikeviz.views.random_masks.settings import at_ratio, first_alone, masks_of, unmasked, where
-from spikeviz.views.view import Figure, Item, Note, Row
+from spikeviz.views.spikes import first_query
+from spikeviz.views.view import Figure, Item, Note, Option, Row
 
 if TYPE_CHECKING:
     from spikeviz.figures.chart import Maps
@@ -20,30 +21,46 @@ if TYPE_CHECKING:
 RATIOS = (0.0, 0.5, 0.75)  # of the paper's Fig. 7
 TIMES = 5
 GAMMA = 0.5
+MOST, ABOVE = "Where the rows differ most", "The layer of the viewer"
 SOURCE = "Masked Spiking Transformer, Fig. 7; Kim & Panda, Sci. Rep. 2021"
 
 
-def maps(scene: Scene) -> Iterator[Item]:
-    """Spike activation maps of the layer that is looked at, a row for each ratio; ScoreCAM beside them."""
-    yield Row(_activations(scene), _score_cam(scene), widths=(2.2, 1))
+def maps(scene: Scene) -> Generator[Item, Any, None]:
+    """Spike activation maps of a layer, a row for each ratio; ScoreCAM beside them.
+
+    Until a layer is chosen, of the one in which the rows differ most: in the first ones masks change next to nothing.
+    """
+    untouched = scene.layer == first_query(scene.now.layers)
+    which = yield Option("cam_layer", "Layer", MOST if untouched else ABOVE, (MOST, ABOVE), form="buttons")
+    layer = differing(scene) if which == MOST else scene.layer
+    yield Row(_activations(scene, layer, which == MOST), _score_cam(scene, layer), widths=(2.2, 1))
 
 
-def _activations(scene: Scene) -> Iterator[Item]:
+def differing(scene: Scene) -> str:
+    """The layer whose maps at the largest ratio are least like those without masks, over all steps."""
+    base, most = unmasked(scene), at_ratio(scene, max(RATIOS))
+    found = {layer: _alike(_sam(base, layer), _sam(most, layer)) for layer in scene.now.layers}
+    known = {layer: alike for layer, alike in found.items() if alike is not None}
+    return min(known, key=known.__getitem__, default=scene.layer)
+
+
+def _activations(scene: Scene, layer: str, chosen: bool) -> Iterator[Item]:
     from spikeviz.views.random_masks.charts import activation_maps
 
     ratios = sorted({*RATIOS, masks_of(scene.now)[0].ratio})
-    found = {f"ratio {ratio:.2f}": _sam(scene, at_ratio(scene, ratio)) for ratio in ratios}
-    base = _sam(scene, unmasked(scene))
+    found = {f"ratio {ratio:.2f}": _sam(at_ratio(scene, ratio), layer) for ratio in ratios}
+    base = _sam(unmasked(scene), layer)
     times = np.unique(np.linspace(min(2, len(base)), len(base), TIMES).round().astype(int))
     most = max(float(base.max()), 1e-12)
-    chart = activation_maps({name: m[times - 1] / most for name, m in found.items()}, times.tolist(), scene.layer)
+    chart = activation_maps({name: m[times - 1] / most for name, m in found.items()}, times.tolist(), layer)
+    why = f"Of all layers {layer} is the one whose maps differ most from row to row. " if chosen else ""
     yield Figure(
         chart,
         f"This input, {where(scene.now)} masked, seed {scene.now.experiment.seed}, γ = {GAMMA}{first_alone(scene)}. "
-        f"{_alike(base, found)}The weights are the same in every row; the paper's were fine-tuned at each ratio. "
-        "A spike counts more if the same neuron fired shortly before, so at t = 1 the map is empty.",
+        f"{why}{_likeness(base, found)}The weights are the same in every row; the paper's were fine-tuned at each "
+        "ratio. A spike counts more if the same neuron fired shortly before, so at t = 1 the map is empty.",
         SOURCE,
-        f"Spike activation maps of {scene.layer} at {', '.join(found)}, t = {', '.join(map(str, times))}",
+        f"Spike activation maps of {layer} at {', '.join(found)}, t = {', '.join(map(str, times))}",
         "SAM",
         partial(_tiles, chart, len(times)),
     )
@@ -56,30 +73,32 @@ def _tiles(chart: Maps, columns: int) -> str:
     return strip(tiles, columns, 60, 116) + rate_bar(chart.label)
 
 
-def _sam(scene: Scene, run: Run) -> np.ndarray:
+def _sam(run: Run, layer: str) -> np.ndarray:
     """`[T, H, W]`."""
     from spikeviz.metrics import sam
 
-    track = f"{scene.layer}.spike"
+    track = f"{layer}.spike"
     return run.once(f"spike activation maps {track} {GAMMA}", lambda recording: sam(recording[track], GAMMA).numpy())
 
 
-def _alike(base: np.ndarray, found: Mapping[str, np.ndarray]) -> str:
+def _alike(one: np.ndarray, other: np.ndarray) -> float | None:
+    """Correlation of two maps over all steps; None where one of them is flat."""
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1]) if one.std() and other.std() else None
+
+
+def _likeness(base: np.ndarray, found: Mapping[str, np.ndarray]) -> str:
     """How alike the maps of all steps are to those without masks, in words."""
-    named = [
-        f"{np.corrcoef(base.ravel(), values.ravel())[0, 1]:.2f} at {name}"
-        for name, values in found.items()
-        if values is not base and base.std() and values.std()
-    ]
+    each = {name: _alike(base, values) for name, values in found.items() if values is not base}
+    named = [f"{alike:.2f} at {name}" for name, alike in each.items() if alike is not None]
     return f"Correlation with the maps without masks, over all steps: {', '.join(named)}. " if named else ""
 
 
-def _score_cam(scene: Scene) -> Iterator[Item]:
+def _score_cam(scene: Scene, layer: str) -> Iterator[Item]:
     from spikeviz.data.catalog import find_data
     from spikeviz.figures.chart import Maps
     from spikeviz.metrics import score_cam
 
-    run, layer = scene.now, scene.layer
+    run = scene.now
     if run.batch.ndim != 4:
         yield Note("ScoreCAM hides parts of one image; this network takes event frames, of which there is none here.")
         return

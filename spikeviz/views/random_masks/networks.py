@@ -12,6 +12,8 @@ from spikeviz.views.page import Networks, supports
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.interventions import MaskSpikes
+    from spikeviz.views.experiment import Experiment
+    from spikeviz.views.runs import Run
     from spikeviz.views.scene import Scene
 
 NETWORKS = Networks(
@@ -19,6 +21,34 @@ NETWORKS = Networks(
     "was not trained with QCFS, and this page is about networks that were",
     "mst-fashion",
 )
+
+
+def opening() -> dict[str, str]:
+    """The address with which the page opens: a network that was fine-tuned under masks where the page has them, at the
+    ratio it was fine-tuned under. Without such a network the page opens unmasked."""
+    from spikeviz.interventions import MaskSpikes
+
+    names = NETWORKS.names()
+    for card in family(names[NETWORKS.default()], names):
+        rules = masks_trained_under(card)
+        if len(rules) == 1 and rules[0].at == MaskSpikes(0.0).at:
+            return {"checkpoint": card.name, "rsm_ratio": f"{rules[0].ratio:.2f}"}
+    return {}
+
+
+def teacher(now: Run) -> Experiment | None:
+    """The network that was not fine-tuned under masks, in every setting like this run, while something is dropped."""
+    first = family(now.card, NETWORKS.names())[0]
+    masked = any(rule.ratio > 0 for rule in now.experiment.of_kind(_masks()))
+    if not masked or not masks_trained_under(now.card) or masks_trained_under(first):
+        return None
+    return now.experiment.but(checkpoint=first.name)
+
+
+def _masks() -> type[MaskSpikes]:
+    from spikeviz.interventions import MaskSpikes
+
+    return MaskSpikes
 
 
 def kind(card: CheckpointCard) -> str:

@@ -30,8 +30,22 @@ SEC = "Masked Spiking Transformer, sec. 3.4"
 def main(scene: Scene) -> Iterator[Item]:
     """What the masks let pass, the viewer, and what the network is and is not."""
     yield formula(scene)
+    if text := beside(scene):
+        yield Note(text)
     yield from spike_viewer(scene)
     yield about(scene.now)
+
+
+def beside(scene: Scene) -> str:
+    """Which network is A and which B, where the page chose A; "" where it did not."""
+    if scene.compared is None or scene.state.compared is not None:
+        return ""
+    a, b = scene.compared, scene.now
+    return (
+        f"**A: {a.card.name}**, not fine-tuned under masks. **B: {b.card.name}**, fine-tuned under "
+        f"{tuned_under(b.card)}. Same input, masks, seed and T: {b.status_text}; Hold as A compares with a setting of "
+        "your own."
+    )
 
 
 def spikes_by_place(run: Run) -> pd.DataFrame:
