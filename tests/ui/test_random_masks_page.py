@@ -35,7 +35,7 @@ TRAINED_HERE = needs(NAME)
 
 @TRAINED_HERE
 def test_the_ratio_moves_maps_and_curves():
-    app = opened(PAGE_FILE)
+    app = opened(PAGE_FILE, checkpoint=NAME)
     assert slider(app, "Ratio").value == 0.0 < slider(app, "Ratio").max == 1.0
     assert "ratio=0.00 T=16 seed=0" in status(app)
     before = pictures(app)
