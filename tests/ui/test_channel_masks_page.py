@@ -100,7 +100,7 @@ def test_bad_addresses_are_one_sentence(name, value, why):
 
 
 def test_a_masked_layer_is_chosen_and_a_channel_by_its_number():
-    app = opened(PAGE_FILE, dmeb_part="channels")
+    app = opened(PAGE_FILE, dmeb_part="channels", dmeb_layer="blocks.0.attn.q")
     layers = next(box for box in app.selectbox if box.label == "Masked layer")
     assert layers.value == "blocks.0.attn.q" and "stem.stages.1" not in layers.options
     sound(layers.set_value("blocks.1.mlp.hidden").run())

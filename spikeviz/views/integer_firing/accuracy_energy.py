@@ -73,7 +73,7 @@ def _sweep(scene: Scene) -> Iterator[Item]:
         partial(_swept, run),
         "Run all D",
         f"{len(different)} settings over {len(some):,} {run.samples} each, about {duration(seconds)}.",
-        partial(_shipped, run),
+        idle=partial(_shipped, run),
         data=some.data,
     )
 
