@@ -21,7 +21,7 @@ from spikeviz.views.random_masks.settings import at_ratio, unmasked
 
 RSM, DMEB, SFA, MAPS = map(find_page, ("random_masks", "channel_masks", "integer_firing", "spike_maps"))
 
-QUIET = {"maps_T": "1", "maps_threshold": "2.0", "maps_tau": "5.0"}
+QUIET = {"maps_T": "1", "maps_threshold": "2.0"}
 
 
 @needs("mst-fashion", "mst-fashion-rsm50", "sdmformer-fashion-dvs")
