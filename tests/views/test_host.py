@@ -20,6 +20,7 @@ from spikeviz.views import spikes
 from spikeviz.views.address import SIDES
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.host import Figures, figures_of, page_figures, query_of, scene_at, view
+from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.page import FILES as PAGES
 from spikeviz.views.page import Page, Preset, find_page
 from spikeviz.views.sharing.provenance import provenance
@@ -280,6 +281,7 @@ def test_a_study_is_part_of_the_figures_where_it_is_asked_for(monkeypatch):
     np.testing.assert_allclose(new[0].chart.series[-1].y, sv.metrics.nsfr(found), atol=1e-6)
     accuracy = float((found.output.argmax(-1) == y).float().mean())
     assert f"accuracy {accuracy:.3f} ±" in new[0].notice
+    assert whole_test_set(next(card for card in sv.list_checkpoints() if card.name == FASHION)) in new[0].notice
 
 
 @TRAINED

@@ -315,3 +315,16 @@ def test_a_mask_at_other_places_is_named_by_them():
     scene, _, _ = open_scene(PAGE, State(wanted), {})
     assert where(scene.now) == "stem.spike" and overview.passing(scene.now) == (0, 0)
     assert page_figures(scene, "masks")
+
+
+@needs(NAME)
+@pytest.mark.parametrize("tab", ["accuracy", "conversion", "power"])
+def test_beside_accuracies_over_a_part_stands_that_over_the_whole_test_set(tab):
+    cards = {card.name: card for card in sv.list_checkpoints()}
+    shown = [each for each in page_figures(scene_of(PAGE), tab) if "test images" in each.notice]
+    assert shown
+    for each in shown:
+        _, _, whole = each.notice.partition("whole test set: ")
+        named = [name for name in cards if f"{name} 0." in whole]
+        assert named and all(f"{name} {cards[name].accuracy:.4f} ± {cards[name].error:.4f}" in whole for name in named)
+        assert {getattr(line, "name", "") for line in each.chart.series} & set(cards) <= set(named)

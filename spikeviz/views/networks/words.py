@@ -94,9 +94,11 @@ def whole_test_set(*cards: CheckpointCard) -> str:
             text += f", under its masks {accuracy_with_error(masked['accuracy'], card.samples)}"
         elif card.trained_under:
             text += " without its masks"
-        form = ", as QCFS" if _is_qcfs(card) else ""
-        said.append((f"{card.name} " if len(cards) > 1 else "") + f"{text} ({card.samples:,}{form})")
-    return f"As trained, whole test set: {'; '.join(said)}."
+        over = f" ({card.samples:,}{', as QCFS' if _is_qcfs(card) else ''})"
+        said.append(((f"{card.name} " if len(cards) > 1 else "") + text, over))
+    alike = len({over for _, over in said}) == 1
+    texts = [text if alike else text + over for text, over in said]
+    return f"As trained, whole test set: {'; '.join(texts)}{said[0][1] if alike else ''}."
 
 
 def _with_data(card: CheckpointCard) -> str:

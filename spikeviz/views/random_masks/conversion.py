@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from spikeviz.artifacts.packed_spikes import mean_over
 from spikeviz.views.captions.dynamics import with_mean
-from spikeviz.views.random_masks.curves import curves_of, in_words, made_by, measured_now, points_of
+from spikeviz.views.random_masks.curves import curves_of, in_words, made_by, measured_now, on_all, points_of
 from spikeviz.views.random_masks.networks import NETWORKS, family, masks_trained_under, tuned_under
 from spikeviz.views.random_masks.settings import drops, unmasked, where
 from spikeviz.views.view import Figure, Item, Row
@@ -77,7 +77,7 @@ def _against_steps(scene: Scene) -> Iterator[Item]:
             accuracy_chart("Accuracy against T", "T", own, rules=rules),
             f"Without masks{fine}{dashed}. {made_by(list(own), curves)}: "
             f"{one['steps'][0]['samples']:,} {run.samples} of {find_data(one['data']).title}, {one['device']}. Markers "
-            "of the paper's figure are other networks on other data.",
+            f"of the paper's figure are other networks on other data. {on_all(list(own))}",
             FIG_1,
             in_words(own, "T"),
         )

@@ -66,11 +66,11 @@ def precomputed(run: Run, names: Sequence[str], curves: Curves) -> str:
     steps = ", ".join(f"{t} ({', '.join(own)})" if len(by_steps) > 1 else str(t) for t, own in by_steps.items())
     return (
         f"{made_by(names, curves)}: the first {one['samples']:,} {run.samples} of {find_data(one['data']).title}, "
-        f"{one['seeds']} seeds (mean ± standard deviation), T = {steps}, {one['device']}. {_whole(names)}"
+        f"{one['seeds']} seeds (mean ± standard deviation), T = {steps}, {one['device']}. {on_all(names)}"
     )
 
 
-def _whole(names: Sequence[str]) -> str:
+def on_all(names: Sequence[str]) -> str:
     """What the networks of some curves answer on the whole test set."""
     cards = all_checkpoints()
     return whole_test_set(*(cards[name] for name in names))
