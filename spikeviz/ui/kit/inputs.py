@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from spikeviz.views.view import Study
 
 
-COLUMNS, ROWS, THUMBNAIL = 4, 6, 84  # of the pictures to try; pixels
+COLUMNS, THUMBNAIL = 4, 84  # of the pictures to try; pixels
 
 
 def row(page: str) -> DeltaGenerator:
@@ -120,8 +120,9 @@ def _test_samples(page: str, card: CheckpointCard, sample: str) -> None:
 def _pictures(page: str, data: DataSource) -> None:
     """Each with what it shows; a click makes it the input."""
     st.caption(f"Photographs that ship{', seen by a simulated event camera' if data.kind == 'events' else ''}.")
-    places = [column for _ in range(ROWS) for column in st.columns(COLUMNS)]
-    for place, picture in zip(places, pictures_for(data), strict=False):
+    pictures = pictures_for(data)
+    places = [column for _ in range(0, len(pictures), COLUMNS) for column in st.columns(COLUMNS)]
+    for place, picture in zip(places, pictures, strict=False):
         source = f"{PICTURE}{picture.name}"
         with place:
             st.image(picture.thumbnail, width=THUMBNAIL)
