@@ -63,15 +63,19 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Bars:
-    """Horizontal bars, the first at the top; `chosen` stands out. They stand alone in their chart."""
+    """Horizontal bars, the first at the top; `chosen` stands out. They stand alone in their chart.
+
+    `about` is what each says beside its name when it is pointed at.
+    """
 
     names: Sequence[str]
     values: Num[np.ndarray, "n"] | Sequence[float]
     chosen: str | None = None
+    about: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        _set(self, names=tuple(self.names), values=_numbers(self.values))
-        _same_length("bars", self.names, self.values)
+        _set(self, names=tuple(self.names), values=_numbers(self.values), about=tuple(self.about))
+        _same_length("bars", self.names, self.values, *((self.about,) if self.about else ()))
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"each bar needs a name of its own, {len(set(self.names))} of {len(self.names)} have one.")
 

@@ -129,5 +129,6 @@ def _bars(bars: Bars) -> dict[str, Any]:
         "x": bars.values,
         "orientation": "h",
         "marker": {"color": [ACCENT if bars.chosen in (None, name) else QUIET for name in bars.names]},
-        "hovertemplate": "%{y}: %{x:.4~g}<extra></extra>",
+        "hovertext": list(bars.about) or None,
+        "hovertemplate": "%{y}: %{x:.4~g}" + ("<br>%{hovertext}" if bars.about else "") + "<extra></extra>",
     }

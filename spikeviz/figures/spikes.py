@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,10 +39,24 @@ def nsfr_curve(
 
 
 def layer_bars(
-    layers: Sequence[str], values: Sequence[float], x: str, chosen: str | None = None, *, title: str = ""
+    layers: Sequence[str],
+    values: Sequence[float],
+    x: str,
+    chosen: str | None = None,
+    *,
+    title: str = "",
+    names: Mapping[str, str] | None = None,
 ) -> Chart:
-    """One bar for each layer, the first layer at the top; `chosen` stands out."""
-    return Chart(title or f"{x} by layer", x, "", [Bars(layers, values, chosen)], height=60 + 17 * len(layers))
+    """One bar for each layer, the first layer at the top; `chosen` stands out. `names` has those of layers in words, by
+    their module paths, which the numbers keep."""
+    import pandas as pd
+
+    title, height = title or f"{x} by layer", 60 + 17 * len(layers)
+    if names is None:
+        return Chart(title, x, "", [Bars(layers, values, chosen)], height=height)
+    words = [names.get(layer, layer) for layer in layers]
+    bars = Bars(words, values, names.get(chosen, chosen) if chosen else None, layers)
+    return Chart(title, x, "", [bars], height=height, numbers=pd.DataFrame({"layer": layers, "name": words, x: values}))
 
 
 def raster(spikes: Raster, names: Sequence[str], *, title: str = "Raster", x: str = "time step t") -> Chart:
@@ -94,22 +108,30 @@ def membrane(
     )
 
 
-def operations_chart(operations: pd.DataFrame, *, title: str = "Estimated energy by layer") -> Chart:
-    """Picojoule of every weighted product, the first at the top; the whole table leaves as its numbers."""
-    bars = Bars(operations["layer"], operations["picojoule"])
+def operations_chart(
+    operations: pd.DataFrame, *, title: str = "Estimated energy by layer", names: Mapping[str, str] | None = None
+) -> Chart:
+    """Picojoule of every weighted product, the first at the top; the whole table leaves as its numbers. `names` has
+    those of the products in words, by their module paths."""
+    paths = list(operations["layer"])
+    bars = Bars(
+        [(names or {}).get(path, path) for path in paths], operations["picojoule"], about=paths if names else ()
+    )
     height = 60 + 17 * len(operations)
     return Chart(title, "estimated energy (pJ)", "", [bars], height=height, numbers=operations)
 
 
-def operations_table(operations: pd.DataFrame) -> str:
-    """One row for each weighted product and a last one with the sums; a bar is its energy against the largest."""
+def operations_table(operations: pd.DataFrame, names: Mapping[str, str] | None = None) -> str:
+    """One row for each weighted product and a last one with the sums; a bar is its energy against the largest. `names`
+    has those of the products in words, by their module paths, which a row says when it is pointed at."""
     most = max(float(operations["picojoule"].max()), 1e-12)
     numbers = ["MACs", "SOPs", "picojoule"]
     total = operations[numbers].sum()
-    rows = [_row(row["layer"], *row[numbers]) for _, row in operations.iterrows()]
+    paths = list(operations["layer"])
+    rows = [_row((names or {}).get(row["layer"], row["layer"]), *row[numbers]) for _, row in operations.iterrows()]
     bars = [row["picojoule"] / most for _, row in operations.iterrows()]
     heads = ("layer", "MACs", "SOPs", "energy")
-    return table("Operations and energy by layer", heads, rows, bars, _row("all", *total))
+    return table("Operations and energy by layer", heads, rows, bars, _row("all", *total), paths if names else ())
 
 
 def _row(layer: str, macs: float, sops: float, picojoule: float) -> tuple[str, ...]:

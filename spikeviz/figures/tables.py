@@ -18,15 +18,17 @@ def table(
     rows: Sequence[Sequence[str]],
     bars: Sequence[float] | None = None,
     last: Sequence[str] | None = None,
+    about: Sequence[str] = (),
 ) -> str:
-    """A table in HTML: names at the left, numbers at the right, a bar of 0 to 1 behind each row, sums in a last one."""
+    """A table in HTML: names at the left, numbers at the right, a bar of 0 to 1 behind each row, sums in a last one;
+    `about` is what each row says beside its name when it is pointed at."""
     width = '<th style="border:0;width:26%"></th>' if bars is not None else ""
     names = "".join(
         f'<th style="{NAME if i == 0 else CELL};font-weight:600">{escape(h)}</th>' for i, h in enumerate(heads)
     )
     lines = [f"<tr>{names}{width}</tr>"]
     for number, row in enumerate(rows):
-        lines.append(_line(row, None if bars is None else bars[number]))
+        lines.append(_line(row, None if bars is None else bars[number], about=about[number] if about else ""))
     if last is not None:
         lines.append(_line(last, None if bars is None else 0.0, "font-weight:600"))
     return f'<table style="{TABLE}" aria-label="{escape(title, quote=True)}">{"".join(lines)}</table>'
@@ -37,7 +39,7 @@ def _cell(text: str, first: bool) -> str:
     return escape(text).replace(".", ".<wbr>") if first else escape(text)
 
 
-def _line(row: Sequence[str], share: float | None, style: str = "") -> str:
+def _line(row: Sequence[str], share: float | None, style: str = "", about: str = "") -> str:
     cells = "".join(
         f'<td style="{NAME if i == 0 else CELL}">{_cell(str(text), i == 0)}</td>' for i, text in enumerate(row)
     )
@@ -45,7 +47,8 @@ def _line(row: Sequence[str], share: float | None, style: str = "") -> str:
     if share is not None:
         block = f'<div style="height:8px;border-radius:2px;width:{100 * share:.1f}%;background:{ACCENT}"></div>'
         bar = f'<td style="border:0">{block}</td>'
-    return f'<tr style="{style}">{cells}{bar}</tr>'
+    title = f' title="{escape(about, quote=True)}"' if about else ""
+    return f'<tr style="{style}"{title}>{cells}{bar}</tr>'
 
 
 def count(number: float) -> str:

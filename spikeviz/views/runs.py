@@ -11,10 +11,12 @@ import sys
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spikeviz.cache import MB, ByteCache
 from spikeviz.views.experiment import Experiment
+from spikeviz.views.layers import names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,11 +44,25 @@ class Network:
         model: it.
         layers: that spike on a grid, in forward order.
         milliseconds: of one pass of one sample.
+        parts: of the names of its layers, by module path (`spikeviz.views.layers.names`).
     """
 
     model: Any
     layers: tuple[str, ...]
     milliseconds: float
+
+    @cached_property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        return names.parts(self.layers, names.tags_of(self.model))
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Of its layers in words, by module path."""
+        return {layer: ", ".join(name) for layer, name in self.parts.items()}
+
+    def words(self, layer: str) -> str:
+        """The name of a layer; the module path itself of another one."""
+        return ", ".join(self.parts.get(layer, (layer,)))
 
     @property
     def fast(self) -> bool:

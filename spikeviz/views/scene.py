@@ -50,6 +50,11 @@ class Side:
         return "" if self.alone else f", {self.name}"
 
     @property
+    def words(self) -> str:
+        """Its layer in words."""
+        return self.run.network.words(self.layer)
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Channels, height and width of its layer."""
         return tuple(self.run.recording[f"{self.layer}.spike"].values.shape[2:])

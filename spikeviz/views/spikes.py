@@ -13,6 +13,7 @@ from spikeviz.display import plural
 from spikeviz.views import data_sets
 from spikeviz.views.address import CHARTS, neuron_of
 from spikeviz.views.captions import dynamics
+from spikeviz.views.layers.names import words as in_words
 from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.sharing.answers import ClassAnswer
 from spikeviz.views.view import Figure, Item, Markup, Note, Option, Progress, Row, Study
@@ -91,9 +92,10 @@ def rates(side: Side) -> Iterator[Item]:
 
     table = side.run.numbers.rates.groupby("layer", sort=False)["rate"].mean()
     table = table.rename(lambda name: name.removesuffix(".spike"))
-    title, rate = f"Firing rate by layer{side.mark}", dynamics.with_mean("firing rate", side.run.packed.mean)
+    names, title = side.run.network.names, f"Firing rate by layer{side.mark}"
+    rate = dynamics.with_mean("firing rate", side.run.packed.mean)
     yield Figure(
-        layer_bars(list(table.index), table.tolist(), rate, side.layer, title=title),
+        layer_bars(list(table.index), table.tolist(), rate, side.layer, title=title, names=names),
         f"Spikes per neuron and step; the chosen layer, {table[side.layer]:.3f}, is marked. A layer near 0 is silent.",
         alt=f"By layer, {rate}: " + ", ".join(f"{n} {r:.3f}" for n, r in table.items()),
         term="firing rate",
@@ -106,14 +108,15 @@ def operations(side: Side) -> Iterator[Item]:
     from spikeviz.metrics import ENERGY
 
     table = side.run.numbers.operations
+    names = in_words(list(table["layer"]))
     yield Figure(
-        operations_chart(table, title=f"Operations and energy by layer{side.mark}"),
+        operations_chart(table, title=f"Operations and energy by layer{side.mark}", names=names),
         f"{_input(side)}. A spike costs one addition (SOP) for each output it reaches, a real number a "
         f"multiply-accumulate (MAC). Energy: {ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP, estimated from "
         "operation counts; no hardware was measured.",
         ENERGY.source,
         term="SOP",
-        html=partial(operations_table, table),
+        html=partial(operations_table, table, names),
     )
 
 
@@ -128,9 +131,10 @@ def raster(side: Side) -> Iterator[Item]:
     places = [divmod(n, height * width) for n in shown.neurons.tolist()]
     names = [f"channel {c}, row {r // width}, column {r % width}" for c, r in places]
     yield Figure(
-        chart(shown, names, title=f"Raster · {side.layer}{side.mark}", x=_steps(track.levels)),
+        chart(shown, names, title=f"Raster · {side.words}{side.mark}", x=_steps(track.levels)),
         f"{_input(side)}. Each row is one of {len(names)} neurons spread evenly over the layer; a tick is a spike.",
-        alt=f"Raster of {len(names)} neurons of {side.layer}: {len(shown.rows)} spikes in {shown.length} steps",
+        alt=f"Raster of {len(names)} neurons of {side.words}: {plural(len(shown.rows), 'spike')} in "
+        f"{plural(shown.length, 'step')}",
         term="spike",
     )
 
@@ -156,7 +160,7 @@ def neuron(side: Side) -> Iterator[Item]:
         else f"It fires at {int((fired > 0).sum())} of {plural(len(fired), 'step')}: whenever the potential, shown "
         "before its reset, reaches the dashed threshold."
     )
-    title = f"Membrane · {side.layer} {channel}.{row}.{column}{side.mark}"
+    title = f"Membrane · {side.words}, neuron {channel}.{row}.{column}{side.mark}"
     yield Figure(
         membrane(potential, fired, trace.threshold or 0.0, title=title),
         f"{fires} Click another one in the viewer. The numbers: channel, row, column.",
@@ -229,9 +233,11 @@ def first_query(layers: Sequence[str]) -> str:
     return next((layer for layer in layers if layer.endswith(".attn.q")), layers[0])
 
 
-def layer_option(layers: Sequence[str], layer: str, label: str = "Masked layer", help: str = "") -> Option:
+def layer_option(
+    scene: Scene, layers: Sequence[str], layer: str, label: str = "Masked layer", help: str = ""
+) -> Option:
     """Another layer; the viewer moves to it as well."""
-    return Option("layer", label, layer, layers, width=264, help=help)
+    return Option("layer", label, layer, layers, width=264, help=help, titles=scene.now.network.words)
 
 
 def tower(packed: PackedSpikes) -> Iterator[Item]:
@@ -240,6 +246,7 @@ def tower(packed: PackedSpikes) -> Iterator[Item]:
     from spikeviz.figures.spikes import layer_bars
 
     layers = list(packed.layers)
+    names = in_words(layers)
     chosen = [n for n in layers if n.startswith("stem")] + [n for n in layers if n.endswith("mlp.hidden")]
     places = np.linspace(0, len(chosen) - 1, min(7, len(chosen))).round().astype(int)  # the first and the last of them
     title = packed.facts["title"]
@@ -247,14 +254,14 @@ def tower(packed: PackedSpikes) -> Iterator[Item]:
     for layer in (chosen[place] for place in places):
         spikes = packed.layers[layer].spikes
         rate, shape = float(spikes.mean()), " x ".join(str(n) for n in spikes.shape[1:])
-        alt = f"Spikes of {layer}: {shape} neurons, {rate:.0%} of them at a step"
-        tiles.append(tile(channel_mosaic(spikes.mean(0)), layer, f"{shape}, rate {rate:.2f}", alt))
+        alt = f"Spikes of {names[layer]}: {shape} neurons, {rate:.0%} of them at a step"
+        tiles.append(tile(channel_mosaic(spikes.mean(0)), names[layer], f"{shape}, rate {rate:.2f}", alt))
     fired = sum(layer.count for layer in packed.layers.values())
     neurons = sum(int(np.prod(layer.shape[1:])) for layer in packed.layers.values())
     rates = [layer.count / max(int(np.prod(layer.shape)), 1) for layer in packed.layers.values()]
     heading = f"{plural(fired, 'spike')} of {neurons:,} neurons in {plural(packed.steps, 'step')}"
     yield Figure(
-        layer_bars(layers, rates, dynamics.with_mean("firing rate", packed.mean), title=heading),
+        layer_bars(layers, rates, dynamics.with_mean("firing rate", packed.mean), title=heading, names=names),
         "What to notice: a square holds the channels of a layer, a pixel is a neuron. The picture goes from outlines "
         "to a code with no visible structure.",
         "Spikformer V2, sec. 3.2",

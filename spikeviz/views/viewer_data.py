@@ -14,6 +14,7 @@ import numpy as np
 
 from spikeviz.figures.theme import ACCENT, SPIKE, difference_colours, rate_colours
 from spikeviz.views.address import ALL, MEAN, SIDES, neuron_of
+from spikeviz.views.layers.names import MARKS, groups
 from spikeviz.views.scene import is_neuron
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class ViewerSide:
         packed: its spikes.
         layer: that is looked at.
         neuron: of it, that is looked at: channel, row, column.
+        parts: of the names of its layers (`spikeviz.views.layers.names`).
         instead: of A, the layer that it shows in place of each of B's layers that its network lacks.
     """
 
@@ -46,6 +48,7 @@ class ViewerSide:
     packed: PackedSpikes
     layer: str
     neuron: tuple[int, int, int]
+    parts: Mapping[str, Sequence[str]]
     instead: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -156,6 +159,9 @@ def payload(data: ViewerData, view: Mapping[str, Any], seq: int) -> bytes:
                 "status_text": side.status_text,
                 "checkpoint": side.checkpoint,
                 "instead": dict(side.instead),
+                "names": {layer: ", ".join(name) for layer, name in side.parts.items()},
+                "marks": {layer: MARKS[name[-1]] for layer, name in side.parts.items() if name[-1] in MARKS},
+                "groups": groups(side.parts),
                 "depth": side.packed.depth,
                 "mean": side.packed.mean,
                 "image": {

@@ -21,8 +21,9 @@ def packed(steps: int = 3) -> PackedSpikes:
 
 
 def viewer() -> ViewerData:
-    a = ViewerSide("A", "one", "T=1", packed(2), "a.b", (0, 1, 1))
-    return ViewerData([a, ViewerSide("B", "two", "T=3", packed(), "a.b", (1, 2, 0))])
+    parts = {"a.b": ("block 0", "attention", "query")}
+    a = ViewerSide("A", "one", "T=1", packed(2), "a.b", (0, 1, 1), parts)
+    return ViewerData([a, ViewerSide("B", "two", "T=3", packed(), "a.b", (1, 2, 0), parts)])
 
 
 def events(count: int, length: int = 300_000, height: int = 30, width: int = 34) -> EventRecording:

@@ -25,11 +25,13 @@ def part(name: str) -> Callable[..., Any]:
 def source(name: str, kind: str) -> str:
     """What the browser gets of a component: its `html`, `css` or `js`.
 
-    Streamlit takes a script as one text, so nothing is imported from file to file.
+    Streamlit takes a script as one text, so nothing is imported from file to file: what several components share comes
+    first, then what the component has beside its own script, in the order of names.
     """
-    files = [ROOM / name / f"{name}.{kind}"]
+    own = ROOM / name / f"{name}.{kind}"
+    files = [own]
     if kind != "html":
-        files.insert(0, ROOM / f"shared.{kind}")
+        files = [ROOM / f"shared.{kind}", *sorted(set(own.parent.glob(f"*.{kind}")) - {own}), own]
     return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 

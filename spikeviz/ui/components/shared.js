@@ -146,9 +146,9 @@ function arrow(event) {  // rows and columns that a key moves by; undefined for 
   return { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
 }
 
-function options(list, names, labels = names) {  // of a <select>, made again where they are others
+function options(list, names, labels = names, title = () => "") {  // of a <select>, made again where they are others
   if (list.dataset.names === names.join()) return;
-  list.replaceChildren(...names.map((name, i) => new Option(labels[i], name)));
+  list.replaceChildren(...names.map((name, i) => Object.assign(new Option(labels[i], name), { title: title(name) })));
   list.dataset.names = names.join();
 }
 

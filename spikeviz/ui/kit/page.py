@@ -23,6 +23,7 @@ from spikeviz.views import address
 from spikeviz.views.address import Parameter
 from spikeviz.views.data_sets import without_data
 from spikeviz.views.layers.looks import layers_of_a
+from spikeviz.views.layers.names import words as in_words
 from spikeviz.views.page import Page
 from spikeviz.views.runs import warm_up
 from spikeviz.views.scene import Scene, like, open_scene
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from spikeviz.evaluation.job import Job
+    from spikeviz.views.runs import Network
 
 
 def show(page: Page) -> None:
@@ -85,7 +87,7 @@ def _scene_page(page: Page) -> None:
             shown = page.settings(opened.model, session.state().experiment)
             settings.controls(page, shown, opened.fast, opened.model)
         if session.plain():
-            _choose_layer(page, opened.layers)
+            _choose_layer(page, opened)
     scene = _opened(page)
     session.store(scene.state)
     session.share_input(scene.state.experiment)
@@ -190,15 +192,17 @@ def _tools(scene: Scene, about: Provenance) -> None:
     share.share(scene, about)
 
 
-def _choose_layer(page: Page, layers: Sequence[str]) -> None:
+def _choose_layer(page: Page, opened: Network) -> None:
     """The layer, where the viewer's own choice does not run; that of A as well, where its network lacks that of B."""
-    now = session.look("layer")
+    now, layers = session.look("layer"), opened.layers
     shown = now if now in layers or page.first is None else page.first(layers)
-    st.selectbox("Layer", layers, **bind(f"{page.key}_layer", shown, partial(session.set_look, "layer")))
+    how = bind(f"{page.key}_layer", shown, partial(session.set_look, "layer"))
+    st.selectbox("Layer", layers, format_func=opened.words, **how)
     if (own := layers_of_a(session.state())) and shown not in own:
         chosen = session.look("layer A")
         beside = chosen if chosen in own else like(shown, own)
-        st.selectbox("Layer of A", own, **bind(f"{page.key}_layerA", beside, partial(session.set_look, "layer A")))
+        how = bind(f"{page.key}_layerA", beside, partial(session.set_look, "layer A"))
+        st.selectbox("Layer of A", own, format_func=in_words(own).__getitem__, **how)
 
 
 def _choose_tab(page: Page) -> str:

@@ -86,7 +86,9 @@ def _strengths(scene: Scene, layer: str, place: tuple[int, int, int], table: pd.
 
     count = len(table)
     yield Figure(
-        strength_and_rate(table, threshold(scene.now), place[0], f"Channels of {layer}, this input"),
+        strength_and_rate(
+            table, threshold(scene.now), place[0], f"Channels of {scene.now.network.words(layer)}, this input"
+        ),
         "A dot is a channel: how strong its mask is, and how much it fires on this input with all channels kept. "
         f"The dashed lines are the threshold and the rate of channel {place[0]}.",
         SEC,
@@ -180,7 +182,9 @@ def _surveyed(
         tables[name]["explained"] = explained(found, labels).numpy()
     data = f"the first {len(labels):,} {run.samples} of {run.card.data}, all channels kept"
     over = Figure(
-        strength_and_rate(tables[layer], threshold(run), chosen, f"Channels of {layer}, test samples"),
+        strength_and_rate(
+            tables[layer], threshold(run), chosen, f"Channels of {run.network.words(layer)}, test samples"
+        ),
         f"{data[0].upper()}{data[1:]}, {run.recording.device.upper()}, {progress.seconds:.0f} s.",
         SEC,
         f"Mean firing rate of {len(tables[layer])} channels against the strength of their mask",

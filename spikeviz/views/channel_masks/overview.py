@@ -50,7 +50,8 @@ def keeps(scene: Scene) -> Iterator[Item]:
     start = next(iter(masked_layers(run.model)))
     if run.layers.index(scene.layer) < run.layers.index(start):
         yield Note(
-            f"{scene.layer} lies before every mask: the threshold does not change it. Choose {start} or a later layer."
+            f"{run.network.words(scene.layer)} lies before every mask: the threshold does not change it. Choose "
+            f"{run.network.words(start)} or a later layer."
         )
     empty = left[(left["kept"] == 0) & (left["layer"] != REST)]["layer"]
     if len(empty):
@@ -118,7 +119,9 @@ def layer_option(scene: Scene, layer: str) -> Item:
     from spikeviz.metrics.channel_masks import masked_layers
 
     layers = list(masked_layers(scene.now.model))
-    return spikes.layer_option(layers, layer, help="Q and K share one mask. The viewer moves to the layer as well")
+    return spikes.layer_option(
+        scene, layers, layer, help="Q and K share one mask. The viewer moves to the layer as well"
+    )
 
 
 def _kept_and_dropped(scene: Scene, layer: str) -> Iterator[Item]:

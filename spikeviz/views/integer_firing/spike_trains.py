@@ -171,8 +171,8 @@ def _unrolling(scene: Scene) -> Iterator[Item]:
     names = _names(neurons)
     yield Figure(
         raster_of("T x D unrolling", diagrams, names),
-        f"Real spikes of {len(neurons)} neurons of {scene.layer} (channel, row, column), this input, "
-        f"{run.status_text}: from the one that fires most to "
+        f"Real spikes of {len(neurons)} neurons of {run.network.words(scene.layer)} (channel, row, column), this "
+        f"input, {run.status_text}: from the one that fires most to "
         f"{'the one that fires least' if fired[-1].any() else 'a silent one'}.",
         "E-SpikeFormer, Fig. 6",
         "; ".join(f"{diagram.title}, {plural(int(diagram.values.sum()), 'spike')}" for diagram in diagrams),
@@ -211,8 +211,8 @@ def _execution(scene: Scene) -> Iterator[Item]:
     names = _names(neurons)
     yield Figure(
         raster_of("Execution with and without a clock", diagrams, names),
-        f"The same real spikes of {scene.layer}, {run.status_text}. A diagram of what a chip would do; no chip was "
-        "measured. The paper draws it for T = D = 3: there is a preset.",
+        f"The same real spikes of {run.network.words(scene.layer)}, {run.status_text}. A diagram of what a chip would "
+        "do; no chip was measured. The paper draws it for T = D = 3: there is a preset.",
         "E-SpikeFormer, sec. 6.1 and Fig. 11",
         f"{plural(binary.size, 'slot')} with a clock, {plural(spikes, 'event')} without one",
         html=partial(slots, diagrams, names),

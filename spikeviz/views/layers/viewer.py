@@ -50,7 +50,8 @@ def _sent(scene: Scene, side: Side) -> ViewerSide:
     """What the viewer gets of a side; of A also which of its layers it shows for each of B's that it has not."""
     run = side.run
     instead = {name: like(name, run.layers) for name in scene.now.layers if name not in run.layers}
-    return ViewerSide(side.name, run.card.name, run.status_text, run.packed, side.layer, side.neuron, instead)
+    looked = (side.layer, side.neuron, run.network.parts, instead)
+    return ViewerSide(side.name, run.card.name, run.status_text, run.packed, *looked)
 
 
 def _predictions(scene: Scene) -> Iterator[Item]:
@@ -67,7 +68,7 @@ def _figures(scene: Scene) -> Iterator[Figure]:
         packed = side.run.packed
         values, (channels, height, width) = packed.layers[side.layer].maps, side.shape
         times = [*(packed.when(step) for step in range(1, len(values) + 1)), packed.mean or ONLY]
-        title = f"Spike maps · {side.layer}{side.mark}"
+        title = f"Spike maps · {side.words}{side.mark}"
         label = f"share of the {channels} channels that fire"
         found.append(Maps(title, np.concatenate([values, values.mean(0)[None]]), times, label))
         notice = f"{plural(channels, 'channel')} of {height} x {width} neurons. {_notice(packed)}"
@@ -90,7 +91,7 @@ def _difference(scene: Scene, a: Maps, b: Maps) -> Maps:
     alike = a.titles[:both] == b.titles[:both]
     steps = b.titles[:both] if alike else [f"step {step}" for step in range(1, both + 1)]
     first, second = (np.concatenate([maps.maps[:both], maps.maps[-1:]]) for maps in (a, b))
-    names = dict.fromkeys(side.layer for side in scene.sides)
+    names = dict.fromkeys(side.words for side in scene.sides)
     title = f"Spike maps · {' − '.join(names)}, A−B"
     mean = a.titles[-1] if a.titles[-1] == b.titles[-1] else "means over all steps"
     return Maps(title, first - second, [*steps, mean], f"difference (A−B) of the {b.label}", "difference")

@@ -113,7 +113,7 @@ def _score_cam(scene: Scene, layer: str) -> Iterator[Item]:
         f"Of the QCFS network, without spikes and masks, for its answer: {says}. Each channel of the layer hides a "
         "part of the image; the class score that is left weighs it.",
         "Wang et al., Score-CAM, CVPRW 2020",
-        f"ScoreCAM of {layer} for {says}",
+        f"ScoreCAM of {run.network.words(layer)} for {says}",
         "ScoreCAM",
         partial(_beside_input, run, chart, says),
     )

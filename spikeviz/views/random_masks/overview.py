@@ -168,7 +168,7 @@ def _dropped(scene: Scene) -> Generator[Item, Any, None]:
         yield Note("Only attention scores are masked, which lie on no grid: there is no map of what is dropped.")
         return
     layer = scene.layer if scene.layer in layers else layers[0]
-    layer = yield spikes.layer_option(layers, layer, help="The viewer moves to it as well")
+    layer = yield spikes.layer_option(scene, layers, layer, help="The viewer moves to it as well")
     fired = sent(run.recording, f"{layer}.spike")[:, 0].cpu().numpy()
     passes = run.recording[f"{layer}.spike"].values[:, 0].cpu().numpy()
     maps = dropped_maps(fired, passes, layer)
@@ -177,7 +177,7 @@ def _dropped(scene: Scene) -> Generator[Item, Any, None]:
         f"This input, mean over channels{' and t' * (len(fired) > 1)}: {int(fired.sum()):,} spikes are sent, "
         f"{int(passes.sum()):,} pass. Masking ignores position: every spike has the same chance.",
         SEC,
-        f"Spikes of {layer}: {int(fired.sum()):,} sent, {int(passes.sum()):,} pass",
+        f"Spikes of {scene.now.network.words(layer)}: {int(fired.sum()):,} sent, {int(passes.sum()):,} pass",
         html=partial(_tiles, maps),
     )
 

@@ -24,7 +24,7 @@ STEPS = 8  # maps of steps that are drawn
 
 def maps(scene: Scene) -> Generator[Item, Any, None]:
     """Spike maps of the chosen layer, step by step and averaged, of this run and of A; rates and operations."""
-    yield spikes.layer_option(scene.now.layers, scene.layer, "Layer of the encoder")
+    yield spikes.layer_option(scene, scene.now.layers, scene.layer, "Layer of the encoder")
     for side in scene.sides:
         yield _maps(side.run, side.layer, side.mark)
     side = yield from spikes.charted(scene)
@@ -40,7 +40,9 @@ def _maps(run: Run, layer: str, name: str) -> Figure:
     mean, visible = values.mean(0), _visible(run, height)
     titles = [*(packed.when(step) for step in range(1, min(steps, STEPS) + 1)), packed.mean or ONLY]
     label = f"share of the {channels} channels that fire"
-    shown = Maps(f"Spike maps · {layer}{name}", np.concatenate([values[:STEPS], mean[None]]), titles, label)
+    shown = Maps(
+        f"Spike maps · {run.network.words(layer)}{name}", np.concatenate([values[:STEPS], mean[None]]), titles, label
+    )
     loudest = float(mean[~visible].max(initial=0))
     hidden = f"largest {loudest:.3f}" if loudest else "silent (largest 0.000)"
     return Figure(

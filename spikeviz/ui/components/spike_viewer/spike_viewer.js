@@ -5,11 +5,11 @@ const PACE = 450, PATIENCE = 600;  // ms a step is played; ms after the last mov
 
 class SpikeViewer extends Playable {
   constructor(root) {
-    super(root, ["layer", "layerA", "channel", "sides", "why", "step", "when", "where", "legend"]);
+    super(root, ["layer", "layerA", "channel", "sides", "why", "network", "step", "when", "where", "legend"]);
     this.cursor = null; this.tiles = [];
     const { layer, layerA, channel, step, canvas } = this.part;
-    layer.onchange = () => this.change({ layer: layer.value, neuron: null, neuronA: null });
-    layerA.onchange = () => this.change({ layerA: layerA.value, neuronA: null });
+    layer.onchange = () => this.choose(layer.value, "B");
+    layerA.onchange = () => this.choose(layerA.value, "A");
     channel.onchange = () => this.change({ channel: Number(channel.value) });
     step.oninput = () => this.change({ step: Number(step.value) }, PATIENCE);  // the last place is the mean
     canvas.onpointermove = (e) => this.point(this.at(e.offsetX, e.offsetY));
@@ -38,13 +38,16 @@ class SpikeViewer extends Playable {
   fill() {  // the controls say what the view is
     const { layer, layerA, channel, sides, why, step } = this.part, [steps, channels] = this.shape();
     const a = this.head.sides.length > 1 && this.side("A"), own = a && !(this.view.layer in a.layers);
-    options(layer, Object.keys(this.side("B").layers));
+    const list = (place, { layers, names }) =>
+      options(place, Object.keys(layers), Object.keys(layers).map((name) => names[name]), (name) => name);
+    list(layer, this.side("B"));
     layerA.parentElement.hidden = !own;
     layer.parentElement.firstChild.textContent = own ? "Layer of B " : "Layer ";
-    if (own) { options(layerA, Object.keys(a.layers)); layerA.value = this.layer("A"); }
+    if (own) { list(layerA, a); layerA.value = layerA.title = this.layer("A"); }
+    this.network();
     const each = Array.from({ length: channels }, (_, c) => c);
     options(channel, [MEAN, ALL, ...each], ["mean over channels", "all channels", ...each.map((c) => `channel ${c}`)]);
-    layer.value = this.view.layer; channel.value = this.view.channel;
+    layer.value = layer.title = this.view.layer; channel.value = this.view.channel;
     step.min = 1; step.max = steps + 1; step.value = this.step;
     sides.hidden = this.head.sides.length < 2;
     const words = (name) => (this.head.sides.find((s) => s.name === name) || {}).status_text;
@@ -52,6 +55,17 @@ class SpikeViewer extends Playable {
     why.textContent = apart;
     choices(sides, [["A", "A", words("A")], ["B", "B", words("B")], ["A−B", "A−B", apart || "The difference", apart]],
       this.view.side, (side) => this.change({ side }));
+  }
+
+  network() {  // of the side that is shown: of A what B has as well, unless A has a layer of its own
+    const side = this.side(this.shown), b = this.side("B"), joint = this.layer(this.shown) === this.view.layer;
+    const lacks = (layer) => joint && !(layer in b.layers) ? "B has no such layer" : "";
+    const how = { chosen: this.layer(this.shown), names: side.names, marks: side.marks, lacks };
+    drawNetwork(this.part.network, side.groups, { ...how, take: (layer) => this.choose(layer, joint ? "B" : "A") });
+  }
+
+  choose(layer, side) {  // a layer of a side: where A has that of B it goes along
+    this.change(side === "A" ? { layerA: layer, neuronA: null } : { layer, neuron: null, neuronA: null });
   }
 
   change(what, wait) {
@@ -272,7 +286,7 @@ class SpikeViewer extends Playable {
 
   words() {
     const shown = this.image(this.step), chosen = this.part.channel.selectedOptions[0];
-    return `Spike map of ${this.layer(this.shown)}, ${this.when(this.step)}, ${chosen ? chosen.textContent : ""}, ` +
+    return `Spike map of ${this.side(this.shown).names[this.layer(this.shown)]}, ${this.when(this.step)}, ${chosen ? chosen.textContent : ""}, ` +
       `${this.view.side}: mean ${shown ? shown.mean.toFixed(3) : "none"}`;
   }
 
