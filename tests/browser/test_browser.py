@@ -206,7 +206,7 @@ def test_a_clicked_neuron_shows_its_membrane(visit):
     words = page.locator("[data-part='where']").inner_text()
     row, column = (int(words.partition(axis)[2].split(",")[0].split(":")[0]) for axis in ("row", "column"))
     page.mouse.click(box["x"] + 30, box["y"] + 40)
-    page.get_by_text(f"Membrane · stem.stages.0 2.{row}.{column}").wait_for(timeout=30_000)
+    page.get_by_text(f"Membrane · stem, layer 0, neuron 2.{row}.{column}").wait_for(timeout=30_000)
     page.wait_for_url(f"**maps_neuron=2.{row}.{column}**")
     assert page.complaints == []
 
@@ -217,7 +217,7 @@ def test_a_neuron_can_be_chosen_with_the_keyboard(visit):
     page.locator(CANVAS).focus()
     for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
-    page.get_by_text("Membrane · stem.stages.0 1.5.6").wait_for(timeout=30_000)
+    page.get_by_text("Membrane · stem, layer 0, neuron 1.5.6").wait_for(timeout=30_000)
 
 
 def test_a_and_b_and_their_difference(visit):

@@ -94,3 +94,38 @@ def test_the_neuron_stays_while_a_slider_moves(visit, bare):
     again = visit("spike_maps", query=page.url[page.url.index("?") :], address=bare)
     drawn(again)
     assert again.get_by_text("Membrane · ").first.inner_text() == title
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_click_on_the_drawing_of_the_network_chooses_a_layer(visit, bare, width):
+    page = visit("spike_maps", width=width, address=bare)
+    first = drawn(page)
+    assert chosen(page) == "stem.stages.0"
+    names = page.get_by_label("Layer", exact=True).locator("option").all_inner_texts()
+    assert "stem, layer 2" in names and "block 1, attention, query" in names
+    box = page.locator(".sv-network b[data-layer='blocks.1.attn.q']")
+    assert box.get_attribute("title") == "block 1, attention, query (blocks.1.attn.q)"
+    box.click()
+    assert drawn(page, "blocks.1.attn.q ") != first and chosen(page) == "blocks.1.attn.q"
+    page.wait_for_url("**maps_layer=blocks.1.attn.q**")
+    page.get_by_text("Membrane · block 1, attention, query, neuron ").first.wait_for()
+    assert page.get_by_label("Layer", exact=True).input_value() == "blocks.1.attn.q"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.complaints == []
+
+
+def test_the_drawing_is_that_of_the_network_that_is_shown(visit, bare):
+    page = visit("spike_maps", query=f"{HELD}&maps_side=A", address=bare)
+    drawn(page, "stem ")
+    box = page.locator(".sv-network b[data-layer='blocks.3.mlp.hidden']")
+    box.click()
+    drawn(page, "blocks.3.mlp.hidden ")
+    page.wait_for_url("**maps_layerA=blocks.3.mlp.hidden**")
+    side(page, "B").click()
+    drawn(page, "stem.stages.2 ")
+    assert box.count() == 0 and chosen(page) == "stem.stages.2"
+
+
+def chosen(page) -> str:
+    """The layer that the drawing marks."""
+    return page.locator(".sv-network b.chosen").get_attribute("data-layer")

@@ -166,7 +166,7 @@ def test_figures_are_written_in_every_format(tmp_path):
     )
     starts = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG", "npz": b"PK"}
     names = {one["title"] for one in found}
-    assert {"Spike maps · blocks.0.attn.q", "Network spike firing rate"} <= names
+    assert {"Spike maps · block 0, attention, query", "Network spike firing rate"} <= names
     for one in found:
         assert len(one["files"]) == 5 and one["notice"]
         for file in one["files"]:

@@ -132,7 +132,7 @@ def test_every_layer_and_a_chosen_neuron(maps):
         box = number_field(maps, "Channel")
         assert box.value is not None
         sound(box.set_value(1).run())
-        assert any(m.value.startswith(f"**Membrane · {layer} 1.") for m in maps.markdown)
+        assert any(m.value.startswith(f"**Membrane · {layer}, neuron 1.") for m in maps.markdown)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])

@@ -139,7 +139,7 @@ def test_channels_of_a_layer_are_those_of_the_library():
     spikes = sv.simulate(model, x, MaskChannels(0.0))[f"{layer}.spike"].values[:, 0]
     mask = find_masks(model)["blocks.0.attn.mask_v"]
     figures = page_figures(scene, "channels")
-    table = figure(figures, f"Channels of {layer}, this input").chart.table()
+    table = figure(figures, f"Channels of {scene.now.network.words(layer)}, this input").chart.table()
     np.testing.assert_allclose(table["rate"], spikes.double().mean((0, 2, 3)))
     np.testing.assert_allclose(table["strength"], mask.strength().detach())
     assert (table["kept"].to_numpy() == mask.kept(0.4).numpy()).all() and table["kept"].nunique() == 2
@@ -182,7 +182,7 @@ def test_what_channels_carry_over_samples(monkeypatch):
     first = carried.chart.table().query("layer == 'blocks.0.attn.q'")
     assert list(means.names)[:2] == ["blocks.0.attn.q, kept", "blocks.0.attn.q, dropped"]
     assert means.values[1] == pytest.approx(first[~first["kept"]]["explained"].mean())
-    tables = [figure(each, "Channels of blocks.0.attn.q, test samples").chart for each in shown]
+    tables = [figure(each, "Channels of block 0, attention, query, test samples").chart for each in shown]
     assert [chart.rules[0].value for chart in tables] == [0.5, 0.7]
     np.testing.assert_allclose(tables[0].table()["rate"], rates["blocks.0.attn.q"].mean(0))
     assert all(
@@ -398,7 +398,7 @@ def test_presets(preset):
     for shown in figures:
         assert shown.notice and all(shown.export(kind) for kind in FILES), shown.title
     expected = {"mask-rate": "Mask rate by block and site", "cost": "The paper's two tables, as printed"}
-    assert figure(figures, expected.get(preset, "Spike maps · blocks.0.attn.v, A−B"))
+    assert figure(figures, expected.get(preset, "Spike maps · block 0, attention, value, A−B"))
     if preset == "take-away":
         assert threshold(scene.compared) == 0.0 and scene.compared.status_text == "threshold=0.00 T=8 seed=0"
 

@@ -217,7 +217,7 @@ def test_the_numbers_are_those_of_the_library():
     found = view("spike_maps", FASHION, 12, rules, layer=LAYER)
     np.testing.assert_allclose(find(found, "Network spike").chart.series[-1].y, sv.metrics.nsfr(recording), atol=1e-9)
     maps = sv.metrics.spike_maps(recording[f"{LAYER}.spike"]).numpy()
-    shown = find(found, f"Spike maps · {LAYER}").chart.arrays()["maps"]
+    shown = find(found, "Spike maps · block 0, attention, query").chart.arrays()["maps"]
     np.testing.assert_allclose(shown, np.concatenate([maps, maps.mean(0)[None]]), atol=1e-6)
 
 
@@ -236,7 +236,7 @@ def test_one_intervention_and_a_number_of_numpy_do_as_well():
 @TRAINED
 def test_what_is_looked_at_is_an_option():
     found = view("spike_maps", layer=LAYER, neuron=(3, 2, 1))
-    trace = find(found, f"Membrane · {LAYER} 3.2.1").chart
+    trace = find(found, "Membrane · block 0, attention, query, neuron 3.2.1").chart
     x, _ = sv.load_data("fashion", "test", 1)
     potential = sv.metrics.membrane_trace(sv.simulate(sv.load(FASHION), x), LAYER, (3, 2, 1)).potential
     assert any(np.allclose(np.asarray(line.y), potential) for line in trace.series if len(line.y) == len(potential))

@@ -31,7 +31,8 @@ def component(**query: str) -> Component:
 def test_each_side_shows_its_own_layer_and_no_difference_of_two_shapes():
     shown = component(**TWO, maps_side="A")
     (other,) = shown.others
-    assert shown.figure.title == "Spike maps · blocks.1.attn.q, A" and other.title == "Spike maps · stem.stages.2, B"
+    assert shown.figure.title == "Spike maps · block 1, attention, query, A"
+    assert other.title == "Spike maps · stem, layer 2, B"
     a, b = shown.data.sides
     assert (a.layer, b.layer) == ("blocks.1.attn.q", "stem.stages.2")
     np.testing.assert_array_equal(shown.figure.chart.maps[:-1], a.packed.layers[a.layer].maps)
@@ -71,11 +72,11 @@ def test_what_the_browser_says_of_a_is_taken():
 @needs(FASHION, OTHER)
 def test_charts_of_one_run_show_a_where_it_is_chosen():
     b, a = (page_figures(scene_of(PAGE, **TWO, maps_charts=side)) for side in "BA")
-    for figures, layer, side in ((b, "stem.stages.2", "B"), (a, "blocks.1.attn.q", "A")):
+    for figures, layer, side in ((b, "stem, layer 2", "B"), (a, "block 1, attention, query", "A")):
         titles = [figure.title for figure in figures]
         assert f"Raster · {layer}, {side}" in titles
         assert f"Firing rate by layer, {side}" in titles and f"Operations and energy by layer, {side}" in titles
-        assert any(title.startswith(f"Membrane · {layer} ") and title.endswith(f", {side}") for title in titles)
+        assert any(title.startswith(f"Membrane · {layer}, neuron ") and title.endswith(f", {side}") for title in titles)
     rates = [next(f.chart for f in figures if "rate by layer" in f.title) for figures in (a, b)]
     assert len(rates[0].series[0].names) != len(rates[1].series[0].names)
     alone = scene_of(PAGE)

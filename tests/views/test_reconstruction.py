@@ -302,7 +302,7 @@ def test_the_verdict_on_sparse_convolution(sparse, ordinary, words):
 def test_spike_maps_of_visible_tokens():
     layer = "encoder.stem.stages.0.down"
     scene = scene_of(PAGE, input="1", mae_layer=layer, mae_T="2")
-    shown = figure(page_figures(scene, "maps"), f"Spike maps · {layer}")
+    shown = figure(page_figures(scene, "maps"), f"Spike maps · {scene.now.network.words(layer)}")
     x, model = sv.load_data("fashion", "test", 2)[0][1:], sv.load(NAME)
     spikes = sv.simulate(model, x, (HidePatches(0.75), TimeSteps(2)))[f"{layer}.spike"].values[:, 0].float()
     np.testing.assert_allclose(shown.chart.maps[:2], spikes.mean(1), atol=1e-6)

@@ -1,6 +1,6 @@
 // The spike viewer. Draws bit-packed spikes on one canvas; layer, step, channel and side change without the server.
 // The body of the payload holds colour tables, inputs and spikes, at the offsets that the header says.
-const GAP = 8, LABEL = 34, MEAN = -1, ALL = -2;
+const MEAN = -1, ALL = -2;
 const PACE = 450, PATIENCE = 600;  // ms a step is played; ms after the last move of a slider
 
 class SpikeViewer extends Playable {
@@ -198,25 +198,10 @@ class SpikeViewer extends Playable {
     return depth > 1 ? `t = ${Math.ceil(step / depth)}, d = ${((step - 1) % depth) + 1}` : `t = ${step}`;
   }
 
-  layout(width, count) {  // the large picture and the small ones beside it, or below it where there is little room
-    const beside = width >= 560, big = beside ? Math.min(320, width * 0.42) : Math.min(width, 300);
-    const left = beside ? big + 2 * GAP : 0, top = beside ? 0 : big + LABEL + GAP, room = width - left;
-    let size = 54;
-    for (let columns = 1; columns <= count; columns++) {
-      const each = Math.min(148, (room - GAP * (columns - 1)) / columns), rows = Math.ceil(count / columns);
-      if (rows * (each + LABEL) <= big + LABEL + 2 && each > size) size = each;
-    }
-    const columns = Math.max(1, Math.floor((room + GAP) / (size + GAP)));
-    const small = Array.from({ length: count }, (_, i) => ({
-      x: left + (i % columns) * (size + GAP), y: top + Math.floor(i / columns) * (size + LABEL), size }));
-    const last = small[count - 1];
-    return { big, small, height: Math.max(beside ? big + LABEL : 0, last.y + size + LABEL) };
-  }
-
   draw() {
     const { canvas: screen, when } = this.part, width = screen.parentElement.clientWidth;
     if (!this.head || width < 50) return;
-    const [steps] = this.shape(), plan = this.layout(width, steps + 2), pen = this.pen(width, plan.height);
+    const [steps] = this.shape(), plan = layout(width, steps + 2), pen = this.pen(width, plan.height);
     const style = getComputedStyle(screen);
     this.ink = style.color; this.font = style.fontFamily;
     this.tiles = [{ x: 0, y: 0, size: plan.big, step: this.step, big: true }];
