@@ -285,7 +285,7 @@ def _neuron(state: State, layer: str, now: Run, notices: list[str]) -> tuple[tup
     place = state.look(name)
     if place is not None and not is_neuron(place, spikes.shape):
         shape = list(spikes.shape[1:])
-        notices.append(f"{layer} has no neuron {'.'.join(map(str, place))}; its shape is {shape}.")
+        notices.append(f"{now.network.words(layer)} has no neuron {'.'.join(map(str, place))}; its shape is {shape}.")
         place = None
     place = tuple(place) if place else telling_neuron(spikes.cpu().numpy())
     return place, state.looking(name, place)

@@ -69,7 +69,7 @@ def test_what_passes_is_what_the_library_counts(query, rules):
     for line, recording in zip(figure(figures, "Network spike").chart.series, (masked, whole), strict=True):
         np.testing.assert_allclose(line.y, sv.metrics.nsfr(recording).numpy(), atol=1e-9)
     layer = "blocks.0.attn.q"
-    maps = figure(figures, f"Sent, kept, dropped · {layer}").chart.arrays()["maps"]
+    maps = figure(figures, f"Sent, kept, dropped · {scene.now.network.words(layer)}").chart.arrays()["maps"]
     np.testing.assert_allclose(maps[1], masked[f"{layer}.spike"].values[:, 0].float().mean((0, 1)).numpy(), atol=1e-6)
     np.testing.assert_allclose(maps[0] - maps[1], maps[2], atol=1e-6)
 

@@ -97,8 +97,9 @@ def _rates(run: Run, layer: str, mask: str) -> Figure:
     rates = mask_rates(run.model, threshold(run))
     return Figure(
         rate_bars(rates, mask_sites(run.model), mask),
-        f"{rates['masked'].sum():,} of {rates['channels'].sum():,} channels are masked; the site of {layer} is marked. "
-        "Section 4.2 of the paper is about this rate; its figure is not in the text we have.",
+        f"{rates['masked'].sum():,} of {rates['channels'].sum():,} channels are masked; the site of "
+        f"{run.network.words(layer)} is marked. Section 4.2 of the paper is about this rate; its figure is "
+        "not in the text we have.",
         "SDMFormer, sec. 4.2",
         "Share of masked channels: " + ", ".join(f"{r.layer} {r.rate:.2f}" for r in rates.itertuples()),
         "mask rate",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,9 +69,13 @@ def error_curve(levels: int, which: str, rounding: Rounding = "half-even") -> Ch
     )
 
 
-def relative_errors(table: pd.DataFrame, chosen: str | None = None) -> Chart:
-    """Error of each layer over the mean of its ReLU(U) / D; all columns leave as its numbers."""
-    bars = Bars(table["layer"], 100 * table["relative"], chosen)
+def relative_errors(table: pd.DataFrame, chosen: str, words: Callable[[str], str]) -> Chart:
+    """Error of each layer over the mean of its ReLU(U) / D; all columns leave as its numbers.
+
+    `words`: the name of a layer by its module path.
+    """
+    names = [words(layer) for layer in table["layer"]]
+    bars = Bars(names, 100 * table["relative"], words(chosen), list(table["layer"]))
     height = 60 + 17 * len(table)
     return Chart(
         "Approximation error by layer", "error, % of the layer's mean rate", "", [bars], height=height, numbers=table

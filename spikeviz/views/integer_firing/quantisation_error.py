@@ -110,7 +110,7 @@ def _network(scene: Scene) -> Iterator[Item]:
         for name, t in tables.items()
     )
     yield Figure(
-        relative_errors(table, scene.layer),
+        relative_errors(table, scene.layer, scene.now.network.words),
         f"This input, bars of B. Mean over layers, {words}.",
         "E-SpikeFormer, Definition 1, both sides as rates",
         "Relative approximation error of each layer: "

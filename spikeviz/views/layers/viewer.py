@@ -77,8 +77,8 @@ def _figures(scene: Scene) -> Iterator[Figure]:
         maps = _difference(scene, *found)
         mean = maps.maps[-1]
         notice = (
-            f"A minus B, on the same {scene.sides[-1].shape[0]} channels: orange where A fires more, purple where B "
-            f"does. Over all places the mean is {mean.mean():+.3f}, from {mean.min():+.2f} to {mean.max():+.2f}."
+            f"A minus B, of {scene.sides[-1].shape[0]} channels each: orange where more of A's fire, purple where more "
+            f"of B's do. Over all places the mean is {mean.mean():+.3f}, from {mean.min():+.2f} to {mean.max():+.2f}."
         )
         yield Figure(maps, notice, FIG_8, term="spike map")
 

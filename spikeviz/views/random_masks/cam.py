@@ -52,15 +52,16 @@ def _activations(scene: Scene, layer: str, chosen: bool) -> Iterator[Item]:
     base = _sam(unmasked(scene), layer)
     times = np.unique(np.linspace(min(2, len(base)), len(base), TIMES).round().astype(int))
     most = max(float(base.max()), 1e-12)
-    chart = activation_maps({name: m[times - 1] / most for name, m in found.items()}, times.tolist(), layer)
-    why = f"Of all layers {layer} is the one whose maps differ most from row to row. " if chosen else ""
+    words = scene.now.network.words(layer)
+    chart = activation_maps({name: m[times - 1] / most for name, m in found.items()}, times.tolist(), words)
+    why = f"Of all layers {words} is the one whose maps differ most from row to row. " if chosen else ""
     yield Figure(
         chart,
         f"This input, {where(scene.now)} masked, seed {scene.now.experiment.seed}, γ = {GAMMA}{first_alone(scene)}. "
         f"{why}{_likeness(base, found)}The weights are the same in every row; the paper's were fine-tuned at each "
         "ratio. A spike counts more if the same neuron fired shortly before, so at t = 1 the map is empty.",
         SOURCE,
-        f"Spike activation maps of {layer} at {', '.join(found)}, t = {', '.join(map(str, times))}",
+        f"Spike activation maps of {words} at {', '.join(found)}, t = {', '.join(map(str, times))}",
         "SAM",
         partial(_tiles, chart, len(times)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -187,10 +187,14 @@ def _shares(values: Float[np.ndarray, "n"], ends: tuple[float, float]) -> Float[
     return counts / max(counts.sum(), 1)
 
 
-def conversion_bars(errors: pd.DataFrame, chosen: str) -> Chart:
-    """Relative error of every layer of `conversion_error`, the first at the top; all columns leave as its numbers."""
-    names = [name.removesuffix(".spike") for name in errors["layer"]]
-    bars = Bars(names, 100 * errors["relative"].fillna(0.0), chosen)
+def conversion_bars(errors: pd.DataFrame, chosen: str, words: Callable[[str], str]) -> Chart:
+    """Relative error of every layer of `conversion_error`, the first at the top; all columns leave as its numbers.
+
+    `words`: the name of a layer by its module path.
+    """
+    paths = [name.removesuffix(".spike") for name in errors["layer"]]
+    names = [words(path) for path in paths]
+    bars = Bars(names, 100 * errors["relative"].fillna(0.0), words(chosen), paths)
     return Chart(
         "Conversion error by layer", "relative error (%)", "", [bars], height=60 + 15 * len(names), numbers=errors
     )

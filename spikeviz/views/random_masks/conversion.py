@@ -45,9 +45,10 @@ def _errors(scene: Scene) -> Iterator[Item]:
     steps = len(run.recording.logits_per_step)
     worst = table.loc[table["relative"].fillna(0).idxmax()]
     yield Figure(
-        conversion_bars(table, scene.layer),
+        conversion_bars(table, scene.layer, run.network.words),
         f"This input, T = {steps}, without masks: {with_mean('what a layer sends', mean_over(steps))}, against its "
-        f"QCFS activation; {means}. Largest in {worst['layer'].removesuffix('.spike')}, {worst['relative']:.1%}. "
+        f"QCFS activation; {means}. Largest in "
+        f"{run.network.words(worst['layer'].removesuffix('.spike'))}, {worst['relative']:.1%}. "
         f"With a constant input it would be exact at T = L = {qcfs.model.config.levels}; behind the first layer the "
         "input of a neuron varies with t.",
         "Masked Spiking Transformer, Eq. 4 and 5; Bu et al., ICLR 2022",

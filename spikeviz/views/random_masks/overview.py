@@ -171,7 +171,7 @@ def _dropped(scene: Scene) -> Generator[Item, Any, None]:
     layer = yield spikes.layer_option(scene, layers, layer, help="The viewer moves to it as well")
     fired = sent(run.recording, f"{layer}.spike")[:, 0].cpu().numpy()
     passes = run.recording[f"{layer}.spike"].values[:, 0].cpu().numpy()
-    maps = dropped_maps(fired, passes, layer)
+    maps = dropped_maps(fired, passes, scene.now.network.words(layer))
     yield Figure(
         maps,
         f"This input, mean over channels{' and t' * (len(fired) > 1)}: {int(fired.sum()):,} spikes are sent, "
