@@ -124,7 +124,7 @@ def test_a_site_that_is_gone_is_a_warning():
 
 def test_a_layer_before_the_masks_says_so():
     scene = scene_of(PAGE, dmeb_layer="stem.stages.1")
-    assert "stem.stages.1 lies before every mask" in words_of(PAGE.main(scene))
+    assert "stem, layer 1 lies before every mask" in words_of(PAGE.main(scene))
     assert figure(page_figures(scene, "masks"), "24 kept channels · blocks.0.attn.q")
     assert scene_of(PAGE).layer == "blocks.0.attn.q" and "lies before" not in words_of(PAGE.main(scene_of(PAGE)))
 
