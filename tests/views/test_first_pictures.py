@@ -66,9 +66,9 @@ def test_the_rows_of_where_it_looks_differ():
     least = min(map(alike, scene.now.layers))
     assert alike(layer) == pytest.approx(least) and least < 0.95
     titles = [figure.title for figure in page_figures(scene, "maps")]
-    assert f"Spike activation maps · {layer}" in titles
+    assert f"Spike activation maps · {scene.now.network.words(layer)}" in titles
     chosen = scene_of(RSM, checkpoint="mst-fashion", rsm_part="maps", rsm_layer="blocks.0.mlp.out")
-    assert "Spike activation maps · blocks.0.mlp.out" in [figure.title for figure in page_figures(chosen, "maps")]
+    assert "Spike activation maps · block 0, MLP, output" in [figure.title for figure in page_figures(chosen, "maps")]
 
 
 @needs("sdmformer-fashion-dvs")
