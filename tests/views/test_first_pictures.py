@@ -129,10 +129,12 @@ def test_a_silent_layer_says_how_often_it_fires():
     loud = max(layers, key=lambda name: layers[name].count)
     text = silence(dataclasses.replace(side, layer=quiet))
     rate = scene.now.card.measured["firing"]["layers"][quiet]
-    assert f"**{quiet} is silent.** On this input none of its" in text and "neurons fires" in text
+    assert (
+        f"**{side.run.network.words(quiet)} is silent.** On this input none of its" in text and "neurons fires" in text
+    )
     assert "over the first 1,000 test images the network as trained fires there at" in text
     said = float(text.partition("fires there at ")[2].partition(" %")[0])
     assert said == pytest.approx(100 * rate, rel=0.5)
     assert silence(dataclasses.replace(side, layer=loud)) == ""
     shown = scene_of(MAPS, **QUIET, maps_layer=quiet)
-    assert f"{quiet} is silent" in words_of(MAPS.main(shown))
+    assert f"{side.run.network.words(quiet)} is silent" in words_of(MAPS.main(shown))

@@ -21,7 +21,7 @@ def silence(side: Side) -> str:
     few = f"{packed.count:,} spike{'s' * (packed.count != 1)} of {neurons:,} neurons in {steps:,} steps"
     here = few if packed.count else f"none of its {neurons:,} neurons fires"
     word = "nearly silent" if packed.count else "silent"
-    return f"{name}**{side.layer} is {word}.** On this input {here}; {_over_test_set(side)}"
+    return f"{name}**{side.words} is {word}.** On this input {here}; {_over_test_set(side)}"
 
 
 def _over_test_set(side: Side) -> str:
