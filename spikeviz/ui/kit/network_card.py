@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def about(card: CheckpointCard, page: str) -> None:
     """The network in a line, and all of its card behind a button."""
     name = full_name(card)
-    st.caption(f"{name}. {whole_test_set(card) if card.classifies else result(card).capitalize()}")
+    st.caption(f"{name}: {'accuracy ' if card.classifies else ''}{result(card)} ({card.samples:,})")
     with st.popover("About this network", type="tertiary", key=f"{page}_about"):
-        st.html(f'<div style="overflow-wrap: anywhere; font-size: 0.85rem">{facts(name, card.facts)}</div>')
+        if card.classifies:
+            st.caption(whole_test_set(card))
+        st.html(f'<div class="network-card">{facts(name, card.facts)}</div>')

@@ -11,6 +11,8 @@ STYLE = """<style>
 [data-testid="stCaptionContainer"] p { line-height: 1.4; }
 [data-testid="stText"] { font-variant-numeric: tabular-nums; }
 [data-testid="stExpander"] summary { padding: 0.35rem 0.7rem; }
+.network-card { font-size: 0.85rem; }
+.network-card td:last-child { overflow-wrap: anywhere; }
 [data-testid="stSelectboxVirtualDropdown"]:has([role="listbox"][aria-label="Network"]) {
   width: min(50rem, calc(100vw - 2rem)) !important;
 }
