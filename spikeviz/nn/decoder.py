@@ -28,10 +28,13 @@ def positions(dim: int, height: int, width: int) -> Float[Tensor, "N C"]:
     """
     if dim % 4:
         raise ValueError(f"positions need a width that is a multiple of 4, not {dim}.")
-    rates = 10_000.0 ** -(torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    parts = [axis.flatten()[:, None] * rates for axis in (columns, rows)]
-    return torch.cat([part for angle in parts for part in (angle.sin(), angle.cos())], 1).float()
+    here = torch.empty(0).device  # the default one; on the meta device torch imports its compiler to compute nothing
+    with torch.device("cpu"):
+        rates = 10_000.0 ** -(torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
+        rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        parts = [axis.flatten()[:, None] * rates for axis in (columns, rows)]
+        found = torch.cat([part for angle in parts for part in (angle.sin(), angle.cos())], 1).float()
+    return found.to(here)
 
 
 class Dense(nn.Linear):
@@ -88,7 +91,8 @@ class Decoder(nn.Module):
         super().__init__()
         self.embed = Dense(inputs, dim)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, dim))
-        nn.init.normal_(self.mask_token, std=0.02)
+        if not self.mask_token.is_meta:  # there torch would import its compiler to draw nothing
+            nn.init.normal_(self.mask_token, std=0.02)
         self.register_buffer("places", positions(dim, *grid), persistent=False)
         self.blocks = nn.ModuleList(DecoderBlock(dim, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(dim, eps=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float, Int, Shaped
@@ -138,18 +139,20 @@ class WindowAttention(nn.Module):
 
 
 def relative_places(window: int) -> Int[Tensor, "N N"]:
-    """For two tokens of a window, the row of the bias table: (2 w - 1) (dy + w - 1) + dx + w - 1."""
-    y, x = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
-    y, x = y.flatten(), x.flatten()
+    """For two tokens of a window, the row of the bias table: (2 w - 1) (dy + w - 1) + dx + w - 1.
+
+    Reckoned by NumPy: under `torch.device("meta")` a difference of tensors makes torch import its compiler.
+    """
+    y, x = np.divmod(np.arange(window**2), window)
     down, right = (place[:, None] - place[None, :] + window - 1 for place in (y, x))
-    return (2 * window - 1) * down + right
+    return torch.as_tensor((2 * window - 1) * down + right)
 
 
 def strangers(grid: int, window: int, shift: int) -> Bool[Tensor, "windows N N"]:
     """Which tokens of a shifted window are not neighbours: the shift, which wraps around, brought them together."""
-    bands = torch.zeros(grid, dtype=torch.long)
+    bands = np.zeros(grid, dtype=np.int64)
     if shift:
         bands[grid - window :], bands[grid - shift :] = 1, 2
     regions = 3 * bands[:, None] + bands[None, :]
     by_window = rearrange(regions, "(y h) (x w) -> (y x) (h w)", h=window, w=window)
-    return by_window[:, :, None] != by_window[:, None, :]
+    return torch.as_tensor(by_window[:, :, None] != by_window[:, None, :])

@@ -32,8 +32,6 @@ V = TypeVar("V")
 NETWORKS, RUNS, DATA = ByteCache(512 * MB), ByteCache(512 * MB), ByteCache(1024 * MB)
 LIVE = 60.0  # ms of a forward pass up to which a slider answers while it is dragged
 MADE = ("patches", "mask", "reconstruction")  # what an autoencoder answers beside its spikes
-WARM = "spikeviz warms up"
-DRAWN = 2.0  # s after which a browser has drawn the start page
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +90,18 @@ def network(card: CheckpointCard, variant: str = "") -> Network:
         ValueError: for a variant there is none of, or a file that is not what its card says.
     """
     return NETWORKS.get((card.name, card.sha256, variant), lambda: _opened(card, variant))
+
+
+def libraries() -> None:
+    """Import what every forward pass needs: torch, most of all."""
+    import spikeviz.artifacts.checkpoints
+    import spikeviz.metrics  # noqa: F401
+
+
+def imported() -> bool:
+    """Whether `libraries` are there, to their last line."""
+    found = sys.modules.get("spikeviz.metrics")
+    return found is not None and not getattr(found.__spec__, "_initializing", False)
 
 
 def is_open(card: CheckpointCard) -> bool:
@@ -310,16 +320,3 @@ class Run:
             "numbers",
             lambda r: Numbers(metrics.nsfr(r), metrics.firing_rates(r), metrics.operations(model, r)),
         )
-
-
-def warm_up() -> None:
-    """Import in the background what the first forward pass needs, once in a process, when the page has been drawn."""
-
-    def load() -> None:
-        import spikeviz.artifacts.checkpoints
-        import spikeviz.metrics  # noqa: F401
-
-    if "torch" not in sys.modules and not any(thread.name == WARM for thread in threading.enumerate()):
-        timer = threading.Timer(DRAWN, load)
-        timer.name, timer.daemon = WARM, True
-        timer.start()

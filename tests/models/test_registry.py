@@ -1,6 +1,8 @@
 """The table of models: exact sizes, every setting is read, every parameter learns, names stay."""
 
 import dataclasses
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -418,3 +420,21 @@ def test_parameters_of_the_three_event_sets(classes, params):
     with torch.device("meta"):
         model = sv.build("spikformer-dvs-2-256", num_classes=classes)
     assert sum(p.numel() for p in model.parameters()) == params
+
+
+def test_neither_a_pass_on_the_cpu_nor_a_network_without_weights_imports_a_compiler():
+    """It would be more than half of what a first visit to a page waits for."""
+    code = """
+import sys, torch
+from spikeviz.nn.neurons import IF, LIF
+from spikeviz.nn.qcfs import ConvertedIF
+from spikeviz.models.registry import SPECS, build
+with torch.no_grad():
+    for neuron in (LIF(), IF(), ConvertedIF()):
+        neuron.trace(torch.ones(2, 3)), neuron(torch.ones(2, 3))
+with torch.device("meta"):
+    for name in SPECS:
+        build(name)
+sys.exit("torch._inductor" in sys.modules or "torch._dynamo" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0

@@ -262,8 +262,6 @@ def test_the_start_page_needs_no_torch():
     code = """
 import sys
 from streamlit.testing.v1 import AppTest
-import spikeviz.views.runs
-spikeviz.views.runs.warm_up = lambda: None
 app = AppTest.from_file("app.py", default_timeout=60).run()
 assert not app.exception, app.exception
 assert any(" ms · " in text.value for text in app.text)

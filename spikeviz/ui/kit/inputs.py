@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -57,12 +58,24 @@ def choose_network(page: Page) -> CheckpointCard:
     return names[session.state().experiment.checkpoint]
 
 
+def libraries() -> None:
+    """Import what networks need, before any is asked what it can do; says what the page waits for."""
+    if not runs.imported():
+        with st.spinner("Loading torch ..."):
+            runs.libraries()
+
+
+def waiting(card: CheckpointCard) -> AbstractContextManager[None]:
+    """Says what the page waits for, until a network is open."""
+    if runs.is_open(card):
+        return nullcontext()
+    return st.spinner(f"Loading {'' if runs.imported() else 'torch and '}the network {full_name(card)} ...")
+
+
 def opened(card: CheckpointCard) -> Network:
     """A network; where it cannot be opened a sentence, and the run of the page ends."""
     try:
-        if runs.is_open(card):
-            return runs.network(card)
-        with st.spinner("Loading the network ..."):
+        with waiting(card):
             return runs.network(card)
     except ValueError as error:
         st.error(f"{card.name} cannot be shown: {error}")

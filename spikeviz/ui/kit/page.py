@@ -18,6 +18,7 @@ from spikeviz.ui.kit.bind import bind
 from spikeviz.ui.kit.figure import caption, figure, title
 from spikeviz.ui.kit.glossary import help_for, terms
 from spikeviz.ui.kit.job_panel import panel, progress_of
+from spikeviz.ui.server import warm_up
 from spikeviz.ui.server.router import take_over
 from spikeviz.views import address
 from spikeviz.views.address import Parameter
@@ -25,7 +26,6 @@ from spikeviz.views.data_sets import without_data
 from spikeviz.views.layers.looks import layers_of_a
 from spikeviz.views.layers.names import words as in_words
 from spikeviz.views.page import Page
-from spikeviz.views.runs import warm_up
 from spikeviz.views.scene import Scene, like, open_scene
 from spikeviz.views.settings import as_trained, moved
 from spikeviz.views.sharing.provenance import Provenance, provenance
@@ -62,16 +62,18 @@ def show(page: Page) -> None:
     st.markdown(page.question + source, unsafe_allow_html=True)
     (_scene_page if page.first else _first_look)(page)
     draw(page.after(), page.key)
-    warm_up()
+    warm_up.start(warm_up.DRAWN)  # where the server has not begun by itself
 
 
 @st.fragment
+@warm_up.first
 def _scene_page(page: Page) -> None:
     """Controls and results: a moved slider runs this part again and nothing else."""
     controls, sliders = st.container(), st.container(key="sliders")  # beside one another: the sliders stay in view
     messages, status, view = st.container(), st.container(), st.container(key="viewer")
     network = address.checkpoint_parameter(page.networks)
     with controls:
+        inputs.libraries()
         url.read(page.key, [network])
         tools = inputs.row(page.key)
         with tools:
@@ -111,6 +113,7 @@ def _scene_page(page: Page) -> None:
 
 
 @st.fragment
+@warm_up.first
 def _first_look(page: Page) -> None:
     """Network and input alone, beside the picture."""
     picture, words = st.columns([2.9, 1], gap="medium")
@@ -124,7 +127,8 @@ def _first_look(page: Page) -> None:
         with tools:
             inputs.choose_input(page.key, card)
         inputs.download(card)
-        scene = _opened(page)
+        with inputs.waiting(card):
+            scene = _opened(page)
         session.store(scene.state)
         session.share_input(scene.state.experiment)
         _messages(st.container())

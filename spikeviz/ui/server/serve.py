@@ -26,6 +26,7 @@ def serve(port: int | None = None, host: str = ADDRESS) -> None:
     """
     import streamlit as st
 
+    from spikeviz.ui.server import warm_up
     from spikeviz.ui.server.router import claim
 
     if not is_free(0, host):
@@ -33,6 +34,7 @@ def serve(port: int | None = None, host: str = ADDRESS) -> None:
     port = free_port(host=host) if port is None else checked(port, host)
     print(greeting(host, port), flush=True)
     claim()
+    warm_up.start()
     with suppress(KeyboardInterrupt):
         st.App(app_root() / "app.py").run(config=options(port, host))
 
