@@ -52,7 +52,7 @@ def first(draw: Callable[P, R]) -> Callable[P, R]:
 
 def load() -> None:
     """Import torch, and draw every page once as its first visit does. What is made stays in the caches, which are
-    bounded; what is not here, such as a data set, is left out."""
+    bounded. What fails is left out: it fails again where a person sees it."""
     from spikeviz.views import runs
 
     begun = time.perf_counter()
@@ -60,7 +60,7 @@ def load() -> None:
     for file in LIKELY:
         with _idle:
             _idle.wait_for(lambda: _drawn == 0, POLITE)
-        with suppress(ValueError, FileNotFoundError):
+        with suppress(Exception):
             _visit(file)
     print(f"spikeviz has loaded the first network of every page ({time.perf_counter() - begun:.1f} s)", flush=True)
 
