@@ -12,7 +12,6 @@ import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -89,12 +88,6 @@ def bare(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bare")
     with running(folder, as_spikeviz, SPIKEVIZ_DATA="", HOME=str(folder), XDG_DATA_HOME=str(folder)) as running_app:
         yield running_app.url
-
-
-@pytest.fixture
-def serving(tmp_path):
-    """Starts a server of one's own, which writes to `log.txt` of `tmp_path`: `with serving(as_spikeviz) as server`."""
-    return partial(running, tmp_path)
 
 
 @pytest.fixture(params=[as_spikeviz, as_streamlit])

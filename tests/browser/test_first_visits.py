@@ -26,9 +26,9 @@ def seconds(browser, url: str) -> float:
 
 
 @pytest.mark.parametrize("width", SIZES)
-def test_a_page_says_what_it_waits_for(browser, serving, width):
+def test_a_page_says_what_it_waits_for(browser, serving, tmp_path, width):
     """`streamlit run` loads nothing before the first visit."""
-    with serving(as_streamlit, SPIKEVIZ_DATA="") as server:
+    with serving(tmp_path, as_streamlit, SPIKEVIZ_DATA="") as server:
         page = browser.new_page(viewport={"width": width, "height": SIZES[width]})
         page.goto(f"{server.url}/spike_maps")
         page.get_by_text("Loading torch").wait_for(timeout=60_000)
@@ -38,8 +38,8 @@ def test_a_page_says_what_it_waits_for(browser, serving, width):
         page.close()
 
 
-def test_the_start_page_says_what_a_click_waits_for(browser, serving):
-    with serving(as_streamlit, SPIKEVIZ_DATA="") as server:
+def test_the_start_page_says_what_a_click_waits_for(browser, serving, tmp_path):
+    with serving(tmp_path, as_streamlit, SPIKEVIZ_DATA="") as server:
         page = browser.new_page(viewport={"width": 1280, "height": SIZES[1280]})
         page.goto(server.url)
         page.get_by_text(STATUS).first.wait_for(timeout=60_000)
@@ -51,7 +51,7 @@ def test_the_start_page_says_what_a_click_waits_for(browser, serving):
 
 def test_first_visits_are_short_once_everything_is_loaded(browser, serving, tmp_path):
     """Printed as well: `pytest tests/browser/test_first_visits.py -s`."""
-    with serving(as_spikeviz, SPIKEVIZ_DATA="") as server:
+    with serving(tmp_path, as_spikeviz, SPIKEVIZ_DATA="") as server:
         end = time.monotonic() + 180
         while LOADED not in (tmp_path / "log.txt").read_text() and time.monotonic() < end:
             time.sleep(0.2)

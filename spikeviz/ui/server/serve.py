@@ -34,7 +34,7 @@ def serve(port: int | None = None, host: str = ADDRESS) -> None:
     port = free_port(host=host) if port is None else checked(port, host)
     print(greeting(host, port), flush=True)
     claim()
-    warm_up.start()
+    warm_up.start(tell=_loaded)
     with suppress(KeyboardInterrupt):
         st.App(app_root() / "app.py").run(config=options(port, host))
 
@@ -53,6 +53,10 @@ def greeting(host: str, port: int) -> str:
             "people sign in through Streamlit's OpenID Connect (docs/sharing.md).",
         ]
     )
+
+
+def _loaded(seconds: float) -> None:
+    print(f"spikeviz has loaded the first network of every page ({seconds:.1f} s)", flush=True)
 
 
 def options(port: int, host: str = ADDRESS) -> dict[str, Any]:

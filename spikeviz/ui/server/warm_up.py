@@ -22,12 +22,15 @@ _idle = threading.Condition()
 _drawn = 0  # pages that are being drawn
 
 
-def start(delay: float = 0.0) -> None:
-    """Begin `delay` seconds from now, once in a process. Not under Streamlit's AppTest: a test loads what it needs."""
+def start(delay: float = 0.0, tell: Callable[[float], None] = lambda seconds: None) -> None:
+    """Begin `delay` seconds from now, once in a process; `tell` hears in the end how many seconds it took.
+
+    Not under Streamlit's AppTest: a test loads what it needs.
+    """
     if _begun.is_set() or "streamlit.testing.v1" in sys.modules:
         return
     _begun.set()
-    timer = threading.Timer(delay, load)
+    timer = threading.Timer(delay, load, (tell,))
     timer.name, timer.daemon = NAME, True
     timer.start()
 
@@ -50,7 +53,7 @@ def first(draw: Callable[P, R]) -> Callable[P, R]:
     return counted
 
 
-def load() -> None:
+def load(tell: Callable[[float], None]) -> None:
     """Import torch, and draw every page once as its first visit does. What is made stays in the caches, which are
     bounded. What fails is left out: it fails again where a person sees it."""
     from spikeviz.views import runs
@@ -62,7 +65,7 @@ def load() -> None:
             _idle.wait_for(lambda: _drawn == 0, POLITE)
         with suppress(Exception):
             _visit(file)
-    print(f"spikeviz has loaded the first network of every page ({time.perf_counter() - begun:.1f} s)", flush=True)
+    tell(time.perf_counter() - begun)
 
 
 def _visit(file: str) -> None:
