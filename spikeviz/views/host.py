@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 LOOKS = ("layer", "neuron", "side", "step", "channel")  # what is looked at of a page with layers
 
 
+class First(int):
+    """Test sample 0 that nobody asked for: where it is not here, another input may stand in for it."""
+
+
+FIRST = First(0)
+
+
 class Figures(Sequence[Figure]):
     """The figures of a page, with a display of their own in a notebook."""
 
@@ -157,7 +164,7 @@ def query_of(page: Page, preset: str | Preset | None = None, url: str = "") -> d
 def view(
     page: str,
     checkpoint: str | None = None,
-    input: int | str | Input | None = None,
+    input: int | str | Input = FIRST,
     interventions: Sequence[Any] = (),
     seed: int = 0,
     tab: str | None = None,
@@ -209,7 +216,7 @@ def view(
     return Figures(figures)
 
 
-def _source(input: int | str | Input | None, card: CheckpointCard) -> tuple[str, Uploads]:
+def _source(input: int | str | Input, card: CheckpointCard) -> tuple[str, Uploads]:
     """What names an input in an experiment, and the input by that name if it was brought.
 
     Raises:
@@ -218,15 +225,15 @@ def _source(input: int | str | Input | None, card: CheckpointCard) -> tuple[str,
     """
     from spikeviz.data.ingest import Input
 
-    if input is None:
+    if isinstance(input, First):
         return default_source(card), {}
-    if isinstance(input, str):
+    if isinstance(input, str) and input.startswith("picture-"):
         return named_source(input, card, {}), {}
     if isinstance(input, Input):
         source = source_of(input)
         return source, {source: input}
     try:
-        index = operator.index(input)
+        index = operator.index(input)  # type: ignore[arg-type]  # what else there is raises
     except TypeError:
         raise ValueError(
             f'an input is the number of a test sample, a picture such as "picture-cat", or made by '
