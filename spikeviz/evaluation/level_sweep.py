@@ -61,7 +61,7 @@ def level_sweep(
 
     Yields:
         After every unit of work (`units`): how many are done, and a row for each point that is finished: meaning, D,
-        network, T, accuracy with its standard error, images, energy (uJ, mean of the first batch), spikes per neuron
+        network, T, accuracy with its standard error, images, energy (µJ, mean of the first batch), spikes per neuron
         (all steps together).
 
     Raises:
@@ -90,6 +90,6 @@ def _row(point: LevelPoint, found: Survey, some: Tensor, seed: int) -> dict[str,
         "accuracy": found.accuracy,
         "standard error": found.error,
         "images": found.images,
-        "energy (uJ)": float(operations(point.model, recording)["picojoule"].sum()) / 1e6,
+        "energy (µJ)": float(operations(point.model, recording)["picojoule"].sum()) / 1e6,
         "spikes per neuron": float(found.nsfr.sum()),
     }

@@ -204,6 +204,8 @@ class Maps:
         titles: one for each map.
         label: what the colour says.
         quantity: "rate" (viridis) or "difference" (purple below zero, orange above); it fixes the range.
+        axes: of every map, where its columns and rows are no places: what goes across and from where to where, what
+            goes up and from where to where.
     """
 
     title: str
@@ -211,6 +213,7 @@ class Maps:
     titles: Sequence[str]
     label: str
     quantity: Quantity = "rate"
+    axes: tuple[str, tuple[float, float], str, tuple[float, float]] | None = None
 
     def __post_init__(self) -> None:
         _set(self, maps=np.asarray(self.maps), titles=tuple(self.titles))

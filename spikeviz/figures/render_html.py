@@ -16,6 +16,7 @@ from spikeviz.figures.theme import ROOT, Quantity, coloured, difference_colours,
 
 GAP = 1  # pixels between the channels of a mosaic
 GROUND = (32, 0, 42)  # darker than viridis at 0
+Axes = tuple[str, tuple[float, float], str, tuple[float, float]] | None
 PIXELS = "image-rendering:pixelated;width:100%;aspect-ratio:1;display:block;border-radius:3px"
 CAPTION = "font-size:0.8rem;line-height:1.35;opacity:0.85;overflow-wrap:anywhere"
 
@@ -27,9 +28,17 @@ def data_uri(pixels: UInt8[np.ndarray, "H W 3"]) -> str:
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
-def tile(pixels: UInt8[np.ndarray, "H W 3"], title: str, note: str, alt: str) -> str:
-    """One picture with a title and a note below."""
+def tile(pixels: UInt8[np.ndarray, "H W 3"], title: str, note: str, alt: str, axes: Axes = None) -> str:
+    """One picture with a title and a note below; `axes` as those of `Maps`."""
     image = f'<img src="{data_uri(pixels)}" alt="{escape(alt, quote=True)}" style="{PIXELS}">'
+    if axes is not None:
+        x, (left, right), y, (bottom, top) = axes
+        ends = "display:flex;justify-content:space-between"
+        up = f'<span style="writing-mode:vertical-rl;transform:rotate(180deg)">{escape(y)}</span>'
+        upright = f'<div style="{ends};flex-direction:column"><span>{top:g}</span>{up}<span>{bottom:g}</span></div>'
+        across = f'<div style="{ends}"><span>{left:g}</span><span>{escape(x)}</span><span>{right:g}</span></div>'
+        grid = "display:grid;grid-template-columns:auto 1fr;gap:0 4px;font-size:0.72rem;line-height:1.2"
+        image = f'<div style="{grid}">{upright}<div style="min-width:0">{image}</div><span></span>{across}</div>'
     words = f'<b style="font-weight:600">{escape(title)}</b><br>{escape(note)}'
     return f'<figure style="margin:0;min-width:0">{image}<figcaption style="{CAPTION}">{words}</figcaption></figure>'
 
@@ -46,7 +55,7 @@ def map_tiles(maps: Maps, notes: Sequence[str]) -> list[str]:
     """Maps of either quantity, a note below each."""
     _, height, width = maps.maps.shape
     return [
-        tile(pixels, title, note, f"{maps.title}, {title}: {height} by {width} neurons, {note}")
+        tile(pixels, title, note, f"{maps.title}, {title}: {height} by {width} neurons, {note}", maps.axes)
         for pixels, title, note in zip(maps.pixels(), maps.titles, notes, strict=True)
     ]
 

@@ -168,6 +168,28 @@ def _bars(axes: Axes, bars: Bars) -> None:
     axes.grid(False, axis="y")
 
 
+def _ends(maps: Maps) -> tuple[float, float, float, float] | None:
+    """Left, right, bottom and top of a map with axes: a column stands in the middle of its value."""
+    if maps.axes is None:
+        return None
+    _, (left, right), _, (bottom, top) = maps.axes
+    half = 0.5 * (right - left) / max(maps.maps.shape[2] - 1, 1)
+    return left - (half or 0.5), right + (half or 0.5), bottom, top
+
+
+def _label(axes: Axes, maps: Maps) -> None:
+    """The axes of a map, if it has some."""
+    if maps.axes is None:
+        axes.set_axis_off()
+        return
+    x, across, y, up = maps.axes
+    axes.set_xticks(sorted(set(across)))
+    axes.set_yticks(sorted(set(up)))
+    axes.tick_params(labelsize=7, length=2, pad=1)
+    axes.set_xlabel(x, fontsize=7, labelpad=-4)
+    axes.set_ylabel(y, fontsize=7, labelpad=-2)
+
+
 def _maps(maps: Maps) -> Figure:
     """Every length in inches, from the top: the title, the rows of maps, the colour bar and its label."""
     edge, gap, head, foot = 0.1, 0.1, 0.22, 0.62
@@ -177,7 +199,8 @@ def _maps(maps: Maps) -> Figure:
     rows = -(-n // most)
     columns = -(-n // rows)
     wide = min(1.6, (WIDTH - 2 * edge + gap) / columns - gap)
-    high = wide * rows_high / columns_wide
+    side, below = (0.36, 0.36) if maps.axes else (0.0, 0.0)  # room for an axis
+    high = (wide - side) * rows_high / columns_wide + below
     title = textwrap.fill(maps.title, 78)
     top = 0.06 + 0.18 * (title.count("\n") + 1)
     height = top + rows * (head + high) + foot
@@ -189,9 +212,10 @@ def _maps(maps: Maps) -> Figure:
     figure.text(edge / WIDTH, 1 - 0.08 / height, title, va="top", fontsize=10)
     for k, (pixels, name) in enumerate(zip(maps.pixels(), maps.titles, strict=True)):
         row, column = divmod(k, columns)
-        axes = place(edge + column * (wide + gap), top + row * (head + high) + head, wide, high)
-        axes.imshow(pixels, interpolation="nearest", aspect="auto")
-        axes.set_axis_off()
+        left = edge + column * (wide + gap) + side
+        axes = place(left, top + row * (head + high) + head, wide - side, high - below)
+        axes.imshow(pixels, interpolation="nearest", aspect="auto", extent=_ends(maps))
+        _label(axes, maps)
         axes.set_title(name, loc="left", fontsize=8, pad=2)
     table = rate_colours() if maps.quantity == "rate" else difference_colours()
     bar = place(edge + 0.05, height - foot + 0.14, 2.0, 0.1)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from spikeviz.figures.chart import Bars, Chart, Line, Rule, Ticks
-from spikeviz.figures.tables import count, energy, table
+from spikeviz.figures.tables import aligned, energy_unit, table
 from spikeviz.figures.theme import QUIET
 
 if TYPE_CHECKING:
@@ -111,28 +111,25 @@ def membrane(
 def operations_chart(
     operations: pd.DataFrame, *, title: str = "Estimated energy by layer", names: Mapping[str, str] | None = None
 ) -> Chart:
-    """Picojoule of every weighted product, the first at the top; the whole table leaves as its numbers. `names` has
-    those of the products in words, by their module paths."""
-    paths = list(operations["layer"])
-    bars = Bars(
-        [(names or {}).get(path, path) for path in paths], operations["picojoule"], about=paths if names else ()
-    )
+    """Energy of every weighted product, the first at the top; the whole table leaves as its numbers. `names` has those
+    of the products in words, by their module paths."""
+    paths, (size, unit) = list(operations["layer"]), energy_unit(float(operations["picojoule"].max()))
+    words = [(names or {}).get(path, path) for path in paths]
+    bars = Bars(words, operations["picojoule"] / size, about=paths if names else ())
     height = 60 + 17 * len(operations)
-    return Chart(title, "estimated energy (pJ)", "", [bars], height=height, numbers=operations)
+    return Chart(title, f"estimated energy ({unit})", "", [bars], height=height, numbers=operations)
 
 
 def operations_table(operations: pd.DataFrame, names: Mapping[str, str] | None = None) -> str:
-    """One row for each weighted product and a last one with the sums; a bar is its energy against the largest. `names`
-    has those of the products in words, by their module paths, which a row says when it is pointed at."""
-    most = max(float(operations["picojoule"].max()), 1e-12)
-    numbers = ["MACs", "SOPs", "picojoule"]
-    total = operations[numbers].sum()
-    paths = list(operations["layer"])
-    rows = [_row((names or {}).get(row["layer"], row["layer"]), *row[numbers]) for _, row in operations.iterrows()]
+    """One row for each weighted product and a last one with the sums; a bar is its energy against the largest. A column
+    has one unit, so that its decimals stand below each other. `names` has those of the products in words, by their
+    module paths, which a row says when it is pointed at."""
+    most, paths = max(float(operations["picojoule"].max()), 1e-12), list(operations["layer"])
+    size, unit = energy_unit(most)
+    columns = [[*operations[name], operations[name].sum()] for name in ("MACs", "SOPs", "picojoule")]
+    (macs, sops), energies = (aligned(column) for column in columns[:2]), [f"{e / size:,.2f}" for e in columns[2]]
+    words = [*(str((names or {}).get(path, path)) for path in paths), "all"]
+    rows = list(zip(words, macs[1], sops[1], energies, strict=True))
     bars = [row["picojoule"] / most for _, row in operations.iterrows()]
-    heads = ("layer", "MACs", "SOPs", "energy")
-    return table("Operations and energy by layer", heads, rows, bars, _row("all", *total), paths if names else ())
-
-
-def _row(layer: str, macs: float, sops: float, picojoule: float) -> tuple[str, ...]:
-    return str(layer), count(macs), count(sops), energy(picojoule)
+    heads = ("layer", f"MACs{macs[0]}", f"SOPs{sops[0]}", f"energy ({unit})")
+    return table("Operations and energy by layer", heads, rows[:-1], bars, rows[-1], paths if names else ())

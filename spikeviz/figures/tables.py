@@ -51,13 +51,24 @@ def _line(row: Sequence[str], share: float | None, style: str = "", about: str =
     return f'<tr style="{style}"{title}>{cells}{bar}</tr>'
 
 
-def count(number: float) -> str:
-    """1,234 or 1.23 M; nothing is a dash."""
-    if not number:
-        return "–"
-    return f"{number / 1e6:.2f} M" if number >= 1e6 else f"{number / 1e3:.1f} k" if number >= 1e4 else f"{number:,.0f}"
-
-
 def energy(picojoule: float) -> str:
     """In nanojoule, from a million picojoule on in microjoule."""
     return f"{picojoule / 1e6:.2f} µJ" if picojoule >= 1e6 else f"{picojoule / 1e3:.1f} nJ"
+
+
+ENERGIES = ((1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
+
+
+def energy_unit(most: float) -> tuple[float, str]:
+    """Of a column or an axis whose largest value is `most` picojoule: picojoule in a unit, and its name."""
+    return next((unit for unit in ENERGIES if most >= unit[0]), ENERGIES[-1])
+
+
+def aligned(numbers: Sequence[float]) -> tuple[str, list[str]]:
+    """Counts as a column, all in thousands with one decimal or all whole: what stands behind its head, and the
+    texts. Nothing is a dash."""
+    size, unit = (1e3, " (k)") if max(numbers, default=0) >= 1e5 else (1.0, "")
+    least = 0.05 if unit else 0
+    return unit, [
+        "–" if not n else "<0.1" if n / size < least else f"{n / size:,.{1 if unit else 0}f}" for n in numbers
+    ]

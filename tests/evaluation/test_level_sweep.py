@@ -51,7 +51,7 @@ def test_a_sweep_is_what_the_library_measures(small, binary, x, y):
         assert row["spikes per neuron"] == float(found.nsfr.sum()) > 0
         recording = sv.simulate(point.model, x[:4], point.interventions, OPERANDS)
         energy = sv.metrics.operations(point.model, recording)["picojoule"].sum()
-        assert row["energy (uJ)"] == pytest.approx(energy / 1e6)
+        assert row["energy (µJ)"] == pytest.approx(energy / 1e6)
 
 
 def test_it_can_be_stopped_after_every_batch_and_says_what_is_known(small, x, y):

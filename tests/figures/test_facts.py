@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from spikeviz.figures.chart import Chart, Line, Maps
+from spikeviz.figures.chart import Chart, Line, Maps, Rule
 from spikeviz.figures.events import Frames
 from spikeviz.figures.pictures import Pictures
-from spikeviz.figures.render_html import scale_bar
+from spikeviz.figures.ranges import accuracy_range
+from spikeviz.figures.render_html import map_tiles, scale_bar
 from spikeviz.figures.render_matplotlib import drawing, export
+from spikeviz.figures.spikes import operations_chart, operations_table
 from spikeviz.figures.theme import ROOT, coloured, coloured_difference, scale_ticks
 
 FACTS = {
@@ -110,3 +112,31 @@ def test_an_axis_has_no_offset():
     chart = Chart("Large", "x", "pJ", [Line([0, 1], [1e7, 1.00001e7])])
     words = " ".join(ElementTree.fromstring(export(chart, "svg")).itertext())
     assert "1e7" not in words and "10000000" in words
+
+
+def test_a_map_whose_columns_are_no_places_has_axes():
+    maps = Maps("Epochs", np.zeros((2, 20, 11)), ["q", "k"], "share", axes=("epoch", (1, 11), "strength", (0, 1)))
+    words = " ".join(ElementTree.fromstring(export(maps, "svg")).itertext()).split()
+    assert words.count("epoch") == words.count("strength") == 2 and words.count("11") == 2
+    first = drawing(maps).axes[0]
+    assert list(first.get_xlim()) == [0.5, 11.5] and list(first.get_ylim()) == [0, 1]
+    html = "".join(map_tiles(maps, ["", ""]))
+    assert html.count("<span>epoch</span>") == 2 and html.count("<span>11</span>") == 2
+
+
+def test_an_axis_of_accuracies_holds_every_error_and_no_more():
+    curve = Line([1, 2], [0.90, 0.92], band=([0.88, 0.91], [0.92, 0.93]))
+    low, high = accuracy_range([curve])
+    assert 0.85 < low < 0.88 and 0.93 < high < 0.96
+    assert accuracy_range([curve], [Rule(0.1, "chance")])[0] <= 0.1
+    assert accuracy_range([Line([1], [0.99], band=([0.9], [1.08]))])[1] >= 1.08  # an error is never cropped
+    assert accuracy_range([Line([1], [float("nan")])]) == (0, 1)
+
+
+@pytest.mark.parametrize(("most", "unit"), [(5.0, "pJ"), (2e3, "nJ"), (1e7, "µJ"), (3e9, "mJ")])
+def test_energy_has_the_unit_of_its_size(most, unit):
+    table = pd.DataFrame({"layer": ["a", "b"], "MACs": [2e5, 0], "SOPs": [12, 3e6], "picojoule": [most, most / 10]})
+    chart = operations_chart(table)
+    assert chart.x == f"estimated energy ({unit})" and 1 <= max(chart.series[0].values) < 1000
+    html = operations_table(table)
+    assert f"energy ({unit})" in html and "MACs (k)" in html and ">200.0<" in html and ">&lt;0.1<" in html

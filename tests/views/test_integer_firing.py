@@ -339,12 +339,12 @@ def test_a_sweep_runs_every_d_of_the_present_setting():
 @needs(VANILLA)
 def test_a_sweep_ends_with_three_curves():
     scene = scene_of(PAGE, sfa_part="cost")
-    row = {"accuracy": 0.5, "standard error": 0.02, "images": 512, "energy (uJ)": 3.0, "spikes per neuron": 0.4}
+    row = {"accuracy": 0.5, "standard error": 0.02, "images": 512, "energy (µJ)": 3.0, "spikes per neuron": 0.4}
     rows = [{"meaning": "what-if", "D": d, "network": SFA4, "T": 1, **row} for d in (2, 4)]
     rows += [{"meaning": "vanilla", "D": 1, "network": VANILLA, "T": 4, **row}]
     study = replace(study_of(PAGE.tab("cost")(scene)), work=lambda: iter([(1, []), (2, rows)]))
     figures = list(figures_of([study], {}, studies=True))
-    titles = ["Accuracy against D", "Energy (uJ) against D", "Spikes per neuron against D"]
+    titles = ["Accuracy against D", "Energy (µJ) against D", "Spikes per neuron against D"]
     assert [shown.title for shown in figures] == titles
     accuracy = figures[0].chart
     assert accuracy.series[0].x.tolist() == [2, 4] and accuracy.series[0].y.tolist() == [0.5, 0.5]

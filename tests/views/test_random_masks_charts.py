@@ -52,7 +52,7 @@ def test_charts_show_their_numbers():
     points = [{"ratio": r, "mean": 0.8 - r / 2, "deviation": 0.01, "power": 2e8} for r in (0.9, 0.0, 0.5)]
     mine, now = charts.accuracy_chart("Accuracy", "ratio", {"mine": points}, points[:1]).series
     assert list(mine.x) == [0.0, 0.5, 0.9] and mine.y[0] == 0.8 and now.name == "measured now"
-    assert charts.watts(3.94e9) == "3.9 G" and charts.watts(12.0) == "12.0"
+    assert charts.watts(3.942e9) == "3.94 G" and charts.watts(12.0) == "12.0"
     rows = [p | {"network": "mine", "share": None} for p in points]
     assert "–" in charts.power_table(rows) and "×0.74" in charts.paper_power()
     places = pd.DataFrame({"place": ["a.spike", "b.spike"], "sent": [4.0, 2.0], "kept": [2.0, 1.0]})

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Num
 from spikeviz.artifacts.packed_spikes import ONLY, mean_over
 from spikeviz.display import plural
 from spikeviz.figures.chart import Bars, Chart, Line, Maps, Rule
+from spikeviz.figures.ranges import accuracy_range
 from spikeviz.figures.tables import energy, table
 from spikeviz.figures.theme import ACCENT, QUIET, SECOND
 from spikeviz.metrics.channel_masks import site
@@ -192,7 +193,7 @@ def accuracy_curve(
         series,
         [_line_at(threshold)],
         x_range=(-0.02, 1.02),
-        y_range=(0, 1),
+        y_range=accuracy_range(series),
         height=300,
     )
 
@@ -233,7 +234,9 @@ def histories(history: Sequence[Mapping[str, Any]]) -> Maps:
     counts = np.array([[line["masks"][name]["histogram"] for line in history] for name in names], dtype=float)
     shares = counts / np.maximum(counts.sum(-1, keepdims=True), 1)
     sites = [site(name) for name in names]
-    return Maps("Mask values by epoch", shares.transpose(0, 2, 1)[:, ::-1], sites, "share of the site's channels")
+    axes = ("epoch", (history[0]["epoch"], history[-1]["epoch"]), "strength", (0.0, 1.0))
+    upright = shares.transpose(0, 2, 1)[:, ::-1]
+    return Maps("Mask values by epoch", upright, sites, "share of the site's channels", axes=axes)
 
 
 def parameters_table(left: pd.DataFrame, sites: Sites) -> str:

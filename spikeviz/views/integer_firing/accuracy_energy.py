@@ -126,7 +126,7 @@ def _figures(run: Run, table: Table, over: str, counted: str) -> Iterator[Item]:
             "after E-SpikeFormer, Table 5 (our setting)",
             3,
         ),
-        "energy (uJ)": (
+        "energy (µJ)": (
             f"Mean of {min(BATCH, images)} {run.samples}: {ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP "
             f"({ENERGY.source}), estimated from operation counts; no hardware was measured.",
             "after E-SpikeFormer, sec. 5.1 (our setting)",

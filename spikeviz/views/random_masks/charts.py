@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from spikeviz.figures.chart import Bars, Chart, Line, Maps, Rule
 from spikeviz.figures.prediction import ROW, TRACK
+from spikeviz.figures.ranges import accuracy_range
 from spikeviz.figures.tables import table
 from spikeviz.figures.theme import ACCENT, QUIET, SECOND, SPIKE
 
@@ -30,9 +31,10 @@ TABLE_3 = (
 
 
 def watts(power: float) -> str:
-    """Alpha-watts in thousands, millions or billions, as the paper prints them."""
+    """Alpha-watts in thousands, millions or billions, as the paper prints them, to three digits: rows differ."""
     size, letter = next(((s, x) for s, x in ((1e9, " G"), (1e6, " M"), (1e3, " k")) if power >= s), (1.0, ""))
-    return f"{power / size:.1f}{letter}"
+    number = power / size
+    return f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f}{letter}"
 
 
 def kept_bars(places: pd.DataFrame) -> Chart:
@@ -100,8 +102,9 @@ def accuracy_chart(
     series += [_curve(live, x, "measured now", SPIKE)] if live else []
     rows = [{"network": name} | dict(point) for name, points in curves.items() for point in points]
     rows += [{"network": "measured now"} | dict(point) for point in live]
+    ends = accuracy_range(series, rules)
     return Chart(
-        title, x, "accuracy", series, rules, x_range=x_range, y_range=(0, 1), height=260, numbers=pd.DataFrame(rows)
+        title, x, "accuracy", series, rules, x_range=x_range, y_range=ends, height=260, numbers=pd.DataFrame(rows)
     )
 
 
