@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spikeviz.figures.chart import Chart, Line, Rule
-from spikeviz.figures.ranges import accuracy_range
+from spikeviz.figures.chart import Chart, Line, Rule, accuracy_range
 from spikeviz.figures.theme import ACCENT, SECOND
 
 MEANINGS = {"what-if": ("these weights, another D", ACCENT), "trained": ("trained at that D", SECOND)}

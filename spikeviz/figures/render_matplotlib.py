@@ -194,12 +194,12 @@ def _maps(maps: Maps) -> Figure:
     """Every length in inches, from the top: the title, the rows of maps, the colour bar and its label."""
     edge, gap, head, foot = 0.1, 0.1, 0.22, 0.62
     n, rows_high, columns_wide = maps.maps.shape
-    narrowest = max(0.7, LETTER * max(len(title) for title in maps.titles))
+    side, below = (0.36, 0.36) if maps.axes else (0.0, 0.0)  # room for an axis
+    narrowest = side + max(0.7, LETTER * max(len(title) for title in maps.titles))
     most = max(1, min(8, int((WIDTH - 2 * edge + gap) / (narrowest + gap))))
     rows = -(-n // most)
     columns = -(-n // rows)
     wide = min(1.6, (WIDTH - 2 * edge + gap) / columns - gap)
-    side, below = (0.36, 0.36) if maps.axes else (0.0, 0.0)  # room for an axis
     high = (wide - side) * rows_high / columns_wide + below
     title = textwrap.fill(maps.title, 78)
     top = 0.06 + 0.18 * (title.count("\n") + 1)

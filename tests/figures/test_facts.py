@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from spikeviz.figures.chart import Chart, Line, Maps, Rule
+from spikeviz.figures.chart import Chart, Line, Maps, Rule, accuracy_range
 from spikeviz.figures.events import Frames
 from spikeviz.figures.pictures import Pictures
-from spikeviz.figures.ranges import accuracy_range
 from spikeviz.figures.render_html import map_tiles, scale_bar
 from spikeviz.figures.render_matplotlib import drawing, export
 from spikeviz.figures.spikes import operations_chart, operations_table

@@ -11,8 +11,7 @@ from jaxtyping import Bool, Float, Num
 
 from spikeviz.artifacts.packed_spikes import ONLY, mean_over
 from spikeviz.display import plural
-from spikeviz.figures.chart import Bars, Chart, Line, Maps, Rule
-from spikeviz.figures.ranges import accuracy_range
+from spikeviz.figures.chart import Bars, Chart, Line, Maps, Rule, accuracy_range
 from spikeviz.figures.tables import energy, table
 from spikeviz.figures.theme import ACCENT, QUIET, SECOND
 from spikeviz.metrics.channel_masks import site

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from spikeviz.figures.chart import Bars, Chart, Line, Maps, Rule
+from spikeviz.figures.chart import Bars, Chart, Line, Maps, Rule, accuracy_range
 from spikeviz.figures.prediction import ROW, TRACK
-from spikeviz.figures.ranges import accuracy_range
 from spikeviz.figures.tables import table
 from spikeviz.figures.theme import ACCENT, QUIET, SECOND, SPIKE
 
