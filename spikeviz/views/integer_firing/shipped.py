@@ -30,7 +30,7 @@ def shipped_table(card: CheckpointCard) -> tuple[list[Row], Mapping[str, Any] | 
         return [], None
     rows = [
         _row("what-if", point["D"], card.name, point["T"], point["accuracy"], curve["samples"])
-        | {"energy (uJ)": point["picojoule"] / 1e6, "spikes per neuron": point["spikes_per_neuron"]}
+        | {"energy (µJ)": point["picojoule"] / 1e6, "spikes per neuron": point["spikes_per_neuron"]}
         for point in curve["points"]
     ]
     trained = [("trained", d, other) for d, other in siblings_by_depth(card).items()]
@@ -41,7 +41,7 @@ def shipped_table(card: CheckpointCard) -> tuple[list[Row], Mapping[str, Any] | 
             rows.append(
                 _row(meaning, depth, other.name, time_steps(other), other.accuracy, other.samples)
                 | {
-                    "energy (uJ)": operations["picojoule"] / 1e6,
+                    "energy (µJ)": operations["picojoule"] / 1e6,
                     "spikes per neuron": firing["spikes_per_neuron"],
                 }
             )
