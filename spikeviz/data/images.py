@@ -190,13 +190,19 @@ def read_cifar10_folder(root: Path, split: str) -> Pixels:
 
 def read_cifar10_jpeg(split: str, limit: int | None = None) -> Pixels:
     """CIFAR-10 [n, 3, 32, 32] from a lossy JPEG copy, `cifar10_jpeg.npz`, in the copy's own order."""
-    missing = "the JPEG copy of CIFAR-10 does not ship: `spikeviz data get cifar10-jpeg` fetches CIFAR-10 and makes it"
+    missing = (
+        "the JPEG copy of CIFAR-10 does not ship: `spikeviz data get cifar10-jpeg` fetches CIFAR-10 and makes it, or "
+        "put the folder of one that you have into SPIKEVIZ_DATA"
+    )
     return _read_jpeg_set("cifar10", 32, split, limit, missing)
 
 
 def read_flowers(split: str, limit: int | None = None) -> Pixels:
     """Flower photos [n, 3, 128, 128] from `flowers128_jpeg.npz`."""
-    missing = "the flower photos do not ship and cannot be fetched: they are a selection of our own"
+    missing = (
+        "the flower photos do not ship and cannot be fetched, since they are a selection of our own: who has them puts "
+        "their folder into SPIKEVIZ_DATA"
+    )
     return _read_jpeg_set("flowers128", 128, split, limit, missing)
 
 

@@ -51,17 +51,17 @@ def mask_values(model: nn.Module) -> pd.DataFrame:
 
 
 def site(mask: str) -> str:
-    """A mask of a stored history in words, where there is no network to ask: `blocks.0.attn.mask_qk` is `blocks.0 Q/K`.
+    """A mask of a stored history in words, where there is no network to ask: `blocks.0.attn.mask_qk` is `block 0, Q/K`.
 
     `mask_sites` says the same of a network.
     """
-    block, _, last = mask.rpartition(".")
-    return f"{block.rpartition('.')[0]} {SITES[last]}"
+    *_, block, _, last = mask.split(".")
+    return f"block {block}, {SITES[last]}"
 
 
 def mask_sites(model: nn.Module) -> dict[str, str]:
     """Every mask of a network in words, by module path in forward order: its block, and the site it masks."""
-    return {name: f"{name.rpartition('.')[0].rpartition('.')[0]} {mask.site}" for name, mask in _masks(model).items()}
+    return {name: f"block {name.split('.')[-3]}, {mask.site}" for name, mask in _masks(model).items()}
 
 
 def masked_layers(model: nn.Module) -> dict[str, str]:

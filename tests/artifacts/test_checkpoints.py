@@ -129,6 +129,7 @@ SHIPPED = [
     "spikformer-v2-mae-fashion",
 ]
 CURVES = [
+    "e-spikeformer-fashion-sfa4",
     "mst-cifar10",
     "mst-fashion",
     "mst-fashion-dvs",

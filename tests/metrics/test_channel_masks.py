@@ -49,7 +49,7 @@ def test_parameters_left_of_what_has_no_masks_and_at_no_threshold(masked):
 def test_masked_layers_are_silenced_by_their_mask_and_no_other(masked):
     x = torch.randint(0, 3, (3, 2, 2, 16, 16)).float()
     layers, recording = masked_layers(masked), sv.simulate(masked, x, MaskChannels(0.6))
-    assert len(layers) == 8 and site(layers["blocks.1.attn.k"]) == "blocks.1 Q/K"
+    assert len(layers) == 8 and site(layers["blocks.1.attn.k"]) == "block 1, Q/K"
     for layer, mask in layers.items():
         rates = channel_rates(recording[f"{layer}.spike"])
         kept = find_masks(masked)[mask].kept(0.6)

@@ -241,5 +241,5 @@ def test_masks_say_what_they_mask(masked):
         )
     }
     found = mask_sites(masked)
-    assert list(found.values())[:3] == ["blocks.0 Q/K", "blocks.0 V", "blocks.0 MLP"]
+    assert list(found.values())[:3] == ["block 0, Q/K", "block 0, V", "block 0, MLP"]
     assert found == {name: in_words(name) for name in found}  # as a stored history is labelled

@@ -151,5 +151,5 @@ def test_a_preset_of_a_network_for_images_leaves_the_recording_behind():
     app = opened("spike_maps", checkpoint=SDM)
     upload(app, npy(rows()), "mine.npy")
     press(app, "Spike maps by step (Fig. 8)")
-    assert len(app.warning) == 1 and "made for another network: this is test image 0" in app.warning[0].value
+    assert len(app.warning) == 1 and "made for another network. This is test image 0" in app.warning[0].value
     assert "T=4 " in status(app)

@@ -24,8 +24,10 @@ from support.apptest import (
 from support.networks import needs
 
 import spikeviz as sv
+from spikeviz.artifacts.cards import find_card
 from spikeviz.paths import app_root
 from spikeviz.views.integer_firing import PAGE
+from spikeviz.views.networks.words import full_name
 
 PAGE_FILE, SFA4, VANILLA = "integer_firing", "e-spikeformer-fashion-sfa4", "e-spikeformer-fashion-vanilla4"
 ALL_DEPTHS = needs(*(f"e-spikeformer-fashion-sfa{d}" for d in (1, 2, 4, 8)))
@@ -118,7 +120,9 @@ def test_a_preset_leaves_nothing_of_before(preset):
     app = press(opened(PAGE_FILE, sfa_D="7", sfa_part="cost", sfa_rate="0.9"), preset.title)
     assert preset.about in captions(app) and not app.warning
     assert ("D=3 T=3" if preset.key == "fig11" else "D=4 T=1") in status(app)
-    assert (f"A: {VANILLA}" in captions(app)) is ("sfa_A" in preset.address) and asked(app, "sfa_rate") is None
+    assert (f"A: {full_name(find_card(VANILLA)[0])}" in captions(app)) is ("sfa_A" in preset.address) and asked(
+        app, "sfa_rate"
+    ) is None
 
 
 def test_a_preset_whose_network_is_missing_says_so(monkeypatch):

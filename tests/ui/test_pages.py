@@ -93,7 +93,7 @@ def test_the_nsfr_curve_is_that_of_the_library(maps):
 def test_a_value_outlives_its_page(maps):
     slide(maps, "T", 6)
     sound(number_field(maps, "Test image").set_value(7).run())
-    layer = maps.selectbox(key="maps_layer").options[3]
+    layer = "stem.stages.3"
     sound(maps.selectbox(key="maps_layer").set_value(layer).run())
     sound(maps.switch_page("pages/overview.py").run())
     assert number_field(maps, "Test image").value == 7

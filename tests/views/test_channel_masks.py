@@ -125,7 +125,7 @@ def test_a_site_that_is_gone_is_a_warning():
 def test_a_layer_before_the_masks_says_so():
     scene = scene_of(PAGE, dmeb_layer="stem.stages.1")
     assert "stem, layer 1 lies before every mask" in words_of(PAGE.main(scene))
-    assert figure(page_figures(scene, "masks"), "24 kept channels · blocks.0.attn.q")
+    assert figure(page_figures(scene, "masks"), "24 kept channels · block 0, attention, query")
     assert scene_of(PAGE).layer == "blocks.0.attn.q" and "lies before" not in words_of(PAGE.main(scene_of(PAGE)))
 
 
@@ -378,7 +378,7 @@ def test_how_masks_moved_is_read_from_the_card(monkeypatch):
     card = replace(found[NAME], training={"history": log})
     monkeypatch.setattr(cards, "_read", lambda path, _: card if path.stem == NAME else cards.CheckpointCard.read(path))
     curves, maps = page_figures(scene_of(PAGE), "training")[-2:]
-    assert [line.name for line in curves.chart.series][::3] == ["blocks.0 Q/K", "blocks.1 MLP"]
+    assert [line.name for line in curves.chart.series][::3] == ["block 0, Q/K", "block 1, MLP"]
     assert list(curves.chart.series[0].y) == [7 / 8, 6 / 8, 5 / 8, 4 / 8]
     assert "28 of 32 channels" in curves.caption and "16 after epoch 4" in curves.caption
     assert maps.chart.arrays()["maps"].shape == (4, 20, 4) and "12.5% of the values" in maps.caption  # 1 of 8

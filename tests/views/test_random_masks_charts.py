@@ -56,7 +56,9 @@ def test_charts_show_their_numbers():
     rows = [p | {"network": "mine", "share": None} for p in points]
     assert "–" in charts.power_table(rows) and "×0.74" in charts.paper_power()
     places = pd.DataFrame({"place": ["a.spike", "b.spike"], "sent": [4.0, 2.0], "kept": [2.0, 1.0]})
-    assert list(charts.kept_bars(places).series[0].values) == [2.0, 1.0]
+    names = {place.removesuffix(".spike"): f"words of {place}" for place in places["place"]}
+    (bars,) = charts.kept_bars(places, names).series
+    assert list(bars.values) == [2.0, 1.0] and list(bars.names) == list(names.values())
 
 
 def test_histograms_that_are_alike_and_not():
@@ -72,6 +74,8 @@ def test_curves_of_different_length_say_so():
     """An MST is compared at another T than a CNN, and the caption says which."""
     run = scene_of(PAGE).now
     curve = {"command": "make a", "samples": 250, "data": "fashion", "seeds": 10, "device": "CPU, 1 thread"}
-    found = {"a": curve | {"T": 16}, "b": curve | {"T": 32}, "c": curve | {"T": 32}}
-    assert "T = 16 (a), 32 (b, c), CPU" in curves.precomputed(run, list("abc"), found)
-    assert "T = 32, CPU" in curves.precomputed(run, list("bc"), found)
+    names = ["mst-fashion", "mst-resnet18-fashion", "mst-vgg16-fashion"]
+    found = {name: curve | {"T": T} for name, T in zip(names, (16, 32, 32), strict=True)}
+    said = "T = 16 (mst-fashion), 32 (mst-resnet18-fashion, mst-vgg16-fashion), CPU"
+    assert said in curves.precomputed(run, names, found)
+    assert "T = 32, CPU" in curves.precomputed(run, names[1:], found)

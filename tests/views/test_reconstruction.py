@@ -374,7 +374,7 @@ def test_a_damaged_replay_is_a_sentence(monkeypatch):
 def test_the_verdict_on_ranks():
     ranks = {"a": np.array([0.0, 3.0, 2.0]), "b": np.array([0.0, 4.0])}
     said = pretraining.verdict(ranks)
-    assert said == "Ours: a goes from 3.0 after epoch 1 to 2.0 after 2; b: 4.0 after 1 epochs."
+    assert said == "Ours: a goes from 3.0 after epoch 1 to 2.0 after 2; b: 4.0 after 1 epoch."
 
 
 # --- photo ---

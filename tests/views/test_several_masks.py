@@ -43,7 +43,7 @@ def simulated(rule=(), name: str = NAME, steps: int = 16) -> sv.Recording:
 def written(state: State) -> dict[str, str]:
     """The address of a state, without the network and what is looked at."""
     parts = address.write(address.parameters(PAGE, state, {}, {}), state)
-    return {name: text for name, text in parts.items() if name not in ("input", "rsm_layer")}
+    return {name: text for name, text in parts.items() if name not in ("input", "rsm_layer", "rsm_neuron")}
 
 
 # --- settings ---

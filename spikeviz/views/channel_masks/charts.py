@@ -67,7 +67,7 @@ def kept_and_dropped(
     spikes: Num[np.ndarray, "T C H W"],
     everything: Num[np.ndarray, "T C H W"],
     kept: Bool[np.ndarray, "C"],
-    layer: str,
+    name: str,
 ) -> dict[str, Maps]:
     """Share of the channels that fire at each place and step, and its mean: of the kept ones as they are (`spikes`),
     of the dropped ones as they are with all channels kept (`everything`); by "kept" and "dropped", where there are any.
@@ -77,7 +77,7 @@ def kept_and_dropped(
         if chosen.any():
             maps = source[:, chosen].mean(1)
             times = [*(f"t = {t}" for t in range(1, len(maps) + 1)), mean_over(len(maps)) or ONLY]
-            title = f"{plural(chosen.sum(), f'{what} channel')} · {layer}"
+            title = f"{plural(chosen.sum(), f'{what} channel')} · {name}"
             label = f"share of the {what} channels that fire"
             found[what] = Maps(title, np.concatenate([maps, maps.mean(0)[None]]), times, label)
     return found

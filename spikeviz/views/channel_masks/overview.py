@@ -134,11 +134,11 @@ def _kept_and_dropped(scene: Scene, layer: str) -> Iterator[Item]:
         "network kept: mean {:.3f} spikes per neuron and step.",
     }
     run, everything = scene.now, all_kept(scene)
-    passes = kept(run, layer)
-    for part, maps in kept_and_dropped(spikes_of(run, layer), spikes_of(everything, layer), passes, layer).items():
+    passes, name = kept(run, layer), run.network.words(layer)
+    for part, maps in kept_and_dropped(spikes_of(run, layer), spikes_of(everything, layer), passes, name).items():
         mean = float(maps.maps[-1].mean())
         count = int((passes if part == "kept" else ~passes).sum())
-        alt = f"{plural(count, f'{part} channel')} of {layer}, mean {mean:.3f}"
+        alt = f"{plural(count, f'{part} channel')} of {name}, mean {mean:.3f}"
         yield Figure(maps, means[part].format(mean), SEC, alt, html=partial(_tiles, maps))
 
 

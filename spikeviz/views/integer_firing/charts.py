@@ -96,9 +96,10 @@ def errors_by_depth(depths: Sequence[int], rounding: Sequence[float], clipping: 
     )
 
 
-def differences(layers: pd.DataFrame) -> Chart:
-    """Largest difference of a membrane, layer by layer, between a run with integers and one with spikes."""
-    bars = Bars(layers["layer"], layers["membrane"])
+def differences(layers: pd.DataFrame, names: Mapping[str, str]) -> Chart:
+    """Largest difference of a membrane, layer by layer, between a run with integers and one with spikes; `names` has
+    layers in words, by their module paths."""
+    bars = Bars([names[layer] for layer in layers["layer"]], layers["membrane"], None, list(layers["layer"]))
     height = 60 + 17 * len(layers)
     return Chart(
         "Integers against spikes by layer",
@@ -110,10 +111,10 @@ def differences(layers: pd.DataFrame) -> Chart:
     )
 
 
-def equality_table(layers: pd.DataFrame) -> str:
+def equality_table(layers: pd.DataFrame, names: Mapping[str, str]) -> str:
     """The same, with how many integers and spikes there are, and how many integers differ."""
     rows = [
-        (row.layer, f"{row.neurons:,}", f"{row.spikes:,}", f"{row.membrane:.1e}", f"{row.differ:,}")
+        (names[row.layer], f"{row.neurons:,}", f"{row.spikes:,}", f"{row.membrane:.1e}", f"{row.differ:,}")
         for row in layers.itertuples()
     ]
     heads = ("layer", "integers", "spikes", "membrane |difference|", "differ")

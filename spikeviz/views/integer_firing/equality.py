@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from spikeviz.views.integer_firing.networks import with_membranes
+from spikeviz.views.layers.names import words as in_words
 from spikeviz.views.view import Figure, Item, Metrics, Note
 
 if TYPE_CHECKING:
@@ -44,15 +45,16 @@ def equality(scene: Scene) -> Iterator[Item]:
             "The runs diverge here: a membrane lies so near to the middle between two integers that a rounding error "
             "of the floating point type decides which one is fired, and what follows differs. Neither answer is better."
         )
+    names = in_words(list(found.layers["layer"]))
     rest = "" if found.differ else "; what is left is its rounding"
     yield Figure(
-        differences(found.layers),
+        differences(found.layers, names),
         f"{spikes:,} binary spikes, {neurons:,} integers. The sums are the same numbers in another order, in "
         f"{found.dtype}{rest}. One pass each: {found.milliseconds[0]:.0f} ms with integers, "
         f"{found.milliseconds[1]:.0f} ms with spikes, on a processor that gains nothing from zeros.",
         "E-SpikeFormer, Eq. 6, 7, 15-21",
         f"Largest difference of a membrane between both runs, by layer; {found.membrane:.1e} over all",
-        html=partial(equality_table, found.layers),
+        html=partial(equality_table, found.layers, names),
     )
 
 

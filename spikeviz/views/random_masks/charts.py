@@ -36,9 +36,11 @@ def watts(power: float) -> str:
     return f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f}{letter}"
 
 
-def kept_bars(places: pd.DataFrame) -> Chart:
-    """Spikes that flow on at every place of `dropped`; what was sent leaves with its numbers."""
-    bars = Bars([name.removesuffix(".spike") for name in places["place"]], places["kept"])
+def kept_bars(places: pd.DataFrame, names: Mapping[str, str]) -> Chart:
+    """Spikes that flow on at every place of `dropped`; what was sent leaves with its numbers. `names` has layers in
+    words, by their module paths."""
+    paths = [name.removesuffix(".spike") for name in places["place"]]
+    bars = Bars([names[path] for path in paths], places["kept"], None, paths)
     return Chart(
         "Spikes that pass, by place", "spikes of this input", "", [bars], height=60 + 17 * len(places), numbers=places
     )

@@ -10,6 +10,8 @@ import numpy as np
 
 from spikeviz.views import spikes
 from spikeviz.views.captions import dynamics
+from spikeviz.views.layers.names import tags_of
+from spikeviz.views.layers.names import words as in_words
 from spikeviz.views.layers.viewer import spike_viewer
 from spikeviz.views.networks.siblings import config_of
 from spikeviz.views.random_masks.networks import kind, masks_trained_under, tuned_under
@@ -131,9 +133,10 @@ def _by_place(scene: Scene) -> Iterator[Item]:
     from spikeviz.views.random_masks.charts import kept_bars
 
     table, (sent, kept) = spikes_by_place(scene.now), passing(scene.now)
+    places = [name.removesuffix(".spike") for name in table["place"]]
     share = f": {kept / sent:.1%}" if sent else ""
     yield Figure(
-        kept_bars(table),
+        kept_bars(table, in_words(places, tags_of(scene.now.model))),
         f"Places of the paper, masked or not. At the masked ones, {where(scene.now)}, {sent:,} spikes are sent and "
         f"{kept:,} pass{share}. A mask acts on what later layers send as well.",
         SEC,
