@@ -120,9 +120,8 @@ def test_a_preset_leaves_nothing_of_before(preset):
     app = press(opened(PAGE_FILE, sfa_D="7", sfa_part="cost", sfa_rate="0.9"), preset.title)
     assert preset.about in captions(app) and not app.warning
     assert ("D=3 T=3" if preset.key == "fig11" else "D=4 T=1") in status(app)
-    assert (f"A: {full_name(find_card(VANILLA)[0])}" in captions(app)) is ("sfa_A" in preset.address) and asked(
-        app, "sfa_rate"
-    ) is None
+    held = f"A: {full_name(find_card(VANILLA)[0])}" in captions(app)
+    assert held is ("sfa_A" in preset.address) and asked(app, "sfa_rate") is None
 
 
 def test_a_preset_whose_network_is_missing_says_so(monkeypatch):
