@@ -1,8 +1,11 @@
-"""Who decides which page runs: `app.py`, from the first visit on."""
+"""Who decides which page runs: `app.py`, from the first visit on. And that the server asks nobody outside."""
 
 from __future__ import annotations
 
+from streamlit import net_util
 from streamlit.runtime.pages_manager import PagesManager
+
+NOWHERE = "not-asked-for.invalid"
 
 
 def take_over() -> bool:
@@ -13,10 +16,15 @@ def take_over() -> bool:
     """
     if not PagesManager.uses_pages_directory:
         return False
-    PagesManager.uses_pages_directory = False
+    claim()
     return True
 
 
 def claim() -> None:
-    """The same before any page was asked for."""
+    """The same before any page was asked for.
+
+    Where a page of a foreign address opens a websocket, Streamlit 1.67 compares that address with its own as the
+    internet sees it, and asks a server of Amazon for it, unless it has it already. The app makes no such request.
+    """
     PagesManager.uses_pages_directory = False
+    net_util._external_ip = NOWHERE
