@@ -38,12 +38,14 @@ def compared(page, address: str, file: str) -> dict[str, str]:
     assert facts["network"].startswith(f"{network}: ") and f"checkpoint={network}" in facts["link"]
     assert re.fullmatch(r"[0-9a-f]{64}", facts["sha256"])
     title = re.match(r"test (image|recording) \d+", facts["input"])[0]
-    assert f'<b style="font-weight:600">{title}' in text and "data:image/png;base64," in text
+    side = "B: " if "compared with (A)" in facts else ""  # random masks shows a network beside its own
+    assert f'<b style="font-weight:600">{side}{title}' in text and "data:image/png;base64," in text
+    answer = facts.get("prediction") or facts["prediction (B)"]
     if file != "reconstruction":
-        assert re.fullmatch(r".+ \d+% · it is: .+", facts["prediction"])
-        assert " ".join(facts["prediction"].split()) in " ".join(body.split())
+        assert re.fullmatch(r".+ \d+% · it is: .+", answer)
+        assert " ".join(answer.split()) in " ".join(body.split())
     else:
-        error = re.search(r"MSE ([0-9.]+)", facts["prediction"])[1]
+        error = re.search(r"MSE ([0-9.]+)", answer)[1]
         assert error in body
     return facts
 

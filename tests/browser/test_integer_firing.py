@@ -9,7 +9,10 @@ from support.visits import drawn, settle, slider, status
 PRESETS = {  # button, words that stand on the page then
     "Firing patterns (Fig. 3)": ("a = 0.3 over D = 10", "D=4 T=1"),
     "T x D unrolling (Fig. 6)": ("(c) SFA inference, T x D = 1 x 4: spikes", "D=4 T=1"),
-    "Spike maps, vanilla and SFA (Fig. 8)": ("A: e-spikeformer-fashion-vanilla4, T=4", "D=4 T=1"),
+    "Spike maps, vanilla and SFA (Fig. 8)": (
+        "A: E-SpikeFormer, binary neurons, T = 4, on Fashion-MNIST, T=4",
+        "D=4 T=1",
+    ),
     "NSFR, vanilla and SFA (Fig. 9)": ("Vanilla against SFA over", "D=4 T=1"),
     "Execution on chips (Fig. 11)": ("Synchronous: a clock of 3 x 3 slots", "D=3 T=3"),
 }

@@ -31,6 +31,7 @@ STYLE = """<style>
 }
 .st-key-viewer { isolation: isolate; }
 @media (min-width: 641px) {
+  .stMainBlockContainer { padding-top: 2.5rem; }
   [data-testid="stSidebar"] { max-width: 240px; }
   [data-testid="stLayoutWrapper"]:has(> .st-key-sliders) { top: 3.75rem; box-shadow: 0 1px var(--edge); }
   .st-key-sliders { max-height: 40vh; overflow: auto; padding: 0.3rem 0; }

@@ -25,18 +25,29 @@ def slider(
 ) -> None:
     """Show `value`, and hand every new one to `take` before the page runs again.
 
+    Streamlit does not always call back where two values come within one run: what was not heard of is taken here.
     In the page it is an element of the role `group` with the slider's label, as Streamlit's own slider is.
     """
+    if (late := _hear(key, take)) is not None:
+        value = late
     data = {"label": label, "low": low, "high": high, "step": step, "value": value, "seq": seq(key, "value")}
     data |= {"decimals": decimals, "help": help}
-    part("live_slider")(key=key, data=data, on_value_change=lambda: _take(key, take))
+    part("live_slider")(key=key, data=data, on_value_change=lambda: _hear(key, take))
 
 
-def _take(key: str, take: Callable[[float], None]) -> None:
-    sent = view(key, "value")
-    if isinstance(sent.get("value"), int | float):
-        st.session_state[MOVING] = "" if sent.get("settled", True) else key
-        take(sent["value"])
+def _hear(key: str, take: Callable[[float], None]) -> float | None:
+    """Hand on what the browser said last, once; what that was, or None if there is nothing new."""
+    sent, number, heard = view(key, "value"), seq(key, "value"), f"{key} heard"
+    if number in (0, st.session_state.get(heard)):
+        st.session_state[heard] = number
+        return None
+    st.session_state[heard] = number
+    value = sent.get("value")
+    if not isinstance(value, int | float):
+        return None
+    st.session_state[MOVING] = "" if sent.get("settled", True) else key
+    take(value)
+    return value
 
 
 def settled() -> bool:
