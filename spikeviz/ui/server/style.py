@@ -31,7 +31,8 @@ STYLE = """<style>
 }
 .st-key-viewer { isolation: isolate; }
 @media (min-width: 641px) {
-  .stMainBlockContainer { padding-top: 2.5rem; }
+  .stMainBlockContainer { padding-top: 1.75rem; }
+  .stMainBlockContainer h1 { padding: 0.5rem 0; }
   [data-testid="stSidebar"] { max-width: 240px; }
   [data-testid="stLayoutWrapper"]:has(> .st-key-sliders) { top: 3.75rem; box-shadow: 0 1px var(--edge); }
   .st-key-sliders { max-height: 40vh; overflow: auto; padding: 0.3rem 0; }
