@@ -53,7 +53,7 @@ def choose_network(page: Page) -> CheckpointCard:
             list(names),
             format_func=lambda name: list_entry(names[name]) if name in names else name,
             **bind(f"{page.key}_checkpoint", shown, _take_checkpoint),
-            width=240,
+            width=228,
         )
     return names[session.state().experiment.checkpoint]
 

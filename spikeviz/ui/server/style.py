@@ -7,7 +7,7 @@ wider than its field: an entry is a line of words.
 
 STYLE = """<style>
 .stMainBlockContainer { max-width: 1240px; padding-left: 1.6rem; padding-right: 1.6rem; }
-.stMainBlockContainer [data-testid="stVerticalBlock"] { gap: 0.7rem; }
+.stMainBlockContainer [data-testid="stVerticalBlock"] { gap: 0.6rem; }
 [data-testid="stCaptionContainer"] p { line-height: 1.4; }
 [data-testid="stText"] { font-variant-numeric: tabular-nums; }
 [data-testid="stExpander"] summary { padding: 0.35rem 0.7rem; }
@@ -31,8 +31,7 @@ STYLE = """<style>
 }
 .st-key-viewer { isolation: isolate; }
 @media (min-width: 641px) {
-  .stMainBlockContainer { padding-top: 1.75rem; }
-  .stMainBlockContainer h1 { padding: 0.5rem 0; }
+  .stMainBlockContainer h1 { padding: 0.2rem 0; }
   [data-testid="stSidebar"] { max-width: 240px; }
   [data-testid="stLayoutWrapper"]:has(> .st-key-sliders) { top: 3.75rem; box-shadow: 0 1px var(--edge); }
   .st-key-sliders { max-height: 40vh; overflow: auto; padding: 0.3rem 0; }

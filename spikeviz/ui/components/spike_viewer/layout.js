@@ -3,7 +3,7 @@
 const GAP = 8, LABEL = 34;
 
 function layout(width, count) {
-  const beside = width >= 560, big = beside ? Math.min(320, width * 0.42) : Math.min(width, 300);
+  const beside = width >= 560, big = beside ? Math.min(300, width * 0.4) : Math.min(width, 300);
   const left = beside ? big + 2 * GAP : 0, top = beside ? 0 : big + LABEL + GAP, room = width - left;
   let size = 54;
   for (let columns = 1; columns <= count; columns++) {
