@@ -78,3 +78,9 @@ def test_groups_are_blocks_and_their_parts():
         ("block 0", [("attention", layers[2:4]), ("MLP", layers[4:5])]),
         ("block 1", [("", layers[5:])]),
     ]
+
+
+def test_a_number_keeps_what_it_counts():
+    """Where only some layers are named, all of them may lie in blocks; scores have no tag of a layer."""
+    named = words(["blocks.0.attn.q", "blocks.0.attn.scores"], {"blocks.0.attn.q": (0, "q")})
+    assert list(named.values()) == ["block 0, attention, query", "block 0, attention, scores"]

@@ -76,7 +76,8 @@ def parts(layers: Sequence[str], tags: Mapping[str, Tag] | None = None) -> dict[
 
     What all paths begin with (`encoder.`) says nothing and is left out.
     """
-    shared = 1 if len(layers) > 1 and len({layer.split(".")[0] for layer in layers}) == 1 else 0
+    outer = {layer.split(".")[0] for layer in layers}
+    shared = 1 if len(layers) > 1 and len(outer) == 1 and not outer & {*COUNTED} else 0
     found = {}
     for layer in layers:
         steps = layer.split(".")
