@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from spikeviz.display import plural
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,7 +25,7 @@ def starts(model: Any) -> str:
         return ""
     if len(found) == 1:
         return f"Every membrane starts at {_part(next(iter(found)))}."
-    each = [f"in {count} layer{'s' * (count > 1)} at {_part(share)}" for share, count in sorted(found.items())]
+    each = [f"in {plural(count, 'layer')} at {_part(share)}" for share, count in sorted(found.items())]
     return f"Where a membrane starts differs: {', '.join(each)}."
 
 

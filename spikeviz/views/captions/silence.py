@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spikeviz.display import plural
+
 if TYPE_CHECKING:
     from spikeviz.views.scene import Side
 
@@ -18,7 +20,7 @@ def silence(side: Side) -> str:
     if packed.count / (steps * neurons) >= SILENT:
         return ""
     name = "" if side.alone else f"{side.name}: "
-    few = f"{packed.count:,} spike{'s' * (packed.count != 1)} of {neurons:,} neurons in {steps:,} steps"
+    few = f"{plural(packed.count, 'spike')} of {plural(neurons, 'neuron')} in {plural(steps, 'step')}"
     here = few if packed.count else f"none of its {neurons:,} neurons fires"
     word = "nearly silent" if packed.count else "silent"
     return f"{name}**{side.words} is {word}.** On this input {here}; {_over_test_set(side)}"
