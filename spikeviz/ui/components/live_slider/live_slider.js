@@ -13,9 +13,8 @@ class LiveSlider extends Part {
     range.oninput = () => this.want(false);
     range.onchange = () => this.want(!this.held);
     range.onpointerdown = () => {
-      this.held = true;  // on the way down to the range: what lies between may keep an event from coming up again
-      const how = { once: true, capture: true };
-      for (const end of ["pointerup", "pointercancel", "blur"]) window.addEventListener(end, free, how);
+      this.held = true;
+      for (const end of ["pointerup", "pointercancel", "blur"]) window.addEventListener(end, free, { once: true });
     };
   }
 
