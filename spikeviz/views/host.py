@@ -78,9 +78,10 @@ def figures_of(
 
     def handle(item: Item) -> Any:
         if isinstance(item, Figure):
-            found.append(replace(item, about=about))
+            found.append(replace(item, about=about and about.of(item.title)))
         elif isinstance(item, Component):
-            found.extend(replace(figure, about=about) for figure in (item.figure, *item.others) if figure is not None)
+            figures = [figure for figure in (item.figure, *item.others) if figure is not None]
+            found.extend(replace(figure, about=about and about.of(figure.title)) for figure in figures)
         elif isinstance(item, Note) and item.level == "error":
             raise ValueError(item.text)
         elif isinstance(item, Option):

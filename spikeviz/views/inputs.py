@@ -157,7 +157,9 @@ def source(text: str, card: CheckpointCard, uploads: Uploads) -> str:
     kind, _, rest = text.partition("-")
     if kind == "upload":
         if f"upload/{rest}" not in uploads:
-            raise ValueError("an upload stays in the session that brought it.")
+            raise ValueError(
+                "an upload stays in the session that brought it; the link under Share carries a small picture along."
+            )
         return f"upload/{rest}"
     if kind == "picture":
         names = [picture.name for picture in pictures_for(data_of(card))]

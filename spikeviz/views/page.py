@@ -146,6 +146,7 @@ class Page:
         main: the picture above all others.
         tabs: by their key in the address; the first is open. Without tabs `body` follows the picture.
         settings: of a network and an experiment, the controls.
+        clicked: what its figures show of a neuron that is clicked in the viewer; "" if nothing.
         first: of a network's layers, the one that is looked at until another is chosen; None of a page without layers.
         beside: what a run is compared with where nothing is, if there is something.
         opening: makes the address that a first visit without one gets; without it the page opens on its first network
@@ -168,6 +169,7 @@ class Page:
     body: View = nothing
     settings: Callable[[Any, Experiment], Sequence[Setting]] = no_settings
     first: Callable[[Sequence[str]], str] | None = lambda layers: layers[0]
+    clicked: str = ""
     beside: Callable[[Run], Experiment | None] | None = None
     opening: Callable[[], Mapping[str, str]] = dict
     parameters: Callable[[str], Sequence[Parameter]] = no_parameters

@@ -157,13 +157,16 @@ def neuron(side: Side) -> Iterator[Item]:
         f"It fires {', '.join(f'{c:.0f}' for c in fired)} of up to D = {track.levels} spikes: the potential, shown "
         "before its reset, rounded; a first one from the dashed threshold on."
         if track.levels > 1
+        else f"It fires at {int((fired > 0).sum())} of {plural(len(fired), 'step')}. It would fire whenever the "
+        "potential, shown before its reset, reached the dashed threshold."
+        if not (fired > 0).any()
         else f"It fires at {int((fired > 0).sum())} of {plural(len(fired), 'step')}: whenever the potential, shown "
         "before its reset, reaches the dashed threshold."
     )
     title = f"Membrane · {side.words}, neuron {channel}.{row}.{column}{side.mark}"
     yield Figure(
         membrane(potential, fired, trace.threshold or 0.0, title=title),
-        f"{fires} Click another one in the viewer. The numbers: channel, row, column.",
+        f"{fires} The numbers: channel, row, column.",
         dynamics.source(side.run.model, side.layer),
         f"Membrane potential of neuron {side.neuron}: " + ", ".join(f"{v:.2f}" for v in potential),
         "membrane",

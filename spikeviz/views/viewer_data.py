@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from spikeviz.figures.pictures import Pictures
     from spikeviz.views.experiment import Experiment
 
-HINT = "Click a neuron for its membrane; with the keyboard: arrows, then Enter. Click a small map for its step."
 MOST_STEPS = 10**6
 MASKED = 1  # which of the pictures gets the grid, over the original, so that a shown patch is there at once
 
@@ -54,9 +53,20 @@ class ViewerSide:
 
 @dataclass(frozen=True, eq=False)
 class ViewerData:
-    """What the spike viewer shows: A, if there is one, and B."""
+    """What the spike viewer shows: A, if there is one, and B.
+
+    Attributes:
+        clicked: what a page shows of a neuron that is clicked: "its membrane"; "" where it only gets a mark.
+    """
 
     sides: Sequence[ViewerSide]
+    clicked: str = ""
+
+    @property
+    def hint(self) -> str:
+        """How the viewer is used."""
+        click = f"Click a neuron for {self.clicked}" if self.clicked else "Click a place to mark it"
+        return f"{click}; with the keyboard: arrows, then Enter. Click a small map for its step."
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +158,7 @@ def payload(data: ViewerData, view: Mapping[str, Any], seq: int) -> bytes:
     header = {
         "seq": seq,
         "view": dict(view),
-        "hint": HINT,
+        "hint": data.hint,
         "status_text": " / ".join(side.status_text for side in data.sides),
         "accent": ACCENT,
         "spike": SPIKE,

@@ -355,7 +355,7 @@ def test_an_upload_stays_in_its_session():
         assert not notices and query.items() <= write(page, state, uploads).items()
         assert source in (state.experiment.source, state.compared and state.compared.source)
         _, (notice,) = read(page, query)
-        assert "an upload stays in the session that brought it." in notice
+        assert "an upload stays in the session that brought it; the link under Share" in notice
     other = Input(shown.pixels.flip(-1), "your picture")
     assert source_of(other) != source == source_of(Input(shown.pixels.clone(), "the same"))
 

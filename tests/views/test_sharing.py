@@ -41,6 +41,42 @@ def test_a_file_says_what_its_scene_is():
     assert f"{here.card.accuracy:.4f} ± " in said["accuracy"] and figure.title == said["figure"]
 
 
+@needs(FASHION, "e-spikeformer-fashion-sfa4")
+def test_a_figure_of_a_says_the_network_and_the_settings_of_a():
+    here = scene(
+        checkpoint="e-spikeformer-fashion-sfa4", input="7", maps_A=f"checkpoint:{FASHION},input:1,T:2", maps_charts="A"
+    )
+    said = {figure.title: figure.about.facts for figure in page_figures(here)}
+    of_a = [facts for title, facts in said.items() if title.endswith(", A")]
+    assert of_a and len(of_a) < len(said)
+    for facts in of_a:
+        assert facts["network"].startswith(f"{FASHION}: ") and facts["sha256"] == here.compared.card.sha256
+        assert facts["settings"] == here.compared.status_text and facts["input"].startswith("test image 1 of ")
+        assert here.now.status_text in facts["compared with (B)"]
+    for facts in (facts for title, facts in said.items() if not title.endswith(", A")):
+        assert facts["sha256"] == here.card.sha256 and "compared with (A)" in facts
+    names = {figure.about.file("membrane", "csv") for figure in page_figures(here)}
+    assert len(names) == 2
+
+
+@needs(FASHION)
+def test_an_export_shows_the_channel_that_the_viewer_shows():
+    mean, third, every = (
+        page_figures(scene(**query))[0] for query in ({}, {"maps_channel": "3"}, {"maps_channel": "all"})
+    )
+    here = scene()
+    spikes = here.now.packed.layers[here.layer].spikes
+    assert np.array_equal(third.chart.maps[:-1], spikes[:, 3]) and "channel 3" in third.title
+    assert np.allclose(mean.chart.maps[:-1], spikes.mean(1))
+    _, channels, height, width = spikes.shape
+    columns = every.chart.maps.shape[2] // width
+    for channel in (0, 5, channels - 1):
+        row, column = divmod(channel, columns)
+        tile = every.chart.maps[:-1, row * height : (row + 1) * height, column * width : (column + 1) * width]
+        assert np.array_equal(tile, spikes[:, channel])
+    assert len({figure.label for figure in (mean.chart, third.chart, every.chart)}) == 3
+
+
 @needs(FASHION)
 def test_link_and_command_give_the_scene_again():
     here = scene(input="3", maps_T="2", maps_A="input:1,T:4", seed="5", maps_layer="blocks.1.attn.q")

@@ -35,4 +35,4 @@ def caption(scene: Scene) -> None:
         f"{run.shown.title}, {run.status_text}" if same else f"{full_name(run.card)}, {run.status_text}"
         for run in (scene.compared, scene.now)
     )
-    st.caption(f"A: {a}. B: {b}. The charts show B, and A where they say so.")
+    st.caption(f"A: {a}. B: {b}. A title says whose figure it is, or that it shows both.")

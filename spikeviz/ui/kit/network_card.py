@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from spikeviz.display import facts
-from spikeviz.views.networks.words import full_name, result, whole_test_set
+from spikeviz.views.networks.words import full_name, measured_as, result, whole_test_set
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def about(card: CheckpointCard, page: str) -> None:
     """The network in a line, and all of its card behind a button."""
     name = full_name(card)
-    st.caption(f"{name}: {'accuracy ' if card.classifies else ''}{result(card)} ({card.samples:,})")
+    accuracy = "accuracy " if card.classifies else ""
+    st.caption(f"{name}: {accuracy}{result(card)} ({measured_as(card)}, {card.samples:,})")
     with st.popover("About this network", type="tertiary", key=f"{page}_about"):
         if card.classifies:
             st.caption(whole_test_set(card))

@@ -255,9 +255,9 @@ def _studied(study: Study, job: Job, page: str, about: Provenance | None) -> Non
 
 def _item(item: Item, page: str, about: Provenance | None) -> None:
     if isinstance(item, Figure):
-        figure(replace(item, about=about), page)
+        figure(replace(item, about=about and about.of(item.title)), page)
     elif isinstance(item, Component):
-        shown = item.figure and replace(item.figure, about=about)
+        shown = item.figure and replace(item.figure, about=about and about.of(item.figure.title))
         if shown is not None:
             title(shown, page)
         components.show(item.name, item.data, f"{page}_{item.name}")

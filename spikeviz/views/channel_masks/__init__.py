@@ -29,6 +29,7 @@ PAGE = Page(
     },
     settings=masks,
     first=first_query,
+    clicked="its channel, under Channels",
     opening=opening,
     presets=(
         Preset(

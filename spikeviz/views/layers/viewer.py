@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spikeviz.artifacts.packed_spikes import ONLY
 from spikeviz.display import plural
+from spikeviz.views.address import ALL, MEAN
 from spikeviz.views.captions.silence import silence
 from spikeviz.views.scene import like, sides_of
 from spikeviz.views.spikes import FIG_8, prediction
@@ -17,7 +19,9 @@ from spikeviz.views.view import Component, Figure, Item, Note, Row
 from spikeviz.views.viewer_data import ViewerData, ViewerSide
 
 if TYPE_CHECKING:
-    from spikeviz.artifacts.packed_spikes import PackedSpikes
+    from jaxtyping import Float, UInt8
+
+    from spikeviz.artifacts.packed_spikes import LayerSpikes, PackedSpikes
     from spikeviz.figures.chart import Maps
     from spikeviz.views.scene import Scene, Side
 
@@ -31,7 +35,7 @@ def spike_viewer(scene: Scene) -> Iterator[Item]:
         [
             Component(
                 "spike_viewer",
-                ViewerData([_sent(scene, side) for side in scene.sides]),
+                ViewerData([_sent(scene, side) for side in scene.sides], scene.page.clicked),
                 chosen,
                 partial(_still, scene, figures),
                 [figure for figure in figures if figure is not chosen],
@@ -66,10 +70,10 @@ def _figures(scene: Scene) -> Iterator[Figure]:
     found: list[Maps] = []
     for side in scene.sides:
         packed = side.run.packed
-        values, (channels, height, width) = packed.layers[side.layer].maps, side.shape
+        channels, height, width = side.shape
+        values, view, label = _shown(packed.layers[side.layer], scene.look("channel", MEAN))
         times = [*(packed.when(step) for step in range(1, len(values) + 1)), packed.mean or ONLY]
-        title = f"Spike maps · {side.words}{side.mark}"
-        label = f"share of the {channels} channels that fire"
+        title = f"Spike maps · {side.words}{view}{side.mark}"
         found.append(Maps(title, np.concatenate([values, values.mean(0)[None]]), times, label))
         notice = f"{plural(channels, 'channel')} of {height} x {width} neurons. {_notice(packed)}"
         yield Figure(found[-1], notice, FIG_8, term="spike map")
@@ -81,6 +85,27 @@ def _figures(scene: Scene) -> Iterator[Figure]:
             f"of B's do. Over all places the mean is {mean.mean():+.3f}, from {mean.min():+.2f} to {mean.max():+.2f}."
         )
         yield Figure(maps, notice, FIG_8, term="spike map")
+
+
+def _shown(layer: LayerSpikes, channel: int) -> tuple[Float[np.ndarray, "S h w"], str, str]:
+    """What the viewer shows of a layer at each step: maps, what a title says of them, and what their colour says."""
+    channels = layer.shape[1]
+    if 0 <= channel < channels:
+        return layer.spikes[:, channel].astype(np.float32), f", channel {channel}", f"spikes of channel {channel}"
+    if channel == ALL:
+        columns = ceil(sqrt(channels))
+        return _sheet(layer.spikes, columns), ", all channels", f"spikes of each channel, {columns} in a row"
+    return layer.maps, "", f"share of the {channels} channels that fire"
+
+
+def _sheet(spikes: UInt8[np.ndarray, "S C H W"], columns: int) -> Float[np.ndarray, "S h w"]:
+    """All channels of a step as one map, from the left and from the top."""
+    steps, channels, height, width = spikes.shape
+    rows = -(-channels // columns)
+    sheet = np.zeros((steps, rows * columns, height, width), np.float32)
+    sheet[:, :channels] = spikes
+    sheet = sheet.reshape(steps, rows, columns, height, width).transpose(0, 1, 3, 2, 4)
+    return sheet.reshape(steps, rows * height, columns * width)
 
 
 def _difference(scene: Scene, a: Maps, b: Maps) -> Maps:

@@ -76,6 +76,11 @@ def result(card: CheckpointCard) -> str:
     return f"hidden-patch error {measured['relative']:.3f}" if measured else accuracy_text(None)
 
 
+def measured_as(card: CheckpointCard) -> str:
+    """As what a network was when its card was measured, whatever a page does with it now."""
+    return "as QCFS" if _is_qcfs(card) else "as trained"
+
+
 def whole_test_set(*cards: CheckpointCard) -> str:
     """The accuracy of networks on the whole test set, a sentence to stand beside accuracies on a part of it.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ from spikeviz.views.networks.words import full_name, result
 from spikeviz.views.sharing.picture_link import carrying, stays
 
 if TYPE_CHECKING:
+    from spikeviz.artifacts.cards import CheckpointCard
+    from spikeviz.views.experiment import Experiment
+    from spikeviz.views.runs import Run
     from spikeviz.views.scene import Scene
 
 LONGEST = 120  # letters of a file's name
@@ -36,6 +40,7 @@ class Provenance:
         command: that makes the figures again; "" of an input that stays in its session.
         link: the address of the view.
         parts: what the names of its files are made of, beside the figure: page, then network, input and settings.
+        a: the same of figures of what is compared with (A), where there is one; its own `compared` is B.
     """
 
     page: str
@@ -49,6 +54,7 @@ class Provenance:
     command: str
     link: str
     parts: tuple[str, ...]
+    a: Provenance | None = None
 
     @property
     def facts(self) -> dict[str, str]:
@@ -60,7 +66,7 @@ class Provenance:
             "accuracy": self.accuracy,
             "input": self.input,
             "settings": self.settings,
-            "compared with (A)": self.compared,
+            f"compared with ({'A' if self.a else 'B'})": self.compared,
             "spikeviz": self.version,
             "command": self.command,
             "link": self.link,
@@ -70,12 +76,16 @@ class Provenance:
     @property
     def caption(self) -> dict[str, str]:
         """What is printed below a figure where that is asked for."""
-        names = ("network", "input", "settings", "compared with (A)")
+        names = ("network", "input", "settings", "compared with (A)", "compared with (B)")
         return {name: text for name, text in self.facts.items() if name in names}
+
+    def of(self, figure: str) -> Provenance:
+        """Of the figure of this title: of A's it says A's network and settings, and what A is compared with."""
+        return self.a if self.a is not None and figure.endswith(", A") else self
 
     def studied(self) -> Provenance:
         """Of figures that the command makes with `--studies` alone."""
-        return replace(self, command=self.command and f"{self.command} --studies")
+        return replace(self, command=self.command and f"{self.command} --studies", a=self.a and self.a.studied())
 
     def of_report(self) -> Provenance:
         """Of a report, which another command makes."""
@@ -106,19 +116,41 @@ def provenance(scene: Scene, server: str = "", tab: str | None = None) -> Proven
     carried = carrying(query, scene.uploads)
     text = address.as_text(carried)
     url, compared = shlex.quote(f"?{text}"), scene.compared
-    return Provenance(
+    about = Provenance(
         page=page.title,
         network=f"{card.name}: {full_name(card)}",
         sha256=card.sha256,
-        accuracy=f"{card.facts.get('accuracy') or result(card)}, {card.samples:,} test samples",
-        input=_input(scene),
+        accuracy=_accuracy(card),
+        input=_input(scene.state.experiment, card, lambda: scene.now),
         settings=scene.status[2],
-        compared=f"{full_name(compared.card)}, {compared.shown.title}, {compared.status_text}" if compared else "",
+        compared=_in_a_line(compared) if compared else "",
         version=__version__,
         command=f"spikeviz figures {page.file} --url {url} --out figures" if not stays(carried) else "",
         link=f"{server}/{'' if page.file == 'overview' else page.file}?{text}".removeprefix("/"),
         parts=_parts(scene, query),
     )
+    if compared is None:
+        return about
+    of_a = compared.card
+    others = replace(
+        about,
+        network=f"{of_a.name}: {full_name(of_a)}",
+        sha256=of_a.sha256,
+        accuracy=_accuracy(of_a),
+        input=_input(compared.experiment, of_a, lambda: compared),
+        settings=compared.status_text,
+        compared=_in_a_line(scene.now),
+        parts=(about.parts[0], _letters(of_a.name), _letters(compared.status_text), "beside", *about.parts[1:]),
+    )
+    return replace(about, a=others)
+
+
+def _accuracy(card: CheckpointCard) -> str:
+    return f"{card.facts.get('accuracy') or result(card)}, {card.samples:,} test samples, as trained"
+
+
+def _in_a_line(run: Run) -> str:
+    return f"{full_name(run.card)}, {run.shown.title}, {run.status_text}"
 
 
 def query_of_scene(scene: Scene, tab: str | None = None) -> dict[str, str]:
@@ -130,14 +162,13 @@ def query_of_scene(scene: Scene, tab: str | None = None) -> dict[str, str]:
     return address.write([address.checkpoint_parameter(page.networks), *parameters], state)
 
 
-def _input(scene: Scene) -> str:
-    """Which input it is; of one that was brought the hash of its pixels."""
-    experiment, card = scene.state.experiment, scene.card
+def _input(experiment: Experiment, card: CheckpointCard, run: Callable[[], Run]) -> str:
+    """Which input it is; of one that was brought the hash of its pixels. `run` is asked for the title of that alone."""
     data = inputs.data_of(card)
     if experiment.index is not None:
         return f"test {data.sample} {experiment.index} of {data.title} ({card.data})"
     kind = "an input of one's own" if experiment.brought else "a picture to try"
-    return f"{scene.now.shown.title}, {kind} ({inputs.short(experiment)})"
+    return f"{run().shown.title}, {kind} ({inputs.short(experiment)})"
 
 
 def _parts(scene: Scene, query: dict[str, str]) -> tuple[str, ...]:

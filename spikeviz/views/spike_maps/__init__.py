@@ -43,6 +43,7 @@ PAGE = Page(
     main=spike_viewer,
     body=body,
     settings=dynamics,
+    clicked="its membrane",
     presets=(
         Preset(
             "fig8",
@@ -56,16 +57,16 @@ PAGE = Page(
             "fig9",
             "Firing rate by step (Fig. 9)",
             "E-SpikeFormer, Fig. 9, vanilla curve",
-            "Same quantity: NSFR of binary neurons at each step. Run it over the test images below; the paper's "
-            "network is larger.",
+            "Same quantity: NSFR of binary neurons at each step. Run it over the test images below. Another network: a "
+            "Spikformer, the paper's is a larger E-SpikeFormer with binary neurons.",
             {**NETWORK, "maps_T": "4"},
         ),
         Preset(
             "one-step",
             "One step against four",
             "Spikformer V2, sec. 5.2.1",
-            "A is the network as trained, B the same weights at T = 1. The paper fine-tunes for another T; nothing is "
-            "retrained here.",
+            "A is the network as trained, B the same weights at T = 1. Another network: a Spikformer, the first "
+            "version. The paper fine-tunes for another T; nothing is retrained here.",
             {**NETWORK, "maps_T": "1", "maps_A": "T:4", "maps_side": "diff"},
         ),
     ),
