@@ -63,7 +63,8 @@ def nsfr(scene: Scene) -> Iterator[Item]:
             scene.compared.numbers.nsfr.numpy() if scene.compared else None,
             x=_steps(depth),
         ),
-        f"This input, mean {values.mean():.3f}: the share of all neurons of the network that fire at a step. "
+        f"{_input(scene.sides[-1])}, mean {values.mean():.3f}: the share of all neurons of the network that fire at a "
+        "step. "
         f"{why + ' ' if why else ''}The paper's curves are means over a test set.",
         "E-SpikeFormer, sec. 5.3",
         "Network spike firing rate against the time step: " + ", ".join(f"{v:.3f}" for v in values),

@@ -195,12 +195,17 @@ def _random(count: int) -> None:
 def _take_upload(upload_key: str, turn_key: str, card: CheckpointCard) -> None:
     """Decode what was brought; what cannot be used is one sentence, and the input stays as it was."""
     file = st.session_state.get(upload_key)
-    if file is None:  # taken away again
-        if session.state().experiment.source in session.uploads():
+    source, before = session.state().experiment.source, f"{upload_key} before"
+    if file is None:  # taken away again, or about to be replaced
+        if source in session.uploads():
+            st.session_state[before] = source
             _take_source(default_source(card))
         return
+    replaced = st.session_state.pop(before, None)
     turn = st.session_state.get(turn_key, True)
     try:
         session.bring(read_upload(file.getvalue(), file.name, card.data, card.name, turn))
     except ValueError as error:  # a picture or a recording that cannot be used
         session.refuse(str(error))
+        if replaced in session.uploads():
+            _take_source(replaced)

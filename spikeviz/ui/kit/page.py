@@ -134,11 +134,14 @@ def _first_look(page: Page) -> None:
         _messages(st.container())
         url.write(page.key, [network, *_parameters(page)])
         draw(page.body(scene), page.key)
+    about = provenance(scene, share.server())
+    with tools:
+        share.share(scene, about)
     with picture:
         with st.container(horizontal=True, vertical_alignment="center"):
             _status(scene)
             network_card.about(scene.card, page.key)
-        draw(page.main(scene), page.key, provenance(scene, share.server()))
+        draw(page.main(scene), page.key, about)
 
 
 def _parameters(page: Page, query: Mapping[str, str] | None = None) -> list[Parameter]:
@@ -173,9 +176,12 @@ def _status(scene: Scene) -> None:
 
 
 def _not_retrained(scene: Scene) -> None:
-    """Say what a moved slider is not."""
-    changed = moved(scene.settings, scene.now.experiment)
-    if changed:
+    """Say what a moved slider is not; nothing of a network under the masks that it was trained under."""
+    from spikeviz.artifacts.as_data import from_data
+
+    experiment = scene.now.experiment
+    changed = moved(scene.settings, experiment)
+    if changed and from_data(scene.card.trained_under) != experiment.interventions:
         which = ", ".join(f"{s.name}={s.text(s.trained)}" for s in changed if s.learned)
         st.caption(f"{f'Trained with {which}. ' if which else ''}Weights unchanged: this is not a retrained model.")
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import streamlit as st
 
 from spikeviz.ui.server import addresses
-from spikeviz.views import address
+from spikeviz.views import address, runs
 from spikeviz.views.host import shown_figures
 from spikeviz.views.page import FILES
 from spikeviz.views.scene import Scene
@@ -36,9 +36,18 @@ def share(scene: Scene, about: Provenance) -> None:
             on_click="ignore",
             key=f"{key}_report",
         )
-        st.markdown("**Python** that makes this view")
-        st.code(python(scene), language="python")
-        if scene.now.experiment.brought:
+        if scene.shipped is not None and not runs.imported():  # nothing was run yet, and a link needs no torch
+            st.download_button(
+                "Python that makes this view",
+                data=lambda: python(scene),
+                file_name=about.file("view", "py"),
+                on_click="ignore",
+                key=f"{key}_python",
+            )
+        else:
+            st.markdown("**Python** that makes this view")
+            st.code(python(scene), language="python")
+        if scene.state.experiment.brought:
             st.download_button(
                 "input.npy",
                 data=lambda: array(scene.now),

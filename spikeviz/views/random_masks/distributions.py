@@ -47,7 +47,7 @@ def _pair(scene: Scene, run: Run) -> Row:
     threshold = qcfs[f"{layer}.membrane"].threshold or 1.0
     sent = [(r[f"{layer}.spike"].flows.mean(0) / threshold).flatten().cpu().numpy() for r in (qcfs, spiking)]
     currents = [current(qcfs, layer), accumulated(spiking, layer)]
-    name = f"{NORMS[norm(run.card)]} · {layer}"
+    name = f"{NORMS[norm(run.card)]} · {run.network.words(layer)}"
     left = _figure(
         run,
         f"Post-activation, {name}",

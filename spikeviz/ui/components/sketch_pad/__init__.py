@@ -62,4 +62,4 @@ def drawing(sent: str, card: CheckpointCard) -> Input:
     except binascii.Error:
         raise ValueError("The drawing did not arrive whole: draw it again.") from None
     drawn = read_upload(content, "drawing.png", card.data, card.name, turn=False)
-    return replace(drawn, title="your drawing", wide=None)
+    return replace(drawn, title="your drawing", notes=(), wide=None)  # white on black, and square: nothing was lost
