@@ -220,6 +220,7 @@ def test_the_curve_is_measured_now(monkeypatch):
     (shown,) = figures_of(work.figures(points, Progress(done, done, 2.0, True)), {})
     assert "8 test" in shown.caption and shown.chart.table()["ratio"].tolist() == list(RATIOS)
     assert shown.chart.rules[0].label == "trained at 0.75" and all(shown.export(kind) for kind in FILES)
+    assert shown.name not in {other.name for other in page_figures(one, "errors")}  # both stand on the page
     assert list(figures_of(work.figures([], Progress(0, done, 0.0, False)), {})) == []
 
 

@@ -73,7 +73,7 @@ def error_against_ratio(
     rows = [{"measured": "card"} | dict(point) for point in shipped]
     rows += [{"measured": "now"} | dict(point) for point in live]
     return Chart(
-        "Error against mask ratio",
+        "Error against mask ratio" + (", measured now" if live and not shipped else ""),  # two stand on one page
         "mask ratio",
         "MSE, hidden pixels",
         curves,
