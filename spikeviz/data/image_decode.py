@@ -29,6 +29,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 if TYPE_CHECKING:
     from torch import Tensor
 
+GREYED = "colour turned to grey"  # a note
 MAX_BYTES = 10 * 10**6
 MAX_PIXELS = 40 * 10**6
 MIN_SIDE = 8
@@ -172,7 +173,7 @@ def _resized(
         notes.append("transparent parts laid on white")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     if not grey and channels == 1:
-        notes.append("colour turned to grey")
+        notes.append(GREYED)
     if image.mode != "F":
         image = image.convert("RGB").convert("L" if grey or channels == 1 else "RGB")
     values = np.asarray(image, dtype=np.float32) / np.float32(full_scale)

@@ -50,16 +50,9 @@ def compared(page, address: str, file: str) -> dict[str, str]:
     return facts
 
 
+@pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize(
-    ("file", "width"),
-    [
-        ("spike_maps", 390),
-        ("channel_masks", 1280),
-        ("random_masks", 1280),
-        ("integer_firing", 390),
-        ("reconstruction", 1280),
-        ("events", 1280),
-    ],
+    "file", ["spike_maps", "channel_masks", "random_masks", "integer_firing", "reconstruction", "events"]
 )
 def test_a_report_says_what_its_page_says_and_leads_back(visit, bare, file, width):
     page = visit(file, address=bare, width=width)

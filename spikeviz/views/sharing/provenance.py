@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from spikeviz.views import address, inputs
-from spikeviz.views.networks.words import full_name, result
+from spikeviz.views.networks.words import full_name, measured_as, result
 from spikeviz.views.sharing.picture_link import carrying, stays
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def provenance(scene: Scene, server: str = "", tab: str | None = None) -> Proven
 
 
 def _accuracy(card: CheckpointCard) -> str:
-    return f"{card.facts.get('accuracy') or result(card)}, {card.samples:,} test samples, as trained"
+    return f"{card.facts.get('accuracy') or result(card)}, {card.samples:,} test samples, {measured_as(card)}"
 
 
 def _in_a_line(run: Run) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from spikeviz.data.image_decode import GREYED
 from spikeviz.data.ingest import Input, read_upload
 from spikeviz.ui.components.register import answer, part
 from spikeviz.ui.kit import session
@@ -62,4 +63,5 @@ def drawing(sent: str, card: CheckpointCard) -> Input:
     except binascii.Error:
         raise ValueError("The drawing did not arrive whole: draw it again.") from None
     drawn = read_upload(content, "drawing.png", card.data, card.name, turn=False)
-    return replace(drawn, title="your drawing", notes=(), wide=None)  # white on black, and square: nothing was lost
+    notes = tuple(note for note in drawn.notes if note != GREYED)  # the pad has no colours
+    return replace(drawn, title="your drawing", notes=notes, wide=None)
