@@ -186,7 +186,7 @@ def test_both_normalisations_stand_side_by_side():
     figures = page_figures(scene, "distributions")
     for name, norm in ((NAME, "BatchNorm"), ("mst-fashion-layernorm", "LayerNorm")):
         card = next(card for card in sv.list_checkpoints() if card.name == name)
-        shown = figure(figures, f"Membrane, {norm} · blocks.0.mlp.hidden")
+        shown = figure(figures, f"Membrane, {norm} · {scene.now.network.words('blocks.0.mlp.hidden')}")
         trained = f"{name}, trained for {card.training['epochs']} epochs (QCFS accuracy {card.accuracy:.3f})"
         assert trained in shown.caption
     outline = shown.chart.series[1]
