@@ -7,7 +7,7 @@ A page makes a `Chart` or `Maps` from numbers. `render_plotly` and `render_html`
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -118,6 +118,7 @@ class Chart:
         x_range: (left, right), in the same way.
         height: in pixels of the screen; on paper 100 of them are an inch.
         y_labels: numbers on the y axis.
+        y_names: words at places of the y axis, in place of numbers.
         numbers: leaves instead of the series' own numbers, where it says more than they do.
     """
 
@@ -132,6 +133,7 @@ class Chart:
     y_labels: bool = True
     x_range: tuple[float, float] | None = None
     numbers: pd.DataFrame | None = None
+    y_names: Mapping[float, str] | None = None
 
     def __post_init__(self) -> None:
         _set(self, series=tuple(self.series), rules=tuple(self.rules))

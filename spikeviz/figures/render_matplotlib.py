@@ -127,6 +127,10 @@ def _chart(chart: Chart) -> Figure:
     if not chart.y_labels:
         axes.tick_params(axis="y", left=False, labelleft=False)
         axes.grid(False, axis="y")
+    if chart.y_names is not None:
+        axes.set_yticks(list(chart.y_names), list(chart.y_names.values()), fontsize=7)
+        axes.tick_params(axis="y", left=False)
+        axes.grid(False, axis="y")
     if chart.has_legend:
         axes.legend(fontsize=8)
     return figure

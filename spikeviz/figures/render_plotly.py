@@ -35,6 +35,8 @@ def _layout(chart: Chart) -> dict[str, Any]:
         x |= {"range": [float(end) for end in chart.x_range]}
     if not chart.y_labels:
         y |= {"showgrid": False, "showticklabels": False}
+    if chart.y_names is not None:
+        y |= {"showgrid": False, "tickvals": list(chart.y_names), "ticktext": list(chart.y_names.values())}
     if isinstance(chart.series[0], Bars):
         y |= {"autorange": "reversed", "showgrid": False, "tickfont": {"size": 11}, "dtick": 1, "type": "category"}
     return {

@@ -6,7 +6,6 @@ import operator
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import address
@@ -78,10 +77,10 @@ def figures_of(
 
     def handle(item: Item) -> Any:
         if isinstance(item, Figure):
-            found.append(replace(item, about=about and about.of(item.title)))
+            found.append(about.on(item) if about else item)
         elif isinstance(item, Component):
             figures = [figure for figure in (item.figure, *item.others) if figure is not None]
-            found.extend(replace(figure, about=about and about.of(figure.title)) for figure in figures)
+            found.extend(about.on(figure) if about else figure for figure in figures)
         elif isinstance(item, Note) and item.level == "error":
             raise ValueError(item.text)
         elif isinstance(item, Option):

@@ -16,7 +16,7 @@ from spikeviz.views.captions import dynamics
 from spikeviz.views.layers.names import words as in_words
 from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.sharing.answers import ClassAnswer
-from spikeviz.views.view import Figure, Item, Markup, Note, Option, Progress, Row, Study
+from spikeviz.views.view import Figure, Item, Markup, Note, Option, Over, Progress, Row, Study
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.packed_spikes import PackedSpikes
@@ -229,6 +229,7 @@ def _surveyed(run: Run, found: Survey, progress: Progress) -> Iterator[Item]:
         f"{found.accuracy:.3f} ± {found.error:.3f} (standard error), NSFR {values.mean():.3f}, "
         f"{progress.seconds:.0f} s. {whole_test_set(run.card)}",
         alt="NSFR over many samples: " + ", ".join(f"{v:.3f}" for v in values),
+        over=Over(f"the first {found.images:,} {run.samples} of {run.card.data}"),
     )
 
 

@@ -22,6 +22,21 @@ Item = Any  # one of the classes below
 View = Callable[["Scene"], Iterator[Item]]
 
 
+@dataclass(frozen=True)
+class Over:
+    """What a figure is of that does not show the one input of its page: its files say this instead.
+
+    Attributes:
+        samples: which, how many, and where it was measured, in words.
+        networks: names of the checkpoints; () for that of the page.
+        settings: in words; "" for those of the page.
+    """
+
+    samples: str
+    networks: tuple[str, ...] = ()
+    settings: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Figure:
     """A figure with its words.
@@ -33,6 +48,7 @@ class Figure:
         alt: the figure in words, for who cannot see it.
         term: of the glossary, explained beside the title.
         html: makes what a screen shows in place of the chart, where that says more (tiles, a table).
+        over: what it is of, if that is not the input of its page.
         about: where it is from, which its files say; its host adds it.
     """
 
@@ -42,6 +58,7 @@ class Figure:
     alt: str = ""
     term: str = ""
     html: Callable[[], str] | None = None
+    over: Over | None = None
     about: Provenance | None = None
 
     @property
@@ -76,7 +93,8 @@ class Figure:
 
         if self.about is None:
             return export(self.chart, kind)
-        return export(self.chart, kind, self.about.facts, self.about.caption if caption else {})
+        facts, below = self.about.facts | {"caption": self.caption}, self.about.caption if caption else {}
+        return export(self.chart, kind, facts, below)
 
     def _repr_html_(self) -> str:
         from html import escape

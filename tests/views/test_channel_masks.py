@@ -206,17 +206,12 @@ def test_the_verdict_says_what_the_numbers_say():
 
     one = layer(rate=-0.03, explained=0.1, predicted=0.014)
     text = channels.verdict({"a": one})
-    assert (
-        "rate -0.030 ± 0.008 (1 of 1 layers), lower" in text
-        and "by class +10.0% ± 0.8% (1 of 1 layers), higher" in text
-    )
-    assert "by a kept one +0.01 ± 0.01 (1 of 1 layers), no difference found" in text
+    assert "rate -0.030 ± 0.008, lower (by layer: 1 lower); by class +10.0% ± 0.8%, higher (by layer: 1 higher)" in text
+    assert "by a kept one +0.01 ± 0.01, no difference found (by layer: 1 no difference found)" in text
     two = channels.verdict({"a": one, "b": layer(rate=-0.01, explained=-0.1, predicted=0.014)})
-    assert (
-        "rate -0.020 ± 0.006 (2 of 2 layers), lower" in two
-        and "by a kept one +0.01 ± 0.01 (2 of 2 layers), higher" in two
-    )
-    assert "± 0.6% (2 of 2 layers), no difference found" in two
+    assert "rate -0.020 ± 0.006, lower (by layer: 1 lower, 1 no difference found)" in two
+    assert "by a kept one +0.01 ± 0.01, higher (by layer: 2 no difference found)" in two
+    assert "± 0.6%, which way depends on the layer (by layer: 1 lower, 1 higher)" in two  # a mean would hide it
     dropped = one[~one["kept"]]
     assert channels.verdict({"a": dropped}) == "At this threshold every channel is dropped."
     assert "of too few channels to compare" in channels.verdict({"a": dropped, "b": one[one["kept"]]})
@@ -227,7 +222,7 @@ def test_the_verdict_compares_within_layers():
     low = pd.DataFrame({"kept": [True] * 2 + [False] * 20, "rate": [0.10, 0.11] + [0.20, 0.21] * 10})
     high = pd.DataFrame({"kept": [True] * 20 + [False] * 2, "rate": [0.80, 0.81] * 10 + [0.90, 0.91]})
     tables = {"a": low.assign(explained=0.1, predicted=0.1), "b": high.assign(explained=0.1, predicted=0.1)}
-    assert "rate +0.100 ± 0.004 (2 of 2 layers), higher" in channels.verdict(tables)
+    assert "rate +0.100 ± 0.004, higher (by layer: 2 higher)" in channels.verdict(tables)
 
 
 # --- cost ---

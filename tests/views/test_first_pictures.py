@@ -138,3 +138,9 @@ def test_a_silent_layer_says_how_often_it_fires():
     assert silence(dataclasses.replace(side, layer=loud)) == ""
     shown = scene_of(MAPS, **QUIET, maps_layer=quiet)
     assert f"{side.run.network.words(quiet)} is silent" in words_of(MAPS.main(shown))
+
+
+@needs("mst-fashion")
+def test_a_layer_that_masks_silence_says_so():
+    whole, masked = (scene_of(RSM, rsm_ratio=ratio, rsm_layer="blocks.0.attn.q").sides[-1] for ratio in ("0", "1"))
+    assert "what the masks let pass" in silence(masked) and "what the masks" not in silence(whole)

@@ -202,6 +202,9 @@ def test_diagrams_are_drawn_from_real_spikes():
         own = counted[(slice(None), *place)].tolist()
         assert fired["(a)"] == binary[(slice(None), *place)].tolist() and fired["(b)"] == own
         assert fired["(c)"] == [int(d < count) for count in own for d in range(3)]  # the first spikes of D
+    (ticks,), titles = shown.chart.series, [rule.label for rule in shown.chart.rules]
+    assert len(ticks.x) == table["spikes"].sum() and list(shown.chart.y_names.values()) == names * 3  # on paper as well
+    assert titles == list(table["diagram"].unique()) and len(set(zip(ticks.x, ticks.y, strict=True))) == len(ticks.x)
     html = shown.html()
     for words in ("(a) Vanilla, T x D = 4 x 1", "(b) SFA training, 3 steps", "(c) SFA inference, T x D = 3 x 3"):
         assert words in html

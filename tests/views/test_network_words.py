@@ -40,7 +40,7 @@ def test_an_entry_has_what_a_person_searches_for(card):
     if card.classifies:
         assert f"{card.accuracy:.3f}" in parts
     else:
-        assert f"hidden-patch error {card.measured['reconstruction']['relative']:.3f}" in parts
+        assert f"hidden-patch error {card.measured['reconstruction']['relative']:.3f} of the visible mean's" in parts
 
 
 def test_networks_whose_data_is_not_here_are_marked(monkeypatch):

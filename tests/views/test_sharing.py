@@ -13,6 +13,7 @@ from support.networks import needs
 from support.scenes import scene_of
 
 import spikeviz as sv
+from spikeviz.artifacts.cards import find_card
 from spikeviz.cli.figures import arguments
 from spikeviz.data.ingest import Input
 from spikeviz.views.host import page_figures, query_of, scene_at
@@ -117,3 +118,26 @@ def test_an_input_of_ones_own_is_named_by_its_hash():
 @pytest.mark.parametrize("page", ["overview"])
 def test_the_start_page_has_no_name_in_its_link(page):
     assert provenance(scene_of(find_page(page)), "http://host:1").link.startswith("http://host:1/?")
+
+
+@needs("mst-fashion", "mst-resnet18-fashion")
+def test_a_curve_of_other_networks_says_which_and_over_how_many_samples():
+    """Not the network, the input and the T of the page, which it does not show."""
+    here = scene_of(find_page("random_masks"), rsm_T="4", input="3")
+    names = set()
+    for figure in (each for each in page_figures(here, "accuracy") if each.over):
+        text = figure.export("csv").decode()
+        head = dict(line[2:].split(": ", 1) for line in text.splitlines() if line.startswith("# "))
+        shown = set(figure.chart.table()["network"])
+        assert {part.partition(":")[0] for part in head["network"].split("; ")} == shown
+        assert all(find_card(name)[0].sha256 in head["sha256"] for name in shown)
+        assert "250 test images" in head["input"] and "10 seeds" in head["input"] and "CPU" in head["input"]
+        assert "T=4" not in head["settings"] and head["caption"] == " ".join(figure.caption.split())
+        names.add(figure.file("csv"))
+    assert len(names) > 2
+
+
+@needs("spikformer-v2-mae-fashion")
+def test_an_error_is_not_called_an_accuracy():
+    facts = provenance(scene_of(find_page("reconstruction"))).facts
+    assert "accuracy" not in facts and "of the visible mean's" in facts["reconstruction"]

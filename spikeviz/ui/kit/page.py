@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -261,9 +260,9 @@ def _studied(study: Study, job: Job, page: str, about: Provenance | None) -> Non
 
 def _item(item: Item, page: str, about: Provenance | None) -> None:
     if isinstance(item, Figure):
-        figure(replace(item, about=about and about.of(item.title)), page)
+        figure(about.on(item) if about else item, page)
     elif isinstance(item, Component):
-        shown = item.figure and replace(item.figure, about=about and about.of(item.figure.title))
+        shown = about.on(item.figure) if about and item.figure else item.figure
         if shown is not None:
             title(shown, page)
         components.show(item.name, item.data, f"{page}_{item.name}")

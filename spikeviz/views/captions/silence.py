@@ -22,6 +22,8 @@ def silence(side: Side) -> str:
     name = "" if side.alone else f"{side.name}: "
     few = f"{plural(packed.count, 'spike')} of {plural(neurons, 'neuron')} in {plural(steps, 'step')}"
     here = few if packed.count else f"none of its {neurons:,} neurons fires"
+    if any(each.edits(f"{side.layer}.spike", "spike") for each in side.run.experiment.interventions):
+        here += ", of what the masks let pass"
     word = "nearly silent" if packed.count else "silent"
     return f"{name}**{side.words} is {word}.** On this input {here}; {_over_test_set(side)}"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from spikeviz.views import data_sets
 from spikeviz.views.channel_masks.settings import threshold
 from spikeviz.views.networks.words import whole_test_set
-from spikeviz.views.view import Figure, Item, Note, Progress, Study
+from spikeviz.views.view import Figure, Item, Note, Over, Progress, Study
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
@@ -70,7 +70,13 @@ def _precomputed(run: Run, curve: Curve | None) -> Iterator[Item]:
     from spikeviz.views.channel_masks.charts import accuracy_curve
 
     if curve:
-        yield Figure(accuracy_curve(curve, threshold(run)), provenance(run, curve), SOURCE, _in_words(curve))
+        yield Figure(
+            accuracy_curve(curve, threshold(run)),
+            provenance(run, curve),
+            SOURCE,
+            _in_words(curve),
+            over=_over(run, curve),
+        )
 
 
 def _measured(run: Run, curve: Curve | None, found: Survey, progress: Progress) -> Iterator[Item]:
@@ -85,7 +91,17 @@ def _measured(run: Run, curve: Curve | None, found: Survey, progress: Progress) 
         f"{progress.seconds:.0f} s. {whole_test_set(run.card)}{words}",
         SOURCE,
         f"Accuracy at threshold {own:.2f}: {found.accuracy:.3f}. {_in_words(curve) if curve else ''}",
+        over=Over(f"the first {found.images:,} {run.samples} of {run.card.data}{_and(run, curve)}"),
     )
+
+
+def _over(run: Run, curve: Curve) -> Over:
+    samples = f"all {curve['samples']:,} {run.samples} of {run.card.data}, seed {curve['seed']}, {curve['device']}"
+    return Over(samples, settings="each point at its own threshold")
+
+
+def _and(run: Run, curve: Curve | None) -> str:
+    return f"; the curve: {_over(run, curve).samples}" if curve else ""
 
 
 def provenance(run: Run, curve: Curve) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from functools import partial
@@ -13,7 +14,7 @@ from spikeviz.views.address import neuron_of
 from spikeviz.views.channel_masks.overview import SEC, all_kept, kept, layer_option, masked_layer, spikes_of
 from spikeviz.views.channel_masks.settings import threshold, unmasked
 from spikeviz.views.scene import is_neuron, telling_neuron
-from spikeviz.views.view import Figure, Item, Progress, Row, Study
+from spikeviz.views.view import Figure, Item, Over, Progress, Row, Study
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from spikeviz.views.scene import Scene
 
 SAMPLES = 512
+ROUNDING = 1e-9  # what equal rates differ by
+NONE = "no difference found"
 TELLING = 8  # dropped channels that are shown
 
 
@@ -188,6 +191,7 @@ def _surveyed(
         f"{data[0].upper()}{data[1:]}, {run.recording.device.upper()}, {progress.seconds:.0f} s.",
         SEC,
         f"Mean firing rate of {len(tables[layer])} channels against the strength of their mask",
+        over=Over(data),
     )
     carried = Figure(
         carried_chart(tables),
@@ -196,6 +200,7 @@ def _surveyed(
         "channel is predicted from the others.",
         "SDMFormer, sec. 3.2",
         html=partial(carried_table, tables),
+        over=Over(data),
     )
     yield Row([over], [carried])
 
@@ -217,13 +222,11 @@ def verdict(tables: dict[str, pd.DataFrame]) -> str:
 
 
 def _difference(tables: dict[str, pd.DataFrame], column: str, form: str, error_form: str) -> str:
-    """Mean over layers of the difference between dropped and kept channels, and whether it is one.
+    """Mean over layers of the difference between dropped and kept channels, and whether it is one, also by layer.
 
-    As `-0.100 ± 0.010 (8 of 8 layers), lower`. A layer counts where there are two channels of each at least, so that
-    their spread is known.
+    As `-0.100 ± 0.010, lower (by layer: 6 lower, 2 no difference found)`. A layer counts where there are two channels
+    of each at least, so that their spread is known. Where clear differences go both ways, their mean says nothing.
     """
-    from spikeviz.evaluation.paired_survey import SURE
-
     differences, squares = [], []
     for table in tables.values():
         dropped, live = (table[table["kept"] == which][column].astype(float).dropna() for which in (False, True))
@@ -233,5 +236,14 @@ def _difference(tables: dict[str, pd.DataFrame], column: str, form: str, error_f
     if not differences:
         return "of too few channels to compare"
     apart, error = sum(differences) / len(differences), sqrt(sum(squares)) / len(squares)
-    says = "no difference found" if abs(apart) <= SURE * error else "lower" if apart < 0 else "higher"
-    return f"{apart:{form}} ± {error:{error_form}} ({len(differences)} of {len(tables)} layers), {says}"
+    each = Counter(_says(of, sqrt(square)) for of, square in zip(differences, squares, strict=True))
+    both_ways = each["lower"] and each["higher"]
+    says = "which way depends on the layer" if both_ways else _says(apart, error)
+    layers = ", ".join(f"{each[word]} {word}" for word in ("lower", "higher", NONE) if each[word])
+    return f"{apart:{form}} ± {error:{error_form}}, {says} (by layer: {layers})"
+
+
+def _says(apart: float, error: float) -> str:
+    from spikeviz.evaluation.paired_survey import SURE
+
+    return NONE if abs(apart) <= max(SURE * error, ROUNDING) else "lower" if apart < 0 else "higher"

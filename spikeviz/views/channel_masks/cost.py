@@ -10,7 +10,7 @@ from spikeviz.views import data_sets
 from spikeviz.views.channel_masks.networks import PEER, Compared, compared, peer, peer_card
 from spikeviz.views.channel_masks.pruned import download
 from spikeviz.views.channel_masks.settings import threshold
-from spikeviz.views.view import Figure, Item, Note, Progress, Row, Study
+from spikeviz.views.view import Figure, Item, Note, Over, Progress, Row, Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,6 +144,7 @@ def _measured(run: Run, costs: pd.DataFrame, progress: Progress) -> Iterator[Ite
         ENERGY_SOURCE,
         _in_words(costs),
         html=partial(costs_table, costs, PEER),
+        over=Over(f"the first {progress.done} {run.samples} of {run.card.data}"),
     )
 
 

@@ -18,7 +18,7 @@ from spikeviz.views.integer_firing.networks import (
     vanilla,
 )
 from spikeviz.views.networks.words import whole_test_set
-from spikeviz.views.view import Figure, Item, Note, Progress, Row, Study
+from spikeviz.views.view import Figure, Item, Note, Over, Progress, Row, Study
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
@@ -117,6 +117,7 @@ def _figures(run: Run, table: Table, over: str, counted: str) -> Iterator[Item]:
     from spikeviz.metrics import ENERGY
 
     own, images = trained_depth(run.card), table[0]["images"]
+    networks = tuple(dict.fromkeys(row["network"] for row in table))
     here = next((row for row in table if row["meaning"] == "what-if" and row["D"] == own), None)
     words = {
         "accuracy": (
@@ -142,6 +143,7 @@ def _figures(run: Run, table: Table, over: str, counted: str) -> Iterator[Item]:
             source,
             f"{column} against D: "
             + ", ".join(f"{r['meaning']} {r['T']} x {r['D']} {r[column]:.{digits}f}" for r in table),
+            over=Over(notice if column == "energy (µJ)" else over, networks, "each point at its own D"),
         )
 
 
@@ -185,6 +187,7 @@ def _training(card: CheckpointCard) -> Iterator[Item]:
         "after E-SpikeFormer, Fig. 7 (our setting)",
         "CPU seconds of an epoch: " + ", ".join(f"{r['T x D']} {r['CPU seconds per epoch']:,.0f}" for r in rows),
         html=partial(training_table, rows),
+        over=Over("the training of each network", tuple(row["network"] for row in rows), "each at its own D"),
     )
 
 

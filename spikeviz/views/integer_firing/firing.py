@@ -10,7 +10,7 @@ from spikeviz.views import data_sets, runs, spikes
 from spikeviz.views.integer_firing.networks import depth, siblings_by_depth, trained_depth, vanilla
 from spikeviz.views.layers.viewer import spike_viewer
 from spikeviz.views.networks.words import whole_test_set
-from spikeviz.views.view import Figure, Item, Note, Progress, Row, Study
+from spikeviz.views.view import Figure, Item, Note, Over, Progress, Row, Study
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
@@ -119,6 +119,11 @@ def _fig_9(run: Run, other: CheckpointCard, pair: PairedSurvey, progress: Progre
         + ", ".join(f"{v:.3f}" for v in sfa)
         + "; vanilla: "
         + ", ".join(f"{v:.3f}" for v in plain),
+        over=Over(
+            f"the first {mine.images:,} {run.samples} of {run.card.data}",
+            (run.card.name, other.name),
+            f"{run.status_text} against {other.name} as trained",
+        ),
     )
 
 

@@ -14,11 +14,12 @@ import pandas as pd
 from jaxtyping import Num
 
 from spikeviz.display import plural
-from spikeviz.figures.chart import Chart, Ticks
+from spikeviz.figures.chart import HEIGHT, Chart, Rule, Ticks
 from spikeviz.figures.theme import ACCENT, QUIET, SPIKE
 
 CELL = 20  # pixels
 BEAT = 0.45  # s a slot
+WITHIN = 0.12  # of a slot, between the ticks of an integer on paper
 WORDS = "font-size:0.75rem;opacity:0.8;white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
 MARK = f"font-size:0.75rem;text-align:center;width:{CELL}px"
 STYLE = f"""<style>
@@ -109,22 +110,39 @@ def _cell(value: int, resting: bool) -> str:
     return f"{base};background:{SPIKE};color:#fff" if value else f"{base};background:rgba(136,148,160,0.18)"
 
 
-def raster_of(title: str, diagrams: Sequence[Slots], names: Sequence[str], slot: str = "slot") -> Chart:
-    """The same spikes as a chart, for print and as numbers: the diagrams below one another."""
-    rows, x, y, labels = [], [], [], []
+def raster_of(
+    title: str,
+    diagrams: Sequence[Slots],
+    names: Sequence[str],
+    slot: str = "slot",
+    row_names: str = "neuron: channel, row, column",
+) -> Chart:
+    """The same spikes as a chart, for print and as numbers: the diagrams below one another, each below its title.
+
+    An integer is as many ticks side by side in its slot. `row_names` says what the rows are called by.
+    """
+    rows, x, y, labels, places, titles = [], list[float](), list[float](), list[str](), dict[float, str](), []
     for number, diagram in enumerate(diagrams):
-        for row, name in enumerate(names):
-            for column, value in enumerate(np.asarray(diagram.values)[row]):
-                rows.append((diagram.title, name, column + 1, int(value)))
-                if value:
-                    x.append(column + 1)
-                    y.append(number * (len(names) + 1) + row)
-                    labels.append(f"{diagram.title}, {name}: {int(value)}")
-    high = len(diagrams) * (len(names) + 1) - 1
+        top = number * (len(names) + 1)
+        titles.append(Rule(top + 0.4, diagram.title))
+        for row, name in enumerate(names, top + 1):
+            places[row] = name
+            for column, value in enumerate(np.asarray(diagram.values)[row - top - 1], 1):
+                rows.append((diagram.title, name, column, int(value)))
+                x += (column + WITHIN * (np.arange(value) - (value - 1) / 2)).tolist()
+                y += [row] * int(value)
+                labels += [f"{diagram.title}, {name}: {int(value)}"] * int(value)
+    high = len(diagrams) * (len(names) + 1)
     steps = max(np.asarray(d.values).shape[1] for d in diagrams)
-    table = pd.DataFrame(rows, columns=["diagram", "neuron", slot, "spikes"])
-    ticks = Ticks(np.array(x, dtype=float), np.array(y, dtype=float), labels, size=9)
-    words = " / ".join(d.title for d in diagrams)
     return Chart(
-        title, slot, words[:80], [ticks], steps=steps, y_range=(high - 0.5, -0.5), y_labels=False, numbers=table
+        title,
+        slot,
+        row_names,
+        [Ticks(np.array(x, dtype=float), np.array(y, dtype=float), labels, size=9)],
+        titles,
+        steps,
+        (high - 0.4, -0.6),
+        height=max(HEIGHT, 18 * high + 60),
+        numbers=pd.DataFrame(rows, columns=["diagram", "neuron", slot, "spikes"]),
+        y_names=places,
     )

@@ -90,7 +90,7 @@ def _firing_patterns(scene: Scene) -> Generator[Item, Any, None]:
         [str(d) for d in range(1, steps + 1)],
     )
     yield Figure(
-        raster_of("Firing patterns", [diagram], list(trains), "step d"),
+        raster_of("Firing patterns", [diagram], list(trains), "step d", "way of firing"),
         "ANN2SNN and direct training have to wait for all steps to know the rate; SFA is done after its last spike.",
         "E-SpikeFormer, Fig. 3",
         f"{diagram.title}: " + ", ".join(f"{name} {plural(train.sum(), 'spike')}" for name, train in trains.items()),

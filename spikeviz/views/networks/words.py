@@ -73,7 +73,7 @@ def result(card: CheckpointCard) -> str:
     if card.classifies:
         return accuracy_text(card.accuracy)
     measured = card.measured.get("reconstruction")
-    return f"hidden-patch error {measured['relative']:.3f}" if measured else accuracy_text(None)
+    return f"hidden-patch error {measured['relative']:.3f} of the visible mean's" if measured else accuracy_text(None)
 
 
 def measured_as(card: CheckpointCard) -> str:

@@ -12,6 +12,7 @@ from spikeviz.views.random_masks.curves import (
     measured_now,
     points_of,
     precomputed,
+    shipped_over,
     with_first,
 )
 from spikeviz.views.random_masks.networks import NETWORKS, family, groups, kind, masks_trained_under, tuned_under
@@ -67,6 +68,7 @@ def _panel(scene: Scene, group: Sequence[CheckpointCard], curves: Curves, site: 
         FIG_5,
         in_words(points, "ratio"),
         "RSM",
+        over=shipped_over(scene.now, list(points), curves, f"masks at {PANELS[site]}, each at several ratios"),
     )
 
 
@@ -105,6 +107,7 @@ def _blocks(scene: Scene, curves: Curves) -> Iterator[Item]:
             "the first 2 to 5, saturation at 9 or 10.",
             FIG_6,
             in_words(points, "blocks"),
+            over=shipped_over(scene.now, list(points), curves, f"ratio {BLOCKS_AT}, masks in self-attention"),
         )
     elif kind(card) != "MST":
         yield Note("This network has no transformer blocks, which the paper's Fig. 6 is about.")

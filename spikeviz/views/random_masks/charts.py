@@ -87,12 +87,13 @@ def accuracy_chart(
     rules: Sequence[Rule] = (),
     x_range: tuple[float, float] | None = None,
 ) -> Chart:
-    """Mean accuracy against a column `x`, one standard deviation over seeds shaded.
+    """Mean accuracy against a column `x`; shaded one standard deviation over seeds, of one run its standard error.
 
     Args:
         title: of the chart.
         x: a column of every point, and the axis.
-        curves: precomputed points by network, the first the one that was not fine-tuned: `x`, mean, deviation.
+        curves: precomputed points by network, the first the one that was not fine-tuned: `x`, mean, and deviation or
+            standard error.
         live: points measured now.
         rules: lines across or upright.
         x_range: of the axis.
@@ -111,8 +112,9 @@ def accuracy_chart(
 
 def _curve(points: Sequence[Mapping[str, Any]], x: str, name: str, colour: str) -> Line:
     points = sorted(points, key=lambda point: point[x])
-    places, mean, deviation = (np.array([point.get(k, 0.0) for point in points]) for k in (x, "mean", "deviation"))
-    return Line(places, mean, name, colour, band=(mean - deviation, mean + deviation))
+    places, mean = (np.array([point[key] for point in points]) for key in (x, "mean"))
+    error = np.array([point.get("deviation", point.get("standard error", 0.0)) for point in points])
+    return Line(places, mean, name, colour, band=(mean - error, mean + error))
 
 
 def paper_power() -> str:

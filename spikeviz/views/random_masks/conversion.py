@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from math import sqrt
+from typing import TYPE_CHECKING, Any
 
 from spikeviz.artifacts.packed_spikes import mean_over
 from spikeviz.views.captions.dynamics import with_mean
 from spikeviz.views.random_masks.curves import curves_of, in_words, made_by, measured_now, on_all, points_of
 from spikeviz.views.random_masks.networks import NETWORKS, family, masks_trained_under, tuned_under
 from spikeviz.views.random_masks.settings import drops, unmasked, where
-from spikeviz.views.view import Figure, Item, Row
+from spikeviz.views.view import Figure, Item, Over, Row
 
 if TYPE_CHECKING:
     from spikeviz.views.runs import Run
@@ -57,6 +58,12 @@ def _errors(scene: Scene) -> Iterator[Item]:
     )
 
 
+def _with_error(point: dict[str, Any]) -> dict[str, Any]:
+    """A point of accuracy against T as charts of accuracy take it, with the standard error of its samples."""
+    mean = point["accuracy"]
+    return point | {"mean": mean, "standard error": sqrt(mean * (1 - mean) / point["samples"])}
+
+
 def _against_steps(scene: Scene) -> Iterator[Item]:
     from spikeviz.data.catalog import find_data
     from spikeviz.figures.chart import Rule
@@ -67,20 +74,23 @@ def _against_steps(scene: Scene) -> Iterator[Item]:
     group = family(run.card, NETWORKS.names())
     curves, base = (yield from curves_of(group)), group[0]
     steps = points_of(group, curves, "steps")
-    own = {name: [point | {"mean": point["accuracy"]} for point in points] for name, points in steps.items()}
+    own = {name: [_with_error(point) for point in points] for name, points in steps.items()}
     if own:
         one = curves[next(iter(own))]
         students = [card for card in group if card.name in own and masks_trained_under(card)]
         fine = "".join(f"; {card.name} under {tuned_under(card)}" for card in students)
         rules = [Rule(base.accuracy, f"QCFS {base.accuracy:.3f}")] if base.accuracy is not None else []
         dashed = f"; dashed: {base.name} as QCFS network, by its card" if rules else ""
+        samples = f"{one['steps'][0]['samples']:,} {run.samples} of {find_data(one['data']).title}, {one['device']}"
+        largest = max(point["standard error"] for points in own.values() for point in points)
+        alone = [card.name for card in group if card.name in own and card not in students]
         yield Figure(
             accuracy_chart("Accuracy against T", "T", own, rules=rules),
-            f"Without masks{fine}{dashed}. {made_by(list(own), curves)}: "
-            f"{one['steps'][0]['samples']:,} {run.samples} of {find_data(one['data']).title}, {one['device']}. Markers "
-            f"of the paper's figure are other networks on other data. {on_all(list(own))}",
+            f"{', '.join(alone)} without masks{fine}{dashed}. {made_by(list(own), curves)}: {samples}; the standard "
+            f"error of a point is at most {largest:.3f}. {on_all(list(own))}",
             FIG_1,
             in_words(own, "T"),
+            over=Over(samples, tuple(own), "each network at several T, a fine-tuned one under its masks"),
         )
     others = tuple(i for i in run.experiment.interventions if not isinstance(i, TimeSteps))
     points = [(float(t), (*others, TimeSteps(t))) for t in STEPS]

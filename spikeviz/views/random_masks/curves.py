@@ -10,7 +10,7 @@ from spikeviz.views import data_sets
 from spikeviz.views.address import all_checkpoints
 from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.settings import complete
-from spikeviz.views.view import Figure, Item, Note, Progress, Study
+from spikeviz.views.view import Figure, Item, Note, Over, Progress, Study
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
@@ -66,8 +66,18 @@ def precomputed(run: Run, names: Sequence[str], curves: Curves) -> str:
     steps = ", ".join(f"{t} ({', '.join(own)})" if len(by_steps) > 1 else str(t) for t, own in by_steps.items())
     return (
         f"{made_by(names, curves)}: the first {one['samples']:,} {run.samples} of {find_data(one['data']).title}, "
-        f"{one['seeds']} seeds (mean ± standard deviation), T = {steps}, {one['device']}. {on_all(names)}"
+        f"{one['seeds']} seeds (mean ± standard deviation over seeds; of so few samples there is a standard error of "
+        f"up to {0.5 / one['samples'] ** 0.5:.0%} besides), T = {steps}, {one['device']}. {on_all(names)}"
     )
+
+
+def shipped_over(run: Run, names: Sequence[str], curves: Curves, settings: str) -> Over:
+    """What the files of a figure of precomputed curves say it is of."""
+    from spikeviz.data.catalog import find_data
+
+    one = curves[names[0]]
+    samples = f"the first {one['samples']:,} {run.samples} of {find_data(one['data']).title}, {one['seeds']} seeds"
+    return Over(f"{samples}, {one['device']}", tuple(names), settings)
 
 
 def on_all(names: Sequence[str]) -> str:
@@ -142,6 +152,7 @@ def _measured(
     if not table:
         return
     last = table[-1]
+    samples = f"the first {last['samples']:,} {run.samples} of {run.card.data}, {last['seeds']} seeds"
     yield Figure(
         accuracy_chart(title, x, {}, table, x_range=(-0.02, 1.02) if x == "ratio" else None),
         f"{run.card.name}, {what}: {len(table)} of the points, the last {last['mean']:.3f} ± {last['deviation']:.3f} "
@@ -150,4 +161,5 @@ def _measured(
         f"{0.5 / last['samples'] ** 0.5:.0%}. {whole_test_set(run.card)}",
         source,
         in_words({run.card.name: table}, x),
+        over=Over(f"{samples}, {run.recording.device.upper()}", settings=what),
     )

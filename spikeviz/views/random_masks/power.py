@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from spikeviz.views.random_masks.accuracy import tuned_for
-from spikeviz.views.random_masks.curves import Curves, curves_of, points_of, precomputed
+from spikeviz.views.random_masks.curves import Curves, curves_of, points_of, precomputed, shipped_over
 from spikeviz.views.random_masks.networks import groups, kind
 from spikeviz.views.view import Figure, Item, Markup, Note, Row
 
@@ -51,6 +51,7 @@ def _ours(scene: Scene, found: list[list[CheckpointCard]], curves: Curves) -> It
             "Power: " + ", ".join(f"{row['network']} at {row['ratio']:.0%} {row['power'] / 1e6:.1f} M" for row in rows),
             "alpha-watt",
             partial(power_table, rows),
+            shipped_over(scene.now, list(used), curves, "ratios of the paper's Table 3"),
         )
 
 

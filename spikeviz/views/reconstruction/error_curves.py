@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import data_sets
 from spikeviz.views.reconstruction.overview import borrows, result
-from spikeviz.views.view import Figure, Item, Note, Progress, Row, Study
+from spikeviz.views.view import Figure, Item, Note, Over, Progress, Row, Study
 
 if TYPE_CHECKING:
     from spikeviz.figures.chart import Maps
@@ -64,13 +64,14 @@ def _by_card(run: Run) -> Iterator[Item]:
     if not points:
         yield Note(f"The card of {run.card.name} holds no errors: `{run.card.command}` computes them.")
         return
+    samples = f"the first {points[0]['samples']:,} {run.samples} of {run.card.data}, seed {points[0]['seed']}"
     yield Figure(
         error_against_ratio(points, (), trained),
-        f"Means over the first {points[0]['samples']:,} {run.samples} of {run.card.data}, seed {points[0]['seed']}, "
-        f"{run.card.device}; precomputed by `{run.card.command}`. {verdict(points, trained)}",
+        f"Means over {samples}, {run.card.device}; precomputed by `{run.card.command}`. {verdict(points, trained)}",
         SEC,
         _alt(points),
         "visible mean",
+        over=Over(samples, settings="as trained, each point at its own ratio"),
     )
 
 
@@ -103,6 +104,7 @@ def _measured(run: Run, points: list[dict[str, float]], progress: Progress) -> I
         f"visible tokens: {ranks}.",
         SEC,
         _alt(points),
+        over=Over(f"the first {points[0]['samples']:,} {run.samples} of {run.card.data}, seed {run.experiment.seed}"),
     )
 
 

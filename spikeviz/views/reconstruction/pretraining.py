@@ -13,7 +13,7 @@ from spikeviz.views import runs
 from spikeviz.views.address import Parameter, State
 from spikeviz.views.reconstruction.levels import siblings
 from spikeviz.views.settings import whole
-from spikeviz.views.view import Figure, Item, Note, Option, Row
+from spikeviz.views.view import Figure, Item, Note, Option, Over, Row
 
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
@@ -90,6 +90,7 @@ def _pictures(run: Run, replay: Replay) -> Iterator[Item]:
         f"{len(rows)} images, each as original, masked, reconstructed and pasted, after epoch {epoch}: over "
         f"{replay.samples:,} images MSE {replay.error[epoch]:.4f}",
         html=partial(_tiles, shown),
+        over=Over(f"the first {len(rows)} {run.samples} of {run.card.data}", settings=f"after epoch {epoch}"),
     )
 
 
@@ -113,12 +114,14 @@ def _curves(scene: Scene, replay: Replay) -> Iterator[Item]:
     here = [] if epoch is None else [Rule(min(epoch, len(replay.error) - 1), "epoch shown", upright=True)]
     errors, ranks = ({name: getattr(r, what) for name, r in found.items()} for what in ("error", "rank"))
     many = f"{replay.samples:,} {scene.now.samples}, ratio {replay.ratio:g}, one training each"
+    over = Over(many, tuple(found), "after each epoch")
     yield Figure(
         epochs_chart("Error against epoch", "MSE, hidden pixels", errors, [Rule(replay.fill, "visible mean"), *here]),
         f"{many}. {_source(card)} Its last error is ×{replay.error[-1] / replay.fill:.2f} of that of the visible mean.",
         SEC,
         "Error after each epoch: " + ", ".join(f"{value:.4f}" for value in replay.error),
         "visible mean",
+        over=over,
     )
     yield Figure(
         epochs_chart("Effective rank against epoch", "effective rank", ranks, here),
@@ -127,6 +130,7 @@ def _curves(scene: Scene, replay: Replay) -> Iterator[Item]:
         FIG_10,
         "; ".join(f"{name} " + ", ".join(f"{v:.1f}" for v in values) for name, values in ranks.items()),
         "effective rank",
+        over=over,
     )
 
 

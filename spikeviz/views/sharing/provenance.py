@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from spikeviz.views.experiment import Experiment
     from spikeviz.views.runs import Run
     from spikeviz.views.scene import Scene
+    from spikeviz.views.view import Figure, Over
 
 LONGEST = 120  # letters of a file's name
 # Parts of an address that the name of a file has already, or its figure's title says.
@@ -32,8 +33,9 @@ class Provenance:
         page: its title.
         network: its checkpoint's name, and what it is in words.
         sha256: of the weights.
-        accuracy: of the network, with its error and its samples.
-        input: data set, split and number, or that it is one's own, and the hash of its pixels.
+        results: of the network over its whole test set: "accuracy", or what there is of an autoencoder, by name.
+        input: data set, split and number, or that it is one's own, and the hash of its pixels; of a figure over many
+            samples these.
         settings: the status line.
         compared: the same of A; "" without one.
         version: of spikeviz.
@@ -46,7 +48,7 @@ class Provenance:
     page: str
     network: str
     sha256: str
-    accuracy: str
+    results: Mapping[str, str]
     input: str
     settings: str
     compared: str
@@ -63,7 +65,7 @@ class Provenance:
             "page": self.page,
             "network": self.network,
             "sha256": self.sha256,
-            "accuracy": self.accuracy,
+            **self.results,
             "input": self.input,
             "settings": self.settings,
             f"compared with ({'A' if self.a else 'B'})": self.compared,
@@ -79,9 +81,24 @@ class Provenance:
         names = ("network", "input", "settings", "compared with (A)", "compared with (B)")
         return {name: text for name, text in self.facts.items() if name in names}
 
-    def of(self, figure: str) -> Provenance:
-        """Of the figure of this title: of A's it says A's network and settings, and what A is compared with."""
-        return self.a if self.a is not None and figure.endswith(", A") else self
+    def on(self, figure: Figure) -> Figure:
+        """The figure with where it is from: of A's its network and settings, of one over many samples what it is of."""
+        own = self.a if self.a is not None and figure.title.endswith(", A") else self
+        return replace(figure, about=own._over(figure.over) if figure.over else own)
+
+    def _over(self, over: Over) -> Provenance:
+        cards = [address.all_checkpoints()[name] for name in over.networks]
+        page, network, _, *moved = self.parts
+        return replace(
+            self,
+            network="; ".join(f"{card.name}: {full_name(card)}" for card in cards) or self.network,
+            sha256="; ".join(card.sha256 for card in cards) or self.sha256,
+            results=_results(*cards) if cards else self.results,
+            input=over.samples,
+            settings=over.settings or self.settings,
+            compared="",
+            parts=(page, _letters("-and-".join(over.networks)) or network, *moved),
+        )
 
     def studied(self) -> Provenance:
         """Of figures that the command makes with `--studies` alone."""
@@ -120,7 +137,7 @@ def provenance(scene: Scene, server: str = "", tab: str | None = None) -> Proven
         page=page.title,
         network=f"{card.name}: {full_name(card)}",
         sha256=card.sha256,
-        accuracy=_accuracy(card),
+        results=_results(card),
         input=_input(scene.state.experiment, card, lambda: scene.now),
         settings=scene.status[2],
         compared=_in_a_line(compared) if compared else "",
@@ -136,7 +153,7 @@ def provenance(scene: Scene, server: str = "", tab: str | None = None) -> Proven
         about,
         network=f"{of_a.name}: {full_name(of_a)}",
         sha256=of_a.sha256,
-        accuracy=_accuracy(of_a),
+        results=_results(of_a),
         input=_input(compared.experiment, of_a, lambda: compared),
         settings=compared.status_text,
         compared=_in_a_line(scene.now),
@@ -145,8 +162,15 @@ def provenance(scene: Scene, server: str = "", tab: str | None = None) -> Proven
     return replace(about, a=others)
 
 
-def _accuracy(card: CheckpointCard) -> str:
-    return f"{card.facts.get('accuracy') or result(card)}, {card.samples:,} test samples, {measured_as(card)}"
+def _results(*cards: CheckpointCard) -> Mapping[str, str]:
+    """What networks reach on their whole test sets: an accuracy is never called an error, nor an error an accuracy."""
+    found = dict[str, list[str]]()
+    for card in cards:
+        named = f"{card.name} " if len(cards) > 1 else ""
+        reached = card.facts.get("accuracy") or result(card)
+        text = f"{named}{reached}, {card.samples:,} test samples, {measured_as(card)}"
+        found.setdefault("accuracy" if card.classifies else "reconstruction", []).append(text)
+    return {name: "; ".join(texts) for name, texts in found.items()}
 
 
 def _in_a_line(run: Run) -> str:
