@@ -1,4 +1,4 @@
-"""How often every layer of a network fires over a test set, and how many samples it recognises on the way."""
+"""What is measured of a checkpoint after it was made, into its card: how often every layer fires, what a sample costs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from spikeviz.artifacts.cards import find_card
 from spikeviz.artifacts.checkpoints import load
 from spikeviz.convert.to_spiking import SHOWN, to_spiking
 from spikeviz.data.catalog import as_batch, open_data
+from spikeviz.evaluation.accuracy import measure
 from spikeviz.evaluation.reconstruction import RATIO
 from spikeviz.interventions import HidePatches, Intervention
 from spikeviz.metrics import SPIKES
@@ -92,18 +93,39 @@ def count_firing(
     return Firing(len(x), right, steps, rates, steps * sum(spikes.values()) / max(sum(places.values()), 1))
 
 
+def own_card(name: str) -> Path:
+    """The file of a checkpoint's card, to write to.
+
+    Raises:
+        ValueError: for an unknown name, or a card that lies in an installed package, which is not written to.
+    """
+    _, weights = find_card(name)
+    if weights.parent.parent == assets() and is_installed():
+        raise ValueError(f"the card of {name} lies in an installed package, which is not written to: use a checkout.")
+    return weights.with_suffix(".json")
+
+
+def write_costs(name: str, device: str = "auto") -> Path:
+    """Measure parameters, operations and speed of a checkpoint (`spikeviz.evaluation.accuracy.measure`) into its card.
+
+    As when it is published: of an autoencoder with 75 % of the patches hidden. Raises as `own_card`.
+    """
+    path, (card, _) = own_card(name), find_card(name)
+    found = measure(load(name, device), card.data, () if card.classifies else (HidePatches(RATIO),))
+    card, _ = find_card(name)  # it may have been written to in the meantime
+    replace(card, measured=card.measured | found).write(path)
+    return path
+
+
 def write_firing(name: str, device: str = "auto", progress: bool = True) -> Path:
     """Count the firing of a checkpoint over its first test samples and write it into its card, `measured["firing"]`.
 
     As pages show the network: a QCFS network as the spiking one it becomes, an autoencoder with 75 % of the patches
     hidden, any other as it was trained.
 
-    Raises:
-        ValueError: for an unknown name, or a card that lies in an installed package, which is not written to.
+    Raises as `own_card`.
     """
-    card, weights = find_card(name)
-    if weights.parent.parent == assets() and is_installed():
-        raise ValueError(f"the card of {name} lies in an installed package, which is not written to: use a checkout.")
+    path, (card, _) = own_card(name), find_card(name)
     model, samples = load(name, device), SAMPLES
     if any(isinstance(module, QCFS) for module in model.modules()):
         model, samples = to_spiking(model, SHOWN[str(model.family)]), CONVERTED
@@ -117,7 +139,6 @@ def write_firing(name: str, device: str = "auto", progress: bool = True) -> Path
         "command": f"spikeviz publish {name} --with firing",
         "device": describe(next(model.parameters()).device),
     }
-    path = weights.with_suffix(".json")
     card, _ = find_card(name)  # it may have been written to in the meantime
     replace(card, measured=card.measured | {"firing": measured}).write(path)
     return path

@@ -54,7 +54,10 @@ def test_the_document_of_checkpoints_is_that_of_the_cards(capsys):
         (["evaluate", "spikformer-fashion", "--limit", "0"], "limit"),
         (["publish", "nope"], "no checkpoint 'nope'"),
         (["publish", "spikformer-fashion"], "is published already"),
-        (["publish", "spikformer-fashion", "--with", "film"], "--with takes curves, firing, recording, not film"),
+        (
+            ["publish", "spikformer-fashion", "--with", "film"],
+            "--with takes costs, curves, firing, recording, not film",
+        ),
         (["publish", "spikformer-fashion", "--with", "curves"], "no channel masks, no QCFS and no integers"),
         (["publish", "."], "holds no finished run"),
         (["figures", "nope", "--out", "f"], "no page 'nope'"),
@@ -283,5 +286,6 @@ def test_the_recording_of_the_start_page_can_be_made_again(installed):
 
 def test_the_card_of_an_installed_package_is_not_written_to(installed, capsys):
     before = files_of(assets())
-    assert main(["publish", "spikformer-fashion", "--with", "firing"]) == 2
+    for what in ("firing", "costs"):
+        assert main(["publish", "spikformer-fashion", "--with", what]) == 2
     assert "installed package" in capsys.readouterr().err and files_of(assets()) == before
