@@ -1,4 +1,4 @@
-"""What is measured of a checkpoint after it was made, into its card: how often every layer fires, what a sample costs."""
+"""What is measured into the card of a checkpoint once it is made: how often every layer fires, what a sample costs."""
 
 from __future__ import annotations
 
