@@ -95,6 +95,7 @@ def test_the_curve_against_d_ships_and_is_what_the_network_gives():
     table = shown.chart.numbers
     found = table[table["meaning"] == "what-if"].set_index("D")["accuracy"].to_dict()
     assert found == {d: point["accuracy"] for d, point in points.items()}
+    assert {1, 2, 4, 8} <= set(table[table["meaning"] == "trained"]["D"])  # also the network that is shown
 
 
 @needs("e-spikeformer-fashion-sfa4")
