@@ -51,7 +51,11 @@ class Network:
 
     @cached_property
     def parts(self) -> dict[str, tuple[str, ...]]:
-        return names.parts(self.layers, names.tags_of(self.model))
+        return names.parts(self.layers, self._tags)
+
+    @cached_property
+    def _tags(self) -> dict[str, names.Tag]:
+        return names.tags_of(self.model)
 
     @property
     def names(self) -> dict[str, str]:
@@ -59,8 +63,10 @@ class Network:
         return {layer: ", ".join(name) for layer, name in self.parts.items()}
 
     def words(self, layer: str) -> str:
-        """The name of a layer; the module path itself of another one."""
-        return ", ".join(self.parts.get(layer, (layer,)))
+        """The name of a layer, on a grid or not (scores); the module path itself of what is none."""
+        if layer in self.parts or layer not in self._tags:
+            return ", ".join(self.parts.get(layer, (layer,)))
+        return ", ".join(names.parts_of(layer, self._tags[layer]))
 
     @property
     def fast(self) -> bool:

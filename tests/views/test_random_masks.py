@@ -32,6 +32,11 @@ TWO = {"rsm_ratio": "0.5", "rsm_ratio2": "0.75"}
 pytestmark = needs(NAME)
 
 
+def test_layers_of_scores_have_words_too():
+    bars = figure(page_figures(scene_of(PAGE), "conversion"), "Conversion error by layer").chart.series[0]
+    assert "block 0, attention, score" in bars.names and not any("blocks." in name for name in bars.names)
+
+
 def figure(figures: list[Figure], title: str) -> Figure:
     (found,) = (each for each in figures if each.title.startswith(title))
     return found

@@ -62,7 +62,10 @@ def firing(scene: Scene) -> Generator[Item, Any, None]:
 
 def _over_time(scene: Scene) -> Iterator[Item]:
     yield from spikes.nsfr(scene)
-    each = [f"{name} **{float(run.numbers.nsfr.sum()):.3f}** ({run.status_text})" for name, run in scene.runs]
+    each = [
+        f"{f'{name} ' if len(scene.runs) > 1 else ''}**{float(run.numbers.nsfr.sum()):.3f}** ({run.status_text})"
+        for name, run in scene.runs
+    ]
     yield Note(f"Spikes per neuron, this input, all steps together: {', '.join(each)}")
     yield from vanilla_against_sfa(scene)
 
