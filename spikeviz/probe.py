@@ -7,9 +7,11 @@ browser session, has its own, and the model itself never changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
@@ -49,23 +51,106 @@ class Probe(nn.Module):
         self.name = ""
         self.block: int | None = None
 
-    def forward(self, x: Tensor, scale: float = 1.0, threshold: float | None = None, levels: int = 1) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        scale: float = 1.0,
+        threshold: float | None = None,
+        levels: int = 1,
+        stored: Tensor | None = None,
+    ) -> Tensor:
         """The tensor itself, or what the active tape makes of it.
 
         `scale` is the value of one spike, `levels` how many binary steps one step stands for, `threshold` that of the
-        neuron whose membrane this is. An edited tensor is another object, an unedited one the same.
+        neuron whose membrane this is; `stored` what a tape may keep of an unedited `x` without looking at it, for good
+        (counts of spikes, a membrane). An edited tensor is another object, an unedited one the same.
         """
         tape = _ACTIVE.get()
-        return x if tape is None else tape.visit(self, x, scale, threshold, levels)
+        return x if tape is None else tape.visit(self, x, scale, threshold, levels, stored)
+
+    @property
+    def kept(self) -> bool:
+        """Whether an active tape keeps what flows here."""
+        tape = _ACTIVE.get()
+        return tape is not None and tape.asked_about(self).keeps(self.name)
 
     @property
     def wanted(self) -> bool:
         """Whether an active tape keeps or edits this place: what only a viewer needs is computed only then."""
         tape = _ACTIVE.get()
-        return tape is not None and tape.wants(self)
+        return tape is not None and tape.asked_about(self).wants(self)
 
     def extra_repr(self) -> str:
         return f"{self.name or '?'}: {self.kind} {' '.join(self.axes)}"
+
+
+Settings = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Remembered:
+    """A part that was run: on what, what came out, its tracks, and all it asked of the tape, with the answers."""
+
+    given: tuple[Any, ...]
+    versions: tuple[int, ...]
+    output: Any
+    tracks: Mapping[str, Track]
+    asked: Mapping[tuple[str, Any], Hashable]
+
+
+class Memory:
+    """What parts of a model gave on an input, for passes on the same input under other interventions.
+
+    A part (`Part`) is not run again where it is given the very tensors of the time before and nothing that it asked of
+    the tape (settings, edits, what is kept) has another answer. So of several passes what lies before the first changed
+    place is computed once. It holds every part's output: one memory for each batch.
+    """
+
+    def __init__(self) -> None:
+        self._parts: dict[int, Remembered] = {}
+        self._asking: list[dict[tuple[str, Any], Hashable]] = []
+
+    def note(self, ask: Callable[..., Hashable], *question: Any) -> None:
+        """A part that is being run asks something of the tape."""
+        for asked in self._asking:
+            asked.setdefault((ask.__name__, question), ask(*question))
+
+    def run(self, tape: Tape, part: nn.Module, call: Callable[[], Any], given: tuple[Any, ...]) -> Any:
+        """What a part gives, from memory where that holds."""
+        versions = tuple(x._version for x in given if isinstance(x, Tensor))
+        known = self._parts.get(id(part))
+        if known is not None and self._holds(tape, known, given, versions):
+            tape.tracks |= known.tracks
+            for asked in self._asking:
+                asked |= known.asked
+            return known.output
+        before, asked = set(tape.tracks), dict[tuple[str, Any], Hashable]()
+        self._asking.append(asked)
+        try:
+            output = call()
+        finally:
+            self._asking.pop()
+        tracks = {name: track for name, track in tape.tracks.items() if name not in before}
+        self._parts[id(part)] = Remembered(given, versions, output, tracks, asked)
+        return output
+
+    def _holds(self, tape: Tape, known: Remembered, given: tuple[Any, ...], versions: tuple[int, ...]) -> bool:
+        same = len(given) == len(known.given) and versions == known.versions
+        same = same and all(
+            a is b if isinstance(a, Tensor) else a == b for a, b in zip(given, known.given, strict=True)
+        )
+        return same and all(getattr(tape, ask)(*question) == said for (ask, question), said in known.asked.items())
+
+
+class Part(nn.Module):
+    """A part of a model that a memory may answer for."""
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        tape = _ACTIVE.get()
+        if tape is None or tape.memory is None:
+            return super().__call__(*given, **named)
+        everything = (*given, *(each for pair in sorted(named.items()) for each in pair))
+        return tape.memory.run(tape, self, lambda: super(Part, self).__call__(*given, **named), everything)
 
 
 @runtime_checkable
@@ -89,13 +174,23 @@ class Tape:
         seed: every random edit draws from its own stream, a function of (seed, name of the place, position in `edits`),
             so that what is drawn in one place does not depend on what is looked at elsewhere. Several seeds: one sample
             becomes as many rows of a batch at the first place that is edited, each drawn by a seed of its own.
+        memory: of the passes before on the same input, so that what nothing has changed is not computed again.
     """
 
-    def __init__(self, edits: Sequence[Edit] = (), keep: str | Sequence[str] = "*", seed: int | Sequence[int] = 0):
+    def __init__(
+        self,
+        edits: Sequence[Edit] = (),
+        keep: str | Sequence[str] = "*",
+        seed: int | Sequence[int] = 0,
+        memory: Memory | None = None,
+    ):
         self.edits = tuple(edits)
         self.keep = (keep,) if isinstance(keep, str) else tuple(keep)
         self.seeds = (seed,) if isinstance(seed, int) else tuple(seed)
         self.tracks: dict[str, Track] = {}
+        self.memory = memory
+        # of each tensor that was kept: itself, its version, whether as counts, its track; by id
+        self._last: dict[int, tuple[weakref.ref[Tensor], int, bool, Track]] = {}
 
     @contextmanager
     def rolling(self) -> Iterator[Tape]:
@@ -112,7 +207,17 @@ class Tape:
     def wants(self, probe: Probe) -> bool:
         return self.keeps(probe.name) or any(e.edits(probe.name, probe.kind) for e in self.edits)
 
-    def visit(self, probe: Probe, x: Tensor, scale: float, threshold: float | None, levels: int) -> Tensor:
+    def visit(
+        self,
+        probe: Probe,
+        x: Tensor,
+        scale: float,
+        threshold: float | None,
+        levels: int,
+        stored: Tensor | None = None,
+    ) -> Tensor:
+        given = x
+        self.asked_about(probe)
         for position, edit in enumerate(self.edits):
             if edit.edits(probe.name, probe.kind):
                 x, mask = self._edited(edit, probe, x, position)
@@ -120,10 +225,43 @@ class Tape:
                     self._keep_mask(probe, mask)
         if self.keeps(probe.name):
             axes = probe.axes[-x.ndim :]  # a static image has no T yet
-            self.tracks[probe.name] = Track.of(
-                x, axes, probe.kind, scale, counts=probe.counts, threshold=threshold, levels=levels
-            )
+            track = self._seen(x, probe, scale) if stored is None or x is not given else None
+            if track is not None:
+                track = replace(track, axes=axes, kind=probe.kind, threshold=threshold, levels=levels)
+            elif stored is not None and x is given:
+                track = Track(stored, axes, probe.kind, scale, threshold, levels)
+            else:
+                track = Track.of(x, axes, probe.kind, scale, counts=probe.counts, threshold=threshold, levels=levels)
+            self.tracks[probe.name] = track
+            self._last[id(x)] = weakref.ref(x), x._version, probe.counts, track
         return x
+
+    def _seen(self, x: Tensor, probe: Probe, scale: float) -> Track | None:
+        """The track of a place that `x` has just come from, where this one would keep the same numbers."""
+        known = self._last.get(id(x))
+        if known is None:
+            return None
+        tensor, version, counts, track = known
+        same = tensor() is x and version == x._version and counts == probe.counts
+        return track if same and (track.scale == scale or track.values.dtype != torch.uint8) else None
+
+    def asked_about(self, probe: Probe) -> Tape:
+        """This tape, whose memory notes what is done at a place."""
+        if self.memory is not None:
+            self.memory.note(self.done_at, probe.name, probe.kind)
+        return self
+
+    def done_at(self, name: str, kind: str) -> Hashable:
+        """What is done at a place: which edits act, as which of all, drawn by which seeds; and what is kept of it."""
+        acting = tuple((p, edit) for p, edit in enumerate(self.edits) if edit.edits(name, kind))
+        return acting, self.seeds if acting else (), self.keeps(name), bool(acting) and self.keeps(f"{name}.mask")
+
+    def tuned(self, settings: Settings) -> Hashable:
+        """A module's own settings, as the interventions set them."""
+        found = dict(settings)
+        for edit in self.edits:
+            found = edit.tune(found)
+        return tuple(found.items())
 
     def _edited(self, edit: Edit, probe: Probe, x: Tensor, position: int) -> tuple[Tensor, Tensor | None]:
         streams = [stream(seed, probe.name, position) for seed in self.seeds]
@@ -155,7 +293,11 @@ def _mixed(seed: int, place: str) -> int:
 def tuned(**settings: Any) -> dict[str, Any]:
     """A module's own settings as the active interventions set them: `tuned(threshold=1.0)["threshold"]`."""
     tape = _ACTIVE.get()
-    for edit in () if tape is None else tape.edits:
+    if tape is None:
+        return settings
+    if tape.memory is not None:
+        tape.memory.note(tape.tuned, tuple(settings.items()))
+    for edit in tape.edits:
         settings = edit.tune(settings)
     return settings
 

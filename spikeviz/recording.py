@@ -12,6 +12,8 @@ from torch import Tensor
 
 from spikeviz.display import facts, table
 
+PART = 1 << 17  # numbers that are packed at once
+
 
 @dataclass(frozen=True, eq=False)
 class Track:
@@ -50,11 +52,9 @@ class Track:
     ) -> Track:
         """Keep a copy of `x`: as uint8 counts where it holds whole numbers of `scale`, else as it is."""
         x = x.detach()
-        if counts and x.numel():
-            packed = (x if scale == 1.0 else (x / scale).round_()).to(torch.uint8)
-            flows = packed.to(x.dtype) if scale == 1.0 else packed.to(x.dtype).mul_(scale)
-            if flows.sub_(x).abs_().amax() == 0:  # on a CPU many times faster than torch.equal
-                return cls(packed, axes, kind, scale, levels=levels)
+        packed = _packed(x, scale) if counts and x.numel() else None
+        if packed is not None:
+            return cls(packed, axes, kind, scale, levels=levels)
         return cls(x.clone(), axes, kind, threshold=threshold, levels=1)
 
     def of_batch(self, rows: int) -> Track:
@@ -98,6 +98,24 @@ class Track:
                 "threshold": None if self.threshold is None else f"{self.threshold:g}",
             },
         )
+
+
+def _packed(x: Tensor, scale: float) -> Tensor | None:
+    """How many times `scale` each number is, as uint8; None where some are no whole number of times.
+
+    On a CPU part by part, each looked at while it is in the cache of a core.
+    """
+    packed = torch.empty_like(x, dtype=torch.uint8)
+    parts = [(x, packed)]
+    if x.device.type == "cpu" and x.numel() > PART and x.is_contiguous():
+        parts = list(zip(x.view(-1).split(PART), packed.view(-1).split(PART), strict=True))
+    for real, whole in parts:
+        # by way of int32: on a CPU a float becomes uint8 in four times that time
+        whole.copy_((real if scale == 1.0 else (real / scale).round_()).to(torch.int32))
+        flows = whole.to(x.dtype) if scale == 1.0 else whole.to(x.dtype).mul_(scale)
+        if flows.sub_(real).abs_().amax() != 0:  # many times faster than torch.equal
+            return None
+    return packed
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,12 +6,13 @@ import copy
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from spikeviz.interventions import Intervention
-from spikeviz.probe import Tape
+from spikeviz.probe import Memory, Tape
 from spikeviz.recording import Recording
 from spikeviz.runtime import threads_for
 
@@ -22,6 +23,7 @@ def simulate(
     interventions: Sequence[Intervention] | Intervention = (),
     keep: str | Sequence[str] = "*",
     seed: int | Sequence[int] = 0,
+    memory: Memory | None = None,
 ) -> Recording:
     """Run `model` once and record what `keep` names.
 
@@ -35,6 +37,8 @@ def simulate(
         keep: glob or globs of track names; "*" keeps all, "" only the output.
         seed: of every random edit. Several seeds run one sample as a batch, a row for each, and what lies before the
             first edited place only once; row i is the run with seed i alone, but for rounding.
+        memory: of runs of this model on this input, under other interventions: what lies before the first changed place
+            is taken from there (`spikeviz.probe.Memory`). It may be used by one thread at a time.
 
     Raises:
         ValueError: with a sentence, for an input the model does not take or an intervention it cannot have.
@@ -57,8 +61,8 @@ def simulate(
     if not isinstance(seed, int) and (not seeds or x.ndim < 4 or x.shape[x.ndim - 4] != 1):
         raise ValueError(f"{len(seeds)} seeds run one sample, each at least one; the input is {list(x.shape)}.")
     drawn_by = seed if isinstance(seed, int) else seeds
-    tape = Tape(interventions, keep, drawn_by)
-    work = float(x.numel()) * sum(p.numel() for p in model.parameters())
+    tape = Tape(interventions, keep, drawn_by, memory)
+    work = float(x.numel()) * weights_of(model)
     threads = threads_for(work) if x.device.type == "cpu" else nullcontext()
     start = time.perf_counter()
     with torch.no_grad(), threads, tape.rolling():
@@ -80,6 +84,16 @@ def simulate(
         elapsed,
         str(weight.device),
     )
+
+
+_WEIGHTS: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
+
+
+def weights_of(model: nn.Module) -> int:
+    """How many parameters a model has; counted once."""
+    if model not in _WEIGHTS:
+        _WEIGHTS[model] = sum(p.numel() for p in model.parameters())
+    return _WEIGHTS[model]
 
 
 def model_name(model: nn.Module) -> str:

@@ -20,6 +20,7 @@ COMMANDS = (
     "figures",
     "report",
     "prune",
+    "bench",
     "import",
     "export",
 )

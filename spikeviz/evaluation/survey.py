@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from spikeviz.interventions import Intervention
 from spikeviz.metrics.firing import SPIKES, nsfr
+from spikeviz.probe import Memory
 from spikeviz.simulation import simulate
 
 STRIDE = 0x9E3779B1  # 2**32 / golden ratio: nearby seeds share no batch seed in a survey of any usual length
@@ -109,3 +110,40 @@ def _surveys(
         right += int((recording.output.argmax(-1).cpu() == labels).sum())
         fired = fired + nsfr(recording) * len(labels)  # every image has the same neurons: they weigh the same
         yield Survey(images, len(y), right, fired / images)
+
+
+def right_under(
+    model: nn.Module,
+    x: Tensor,
+    y: Int[Tensor, "N"],
+    settings: Sequence[Sequence[Intervention]],
+    seed: int = 0,
+    batch: int = 64,
+) -> Iterator[tuple[int, list[int]]]:
+    """Run every setting on a batch, then the next batch; yield how many samples were run and how many each got right.
+
+    The numbers are those of the settings run one by one.
+
+    Args:
+        model: from `build`, `load` or `from_official`; not written to.
+        x: images `[N, C, H, W]` or event frames `[T, N, 2, H, W]`.
+        y: the classes, `[N]`.
+        settings: interventions of each, applied left to right; first those that change the least of the network.
+        seed: of every random edit; batch i is simulated with `batch_seed(seed, i)`.
+        batch: how many samples run at a time.
+
+    Raises:
+        ValueError: for samples and labels that do not belong together, or no setting.
+    """
+    axis = x.ndim - 4
+    if not settings or x.shape[axis] != len(y) or not len(y):
+        raise ValueError(f"{len(settings)} settings, {x.shape[axis]} samples and {len(y)} labels make no accuracy.")
+    right, done = [0] * len(settings), 0
+    for number, (some, labels) in enumerate(zip(x.split(batch, axis), y.split(batch), strict=True)):
+        weight = next(model.parameters())
+        some, memory = some.to(weight.device, weight.dtype), Memory()
+        for place, interventions in enumerate(settings):
+            output = simulate(model, some, interventions, "", batch_seed(seed, number), memory).output
+            right[place] += int((output.argmax(-1).cpu() == labels).sum())
+        done += len(labels)
+        yield done, list(right)

@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool2d
 from spikeviz.nn.layers import Conv, Head, Intake, Norm, Population, SpikingConv, over_maps
 from spikeviz.nn.neurons import Neuron
 from spikeviz.nn.qcfs import QCFS, ConvertedIF
-from spikeviz.probe import Probe, tuned
+from spikeviz.probe import Part, Probe, tuned
 
 Maps = Float[Tensor, "T #B C H W"]
 # widths, in units of the first
@@ -59,14 +59,14 @@ class CNNConfig:
         return Conv(inputs, outputs, kernel, stride=stride, bias=False, real=real or not self.spiking)
 
 
-class Layer(SpikingConv):
+class Layer(SpikingConv, Part):
     """Convolution, normalisation, neurons."""
 
     def __init__(self, config: CNNConfig, inputs: int, outputs: int, stride: int = 1, real: bool = False):
         super().__init__(config.conv(inputs, outputs, stride=stride, real=real), config.neuron())
 
 
-class ResBlock(nn.Module):
+class ResBlock(Part):
     """`act(norm(conv(layer(x))) + shortcut(x))`."""
 
     def __init__(self, config: CNNConfig, inputs: int, outputs: int, stride: int):

@@ -16,7 +16,7 @@ from spikeviz.nn.integers import IntegerIF, Rounding
 from spikeviz.nn.layers import Conv, FiringConv, Head, Intake, Population, RepConv
 from spikeviz.nn.neurons import LIF, Neuron
 from spikeviz.nn.stems import ConvStem, SepConv
-from spikeviz.probe import Blocks, tagged, tuned
+from spikeviz.probe import Blocks, Part, tagged, tuned
 
 Maps = Float[Tensor, "T #B C H W"]
 STAGES = 3  # of convolutions
@@ -137,7 +137,7 @@ class LayerScale(nn.Module):
         return x * self.factor[:, None, None]
 
 
-class Block(nn.Module):
+class Block(Part):
     """`x += local(x); x += attn(x); x += mlp(x)` (E-SpikeFormer, sec. 3.3).
 
     local is a SepConv of kernel 3 (base), a RepConv (83m) or missing (173m); the large sizes scale the other two. The

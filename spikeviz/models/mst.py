@@ -18,7 +18,7 @@ from spikeviz.nn.layers import Conv, Head, Intake, Norm, Population
 from spikeviz.nn.neurons import Neuron
 from spikeviz.nn.qcfs import QCFS, ConvertedIF
 from spikeviz.nn.windows import SpikingLinear, WindowAttention
-from spikeviz.probe import Blocks, tagged, tuned
+from spikeviz.probe import Blocks, Part, tagged, tuned
 
 Maps = Float[Tensor, "T #B C H W"]
 
@@ -151,7 +151,7 @@ class PatchMerging(SpikingLinear):
         return super().forward(self.before(x))
 
 
-class Block(nn.Module):
+class Block(Part):
     """`y = x + attn(act(norm(x))); z = norm(y); out = z + mlp(act(z))`: the second residual starts from z (code).
 
     The first block of a later stage merges patches before.

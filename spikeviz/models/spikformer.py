@@ -13,7 +13,7 @@ from spikeviz.nn.channel_masks import ChannelMask, Kept
 from spikeviz.nn.layers import Conv, Head, Intake, SpikingConv
 from spikeviz.nn.neurons import LIF
 from spikeviz.nn.stems import SPS, Residual, joined
-from spikeviz.probe import Blocks, tagged, tuned
+from spikeviz.probe import Blocks, Part, tagged, tuned
 
 Maps = Float[Tensor, "T #B C H W"]
 
@@ -87,7 +87,7 @@ class MLP(nn.Module):
         return self.out(self.hidden(x, mask=self.mask))
 
 
-class Block(nn.Module):
+class Block(Part):
     """`x += SSA(x); x += MLP(x)`: sums of spikes, 0, 1, 2, ... (Spikformer V2, Eq. 4, 5); with IAND spikes."""
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -63,7 +64,8 @@ class SpikeAttention(nn.Module):
         height = q.shape[-2]
         q, k, v = (rearrange(x, "t b (heads d) h w -> t b heads (h w) d", heads=self.heads) for x in (q, k, v))
         if self.order == "(qk)v":
-            scores = self.weigh(self.qk(q, k.mT, scales[:2]) * self.scale)
+            scores = self.qk(q, k.mT, scales[:2])
+            scores = self.weigh(scores * self.scale if torch.is_grad_enabled() else scores.mul_(self.scale))
             y = self.av(self.scores(scores), v, (1.0, scales[2]))
         else:
             y = self.qa(q, self.kv(k.mT, v, scales[1:]), (scales[0], 1.0)) * self.scale

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor
 
+from spikeviz.nn.in_place import MOST_COUNT, Fired, Prepare, chunks, in_place, steps, whole
 from spikeviz.nn.neurons import Currents, Neuron, Unit
 
 Rounding = Literal["half-even", "half-up"]
@@ -52,7 +53,7 @@ class IntegerIF(Neuron):
         self.levels, self.rounding = int(levels), rounding
 
     def forward(self, x: Currents) -> Float[Tensor, "T B *neurons"]:
-        return self.fire(x)[0]
+        return self.run(x).spikes if in_place(x) else self.fire(x)[0]
 
     def trace(self, x: Currents) -> tuple[Tensor, Tensor, float]:
         spikes, potentials = self.fire(x)
@@ -68,11 +69,7 @@ class IntegerIF(Neuron):
         Raises:
             ValueError: if T x D is more than `LONGEST`.
         """
-        scale, depth = self.unit()
-        if len(x) * depth > LONGEST:
-            raise ValueError(
-                f"T {len(x)} x D {depth} is {len(x) * depth} binary steps; at most {LONGEST} are run: lower T or D."
-            )
+        scale, depth = self._checked(x)
         wide = torch.promote_types(x.dtype, torch.float32)  # also under autocast: in bfloat16 255 + 0.5 is 256
         potentials: list[Tensor] = []
         counts: list[Tensor] = []
@@ -82,8 +79,41 @@ class IntegerIF(Neuron):
         fired = torch.cat(counts) if len(counts) > 1 else counts[0]
         return (fired * scale).to(x.dtype), potentials
 
+    def run(self, x: Currents, prepare: Prepare | None = None, counts: bool = False, membrane: bool = False) -> Fired:
+        scale, depth = self._checked(x)
+        spikes = torch.empty_like(x)
+        counted = torch.empty_like(x, dtype=torch.uint8) if counts and depth <= MOST_COUNT else None
+        before = torch.empty_like(x) if membrane else None
+        for part in chunks(x):
+            rest: Tensor | None = None
+            for t, current in enumerate(steps(x, part, prepare)):
+                charged = current if rest is None else rest.add_(current)
+                if before is not None:
+                    before[t, part] = charged
+                spike = _round(torch.clamp(charged, 0, depth, out=spikes[t, part]), self.rounding == "half-up")
+                if counted is not None:
+                    whole(spike, counted[t, part], depth)
+                if t + 1 < len(x):
+                    rest = charged - spike
+                spike.mul_(scale)
+        return Fired(spikes, counted, before, 0.5)
+
+    def _checked(self, x: Currents) -> Unit:
+        unit = self.unit()
+        if len(x) * unit.levels > LONGEST:
+            raise ValueError(
+                f"T {len(x)} x D {unit.levels} is {len(x) * unit.levels} binary steps; at most {LONGEST} are run: "
+                "lower T or D."
+            )
+        return unit
+
     def extra_repr(self) -> str:
         return f"levels {self.levels}, {self.rounding}"
+
+
+def _round(x: Tensor, half_up: bool) -> Tensor:
+    """In place."""
+    return x.add_(0.5).floor_() if half_up else x.round_()
 
 
 class _Fire(torch.autograd.Function):
@@ -96,7 +126,7 @@ class _Fire(torch.autograd.Function):
             inside = torch.empty_like(x)  # as numbers: on a CPU a product with booleans takes thirty times longer
             torch.eq(clipped, x, out=inside)
             ctx.save_for_backward(inside * ((x > 0) & (x < levels)) if half_up else inside)
-        return clipped.add_(0.5).floor_() if half_up else clipped.round_()
+        return _round(clipped, half_up)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:

@@ -11,10 +11,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spikeviz.axes import MAPS, VECTOR
+from spikeviz.nn.channel_masks import ChannelMask
+from spikeviz.nn.in_place import Prepare
 from spikeviz.nn.integers import expand
 from spikeviz.nn.neurons import Neuron
 from spikeviz.nn.sparse import active_map, sparse_norm, spread
-from spikeviz.probe import Probe, tuned
+from spikeviz.probe import Part, Probe, tuned
 
 Maps = Float[Tensor, "*#TB C H W"]
 Made = Float[Tensor, "*#TB c h w"]  # of other channels, or on another grid
@@ -86,6 +88,17 @@ class Norm(nn.BatchNorm2d):
     """Batch normalisation over every axis but C, time included (Spikformer V2, Fig. 3: BN, since LN does not suit)."""
 
     sparse = False
+
+    def over_samples(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """What `forward` gives of a `fixed` one, without its questions."""
+        return torch.batch_norm(
+            x, self.weight, self.bias, self.running_mean, self.running_var, False, 0.0, self.eps, False
+        )
+
+    @property
+    def fixed(self) -> bool:
+        """Whether a sample is normalised by itself, and whole, so that it may be done where neurons read it."""
+        return not self.training and (not self.sparse or active_map() is None)
 
     def forward(self, x: Maps) -> Maps:
         active = active_map() if self.sparse else None
@@ -164,19 +177,22 @@ class Population(nn.Module):
         """The value of one of its spikes, under the active interventions."""
         return self.neuron.unit().scale
 
-    def forward(self, current: Tensor, steps: int | None = None, mask: nn.Module | None = None) -> Tensor:
-        """`mask` takes some of the spikes away before anybody sees them."""
+    def forward(
+        self,
+        current: Tensor,
+        steps: int | None = None,
+        mask: ChannelMask | None = None,
+        prepare: Prepare | None = None,
+    ) -> Tensor:
+        """`mask` takes some of the spikes away before anybody sees them; `prepare` makes the currents of `current`."""
         if steps is not None:
             current = current.expand(steps, *current.shape)
-        if self.membrane.wanted:
-            spikes, potential, threshold = self.neuron.trace(current)
-            self.membrane(potential, threshold=threshold)
-        else:
-            spikes = self.neuron(current)
-        if mask is not None:
-            spikes = mask(spikes)
+        fired = self.neuron.observe(current, prepare, counts=self.spike.kept, membrane=self.membrane.wanted)
+        if fired.membrane is not None:
+            self.membrane(fired.membrane, threshold=fired.threshold, stored=fired.stored_membrane)
+        spikes, counts = (fired.spikes, fired.counts) if mask is None else mask.on(fired.spikes, fired.counts)
         unit = self.neuron.unit()
-        return self.spike(spikes, scale=unit.scale, levels=unit.levels)
+        return self.spike(spikes, scale=unit.scale, levels=unit.levels, stored=counts)
 
 
 class SpikingConv(Population):
@@ -191,10 +207,13 @@ class SpikingConv(Population):
         self.norm = Norm(conv.out_channels)
 
     def forward(
-        self, x: Maps, steps: int | None = None, scale: float = 1.0, mask: nn.Module | None = None
+        self, x: Maps, steps: int | None = None, scale: float = 1.0, mask: ChannelMask | None = None
     ) -> Float[Tensor, "T B c h w"]:
         """`scale` is the value of one spike of `x`."""
-        return super().forward(self.norm(self.conv(x, scale)), steps, mask)
+        y = self.conv(x, scale)
+        if self.norm.fixed:
+            return super().forward(y, steps, mask, self.norm.over_samples)
+        return super().forward(self.norm(y), steps, mask)
 
 
 class FiringConv(Population):
@@ -243,7 +262,7 @@ class PointwiseAfterDepthwise(nn.Module):
         return self.pointwise(self.depthwise(x, scale))
 
 
-class Intake(nn.Module):
+class Intake(Part):
     """What a model does with an image before its first weight: check, fit, normalise.
 
     Args:

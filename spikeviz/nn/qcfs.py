@@ -15,6 +15,7 @@ from spikingjelly.activation_based import surrogate
 from spikingjelly.activation_based.functional import if_multi_step
 from torch import Tensor, nn
 
+from spikeviz.nn.in_place import MOST_COUNT, Fired, Prepare, chunks, compare, in_place, steps, whole
 from spikeviz.nn.neurons import Neuron, Unit
 
 START = 2.0  # of every threshold
@@ -43,6 +44,23 @@ class QCFS(Neuron):
         if torch.is_grad_enabled():
             return _Quantise.apply(x, self.threshold, levels)
         return _counts(x, self.threshold, levels).clamp_(0, levels).mul_(self.threshold / levels)
+
+    def run(self, x: Float[Tensor, "T B *neurons"], prepare: Prepare | None, counts: bool, membrane: bool) -> Fired:
+        levels = self.settings()["quanta"]
+        worth = self.threshold / levels
+        spikes = torch.empty_like(x)
+        counted = torch.empty_like(x, dtype=torch.uint8) if counts and levels <= MOST_COUNT else None
+        currents = torch.empty_like(x) if membrane else None
+        for part in chunks(x):
+            for t, current in enumerate(steps(x, part, prepare)):
+                if currents is not None:
+                    currents[t, part] = current
+                spike = torch.div(current, self.threshold, out=spikes[t, part])
+                spike.mul_(levels).add_(0.5).floor_().clamp_(0, levels)
+                if counted is not None:
+                    whole(spike, counted[t, part], levels)
+                spike.mul_(worth)
+        return Fired(spikes, counted, currents, float(self.threshold))
 
     def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
         """The membrane is what goes in; it would fire all its spikes from the threshold on."""
@@ -98,22 +116,43 @@ class ConvertedIF(Neuron):
         self.threshold = nn.Parameter(torch.full((1,), START))
 
     def forward(self, x: Float[Tensor, "T B *neurons"]) -> Float[Tensor, "T B *neurons"]:
-        x = x / self.threshold
-        if torch.is_grad_enabled():
-            return self._fire(x)[0] * self.threshold
-        return _steps(x, self.initial).mul_(self.threshold)
+        if in_place(x):
+            return self.run(x).spikes
+        return self._fire(x / self.threshold)[0] * self.threshold
 
     def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
         """The membrane is in units of the threshold."""
+        if in_place(x):
+            found = self.run(x, membrane=True)
+            return found.spikes, cast(Tensor, found.membrane), found.threshold
         x = x / self.threshold
-        if torch.is_grad_enabled():
-            spikes, after = self._fire(x, store_v_seq=True)
-            after = cast(Tensor, after)
-        else:
-            after = torch.empty_like(x, dtype=torch.promote_types(x.dtype, torch.float32))
-            spikes = _steps(x, self.initial, after)
+        spikes, after = self._fire(x, store_v_seq=True)
+        after = cast(Tensor, after)
         before = torch.cat([torch.full_like(after[:1], self.initial), after[:-1]])
         return spikes * self.threshold, before + x, 1.0
+
+    def run(
+        self,
+        x: Float[Tensor, "T B *neurons"],
+        prepare: Prepare | None = None,
+        counts: bool = False,
+        membrane: bool = False,
+    ) -> Fired:
+        spikes = torch.empty_like(x)
+        counted = torch.empty_like(x, dtype=torch.uint8) if counts else None
+        before = torch.empty_like(x) if membrane else None
+        for part in chunks(x):
+            after = torch.full_like(x[0, part], self.initial)
+            charged, fired = torch.empty_like(after), torch.empty_like(after, dtype=torch.uint8)
+            for t, current in enumerate(steps(x, part, prepare)):
+                if before is not None:
+                    charged = before[t, part]
+                torch.add(after, torch.div(current, self.threshold, out=charged), out=charged)
+                flags = fired if counted is None else counted[t, part]
+                spike = compare(charged, 1.0, flags, spikes[t, part])
+                torch.sub(charged, spike, out=after)
+                spike.mul_(self.threshold)
+        return Fired(spikes, counted, before, 1.0)
 
     def _fire(self, x: Tensor, **options: Any) -> tuple[Tensor, Tensor | None]:
         wide = torch.promote_types(x.dtype, torch.float32)
@@ -131,18 +170,3 @@ class ConvertedIF(Neuron):
 
 def _in_words(threshold: Tensor) -> str:
     return "?" if threshold.is_meta else f"{float(threshold.detach()):g}"  # without weights
-
-
-def _steps(
-    x: Float[Tensor, "T B *neurons"], start: float, after: Tensor | None = None
-) -> Float[Tensor, "T B *neurons"]:
-    """The same spikes where nobody asks for a gradient: three operations in place a step, in a third of the time.
-    `after` gets the membrane after each."""
-    spikes = torch.empty_like(x)
-    membrane = torch.full_like(x[0], start, dtype=torch.promote_types(x.dtype, torch.float32))
-    for t, (current, spike) in enumerate(zip(x, spikes, strict=True)):
-        torch.ge(membrane.add_(current), 1.0, out=spike)
-        membrane.sub_(spike)
-        if after is not None:
-            after[t] = membrane
-    return spikes

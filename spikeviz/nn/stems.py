@@ -6,17 +6,19 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from spikeviz.nn.layers import Conv, FiringConv, Norm, PointwiseAfterDepthwise, SpikingConv, over_maps
 from spikeviz.nn.neurons import LIF, Neuron
+from spikeviz.probe import Part
 
 Maps = Float[Tensor, "T #B C H W"]
 
 
-class SPS(nn.Module):
+class SPS(Part):
     """Spiking patch splitting (Spikformer V2, sec. 3.2, Eq. 7) and relative position embedding (Eq. 2, 3).
 
     Four stages of conv3x3, BN, LIF with D/8, D/4, D/2, D channels; where `pools` says so a 3x3 max-pooling of stride 2
@@ -47,8 +49,23 @@ class SPS(nn.Module):
         for number, stage in enumerate(self.stages, start=1):
             x = stage(x, steps if number == 1 else None)  # T begins at the first membrane
             if number in self.pools:
-                x = over_maps(lambda maps: max_pool2d(maps, 3, stride=2, padding=1), x)
+                x = over_maps(halved, x)
         return x + self.rpe(x)
+
+
+def halved(x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C h w"]:
+    """The largest of 3 x 3 neighbours, in steps of 2; where no gradient is wanted rows first, then columns, which takes
+    a CPU a fifth of the time."""
+    if x.device.type != "cpu" or torch.is_grad_enabled() or x.shape[-1] % 2 or x.shape[-2] % 2:
+        return max_pool2d(x, 3, stride=2, padding=1)
+    for axis in (-2, -1):
+        pairs = x.unfold(axis, 2, 2)
+        first, second = pairs.unbind(-1)
+        x = torch.maximum(first, second)
+        before = second.narrow(axis, 0, second.shape[axis] - 1)
+        rest = x.narrow(axis, 1, x.shape[axis] - 1)
+        torch.maximum(rest, before, out=rest)
+    return x
 
 
 Residual = Literal["add", "iand"]
@@ -76,7 +93,7 @@ class SCSStage(nn.Module):
         return joined(x, self.reduce(self.expand(x)), self.residual)
 
 
-class SCS(nn.Module):
+class SCS(Part):
     """Spiking convolutional stem (Spikformer V2, sec. 4.1, Fig. 5 b): four blocks of D/8, D/4, D/2, D channels.
 
     No max-pooling and no position embedding. Conv, BN, LIF in every layer, no bias; the order within a block is not
@@ -157,7 +174,7 @@ class ConvStage(nn.Module):
         return self.down(self.blocks(x))
 
 
-class ConvStem(nn.Module):
+class ConvStem(Part):
     """The convolutional half of E-SpikeFormer (sec. 3.3, Fig. 4): an image to currents on the grid of the tokens.
 
     conv 7x7 and normalisation of the image itself; then stages of `ConvBlock`s.

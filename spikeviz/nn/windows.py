@@ -11,15 +11,15 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from spikeviz.axes import SCORES
-from spikeviz.nn.layers import Conv, Population, Product
+from spikeviz.nn.layers import Conv, Norm, Population, Product
 from spikeviz.nn.neurons import Neuron
-from spikeviz.probe import Probe, tagged
+from spikeviz.probe import Part, Probe, tagged
 
 Maps = Float[Tensor, "T #B C H W"]
 UNSEEN = -100.0  # added to the score of two tokens that a shifted window brought together
 
 
-class SpikingLinear(Population):
+class SpikingLinear(Population, Part):
     """Linear layer, normalisation if there is one, neurons."""
 
     def __init__(self, conv: Conv, neuron: Neuron, norm: nn.Module | None = None):
@@ -31,6 +31,8 @@ class SpikingLinear(Population):
     ) -> Float[Tensor, "T #B c h w"]:
         """`scale` is the value of one spike of `x`."""
         x = self.conv(x, scale)
+        if isinstance(self.norm, Norm) and self.norm.fixed:
+            return super().forward(x, steps, prepare=self.norm.over_samples)
         return super().forward(x if self.norm is None else self.norm(x), steps)
 
 
@@ -45,13 +47,14 @@ class ScoreNeurons(nn.Module):
         self.membrane, self.spike = Probe("membrane", SCORES, site="scores"), Probe("spike", SCORES, site="scores")
 
     def forward(self, current: Tensor, scores: Probe) -> Tensor:
-        if self.membrane.wanted:
-            spikes, potential, threshold = self.neuron.trace(current)
-            self.membrane(potential, threshold=threshold)
-        else:
-            spikes = self.neuron(current)
+        kept = scores.kept or self.spike.kept
+        fired = self.neuron.observe(current, counts=kept, membrane=self.membrane.wanted)
+        if fired.membrane is not None:
+            self.membrane(fired.membrane, threshold=fired.threshold, stored=fired.stored_membrane)
         unit = self.neuron.unit()
-        return self.spike(scores(spikes, scale=unit.scale), scale=unit.scale, levels=unit.levels)
+        left = scores(fired.spikes, scale=unit.scale, stored=fired.counts)
+        counts = fired.counts if left is fired.spikes else None
+        return self.spike(left, scale=unit.scale, levels=unit.levels, stored=counts)
 
 
 class WindowAttention(nn.Module):

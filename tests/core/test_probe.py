@@ -258,3 +258,26 @@ def test_a_probe_knows_its_block_and_its_site():
         "layers.1.spike": (1, "q"),
         "layers.1.inside.0": (1, ""),
     }
+
+
+def test_places_that_see_one_tensor_share_what_is_kept_of_it():
+    """Queries, keys and values read the same spikes: they are counted once, unless they were written to."""
+    first, second, third = (probe(name, axes=("B",)) for name in "abc")
+    x, tape = torch.tensor([0.0, 1.0, 1.0]), Tape()
+    with tape.rolling():
+        second(first(x))
+        x.mul_(0)
+        third(x)
+    kept = [tape.tracks[name].values for name in "abc"]
+    assert kept[0] is kept[1] and kept[2] is not kept[0]
+    assert kept[0].tolist() == [0, 1, 1] and kept[2].tolist() == [0, 0, 0]
+
+
+def test_what_is_stored_is_of_the_unedited_tensor_alone():
+    x, counts = torch.tensor([0.0, 1.0]), torch.tensor([0, 1], dtype=torch.uint8)
+    for edits, expected in (((), [0, 1]), ((Double("a"),), [0, 2])):
+        tape = Tape(edits)
+        with tape.rolling():
+            probe("a", axes=("B",))(x, stored=counts)
+        assert tape.tracks["a"].values.tolist() == expected
+        assert (tape.tracks["a"].values is counts) == (not edits)

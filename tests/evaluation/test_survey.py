@@ -4,12 +4,12 @@ from math import sqrt
 
 import pytest
 import torch
-from support.networks import make_tiny
+from support.networks import make_masked, make_tiny
 
 import spikeviz as sv
 from spikeviz.evaluation import Survey, survey
-from spikeviz.evaluation.survey import batch_seed
-from spikeviz.interventions import FiringThreshold, MaskSpikes, TimeSteps
+from spikeviz.evaluation.survey import batch_seed, right_under
+from spikeviz.interventions import FiringThreshold, MaskChannels, MaskSpikes, TimeSteps
 from spikeviz.metrics import SPIKES
 
 MASK = MaskSpikes(0.5)
@@ -100,3 +100,23 @@ def test_what_it_cannot_take_is_said_at_the_call(tiny, x, y, unchecked):
         survey(tiny, x[0], y[:1])
     with pytest.raises(ValueError, match="nothing to act on"):
         next(survey(tiny, x, y, MaskSpikes(0.5, at="nowhere")))
+
+
+def test_each_setting_gets_right_what_it_gets_right_alone():
+    model = make_masked(num_classes=9)
+    torch.nn.init.normal_(model.head.weight, std=9.0)  # so that little changes the answer
+    frames = torch.rand(3, 10, 2, 16, 16, generator=torch.Generator().manual_seed(1)).lt(0.3).float()
+    settings = [(MaskChannels(t),) for t in (0.0, 0.5, 0.9)]
+    labels = sv.simulate(model, frames, settings[0], "").output.argmax(-1)
+    settings.append((MaskSpikes(0.5, at=("blocks.1.mlp.hidden.spike",)),))
+    found = list(right_under(model, frames, labels, settings, seed=4, batch=4))
+    assert [done for done, _ in found] == [4, 8, 10]
+    for place, rules in enumerate(settings):
+        *_, alone = survey(model, frames, labels, rules, 4, 4)
+        assert found[-1][1][place] == alone.right
+    assert found[-1][1][0] == 10 and len(set(found[-1][1])) > 1
+
+
+def test_what_does_not_belong_together():
+    with pytest.raises(ValueError, match="0 settings, 10 samples and 10 labels"):
+        next(right_under(make_masked(), torch.zeros(3, 10, 2, 16, 16), torch.zeros(10, dtype=torch.long), []))

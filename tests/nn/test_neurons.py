@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spikingjelly.activation_based import neuron, surrogate
 
+from spikeviz.nn.in_place import whole
 from spikeviz.nn.neurons import IF, LIF
 
 RESETS = {"hard": 0.0, "soft": None}
@@ -175,3 +176,53 @@ def test_the_membrane_is_not_rounded_under_autocast():
 def test_bad_arguments(make, sentence, unchecked):
     with pytest.raises(ValueError, match=sentence):
         make()
+
+
+@pytest.mark.parametrize("ours", NEURONS, ids=lambda n: f"{type(n).__name__} {n.extra_repr()}")
+@pytest.mark.parametrize("still", [False, True], ids=["moving", "still"])
+def test_what_is_observed_is_what_is_traced(ours, still, monkeypatch):
+    """Counts and membranes as they come out, in one chunk or in many, of currents that are made on the way."""
+    x = currents(torch.float32, "cpu")
+    x = x[0].expand(x.shape) if still else x
+
+    def prepare(some):
+        return some * 1.25 - 0.1
+
+    spikes, potential, threshold = ours(prepare(x)), ours.trace(prepare(x).requires_grad_())[1], ours.threshold
+    for chunk in (1, 1 << 16):
+        monkeypatch.setattr("spikeviz.nn.in_place.CHUNK", chunk)
+        with torch.no_grad():
+            fired = ours.observe(x, prepare, counts=True, membrane=True)
+            alone = ours.observe(prepare(x))
+        assert torch.equal(fired.spikes, spikes) and torch.equal(alone.spikes, spikes)
+        assert fired.counts.dtype == torch.uint8 and torch.equal(fired.counts.float(), spikes)
+        assert torch.equal(fired.membrane, potential.detach()) and fired.threshold == threshold
+        assert alone.counts is None and alone.membrane is None
+    assert 0.02 < spikes.mean() < 0.98
+
+
+def test_steps_of_many_chunks_have_the_gradients_of_one(monkeypatch):
+    grads = []
+    for chunk in (1, 1 << 16):
+        monkeypatch.setattr("spikeviz.nn.in_place.CHUNK", chunk)
+        x = currents(torch.float32, "cpu").requires_grad_()
+        (LIF()(x) * torch.arange(x.numel()).view_as(x)).sum().backward()
+        grads.append(x.grad)
+    torch.testing.assert_close(*grads, rtol=1e-6, atol=1e-6)  # a sigmoid rounds by its place in a vector
+    assert grads[0].abs().max() > 0
+
+
+def test_under_autocast_spikes_keep_the_type_and_gradients_come_back_in_it():
+    x = currents(torch.bfloat16, "cpu").requires_grad_()
+    spikes = LIF()(x)
+    assert spikes.dtype == torch.bfloat16 and torch.equal(spikes.float(), LIF()(x.float()))
+    spikes.sum().backward()
+    assert x.grad.dtype == torch.bfloat16 and x.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("most", [1, 127, 255])
+def test_whole_numbers_become_bytes(most):
+    numbers = torch.arange(most + 1).float()
+    out = torch.empty(most + 1, dtype=torch.uint8)
+    whole(numbers, out, most)
+    assert torch.equal(out, numbers.to(torch.uint8))

@@ -112,7 +112,7 @@ def _energy(scene: Scene, networks: Sequence[Compared]) -> Iterator[Item]:
 
 
 def _over_samples(run: Run, networks: Sequence[Compared]) -> Study:
-    from spikeviz.evaluation.energy_survey import energy_survey
+    from spikeviz.evaluation.accuracy import energy_survey
     from spikeviz.evaluation.job import duration
 
     some = data_sets.some(run.card.data, ENERGY_SAMPLES)

@@ -8,7 +8,7 @@ import torch
 from support.networks import make_masked
 
 import spikeviz as sv
-from spikeviz.evaluation.energy_survey import energy_survey
+from spikeviz.evaluation.accuracy import energy_survey
 from spikeviz.interventions import MaskChannels
 
 
