@@ -256,7 +256,7 @@ class Tape:
         acting = tuple((p, edit) for p, edit in enumerate(self.edits) if edit.edits(name, kind))
         return acting, self.seeds if acting else (), self.keeps(name), bool(acting) and self.keeps(f"{name}.mask")
 
-    def tuned(self, settings: Settings) -> Hashable:
+    def tuned(self, settings: Settings) -> Settings:
         """A module's own settings, as the interventions set them."""
         found = dict(settings)
         for edit in self.edits:
@@ -295,11 +295,10 @@ def tuned(**settings: Any) -> dict[str, Any]:
     tape = _ACTIVE.get()
     if tape is None:
         return settings
+    own = tuple(settings.items())
     if tape.memory is not None:
-        tape.memory.note(tape.tuned, tuple(settings.items()))
-    for edit in tape.edits:
-        settings = edit.tune(settings)
-    return settings
+        tape.memory.note(tape.tuned, own)
+    return dict(tape.tuned(own))
 
 
 class Blocks(nn.ModuleList):

@@ -15,11 +15,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from spikeviz.convert.to_spiking import to_spiking
 from spikeviz.metrics import SPIKES
 from spikeviz.models.registry import build
-from spikeviz.nn.layers import Conv, FiringConv, Head, Norm, Product
+from spikeviz.nn.layers import Conv, FiringConv, Head, Product
 from spikeviz.simulation import simulate
 
 Work = Callable[[], object]
@@ -129,15 +130,8 @@ def against_peer(
     from spikingjelly.activation_based.model.spikformer import spikformer_cifar10
 
     torch.manual_seed(SEED)
-    theirs, ours = spikformer_cifar10().eval(), _awake(PEER)
-    for norm in theirs.modules():
-        if isinstance(norm, nn.modules.batchnorm._BatchNorm):
-            norm.momentum = 1.0
-            nn.init.constant_(norm.weight, 1.5)
-            nn.init.constant_(norm.bias, 1.0)
-    with torch.no_grad():
-        theirs.train()(_input(PEER, 8))
-    functional.reset_net(theirs.eval())
+    theirs, ours = awaken(spikformer_cifar10(), _input(PEER, 8)), _awake(PEER)
+    functional.reset_net(theirs)
     kept = monitor.OutputMonitor(theirs, neuron.BaseNode)
 
     for batch in batches:
@@ -154,6 +148,20 @@ def against_peer(
                 own, other = in_turns([lambda: simulate(ours, x, keep=SPIKES), peer], rounds)  # noqa: B023
             what = ("recorded", "SpikingJelly's Spikformer with its monitor", PEER.name, batch, count, rounds)
             yield _ratio(*what, own, other, round(1 / 1.7, 2))
+
+
+def awaken(model: nn.Module, x: Tensor) -> nn.Module:
+    """Set normalisation so that every layer fires on `x`: fresh weights leave the deeper layers silent."""
+    # on a real residual stream every branch would add its bias, and the last layers would fire all they can
+    streaming = any(isinstance(module, FiringConv) for module in model.modules())
+    for norm in model.modules():
+        if isinstance(norm, _BatchNorm):
+            norm.momentum = 1.0  # the statistics of the next pass are kept as they are
+            nn.init.constant_(norm.weight, 1.5)
+            nn.init.constant_(norm.bias, 0.0 if streaming else 1.0)
+    with torch.no_grad():
+        model.train()(x)
+    return model.eval()
 
 
 def arithmetic(model: nn.Module, x: Tensor) -> Work:
@@ -219,16 +227,7 @@ def _ratio(
 def _awake(network: Network) -> nn.Module:
     """Fresh weights under which every layer fires, as those of a trained network do."""
     torch.manual_seed(SEED)
-    model = build(network.name)
-    streaming = any(isinstance(module, FiringConv) for module in model.modules())
-    for norm in model.modules():
-        if isinstance(norm, Norm):
-            norm.momentum = 1.0  # the statistics of the next pass are kept as they are
-            nn.init.constant_(norm.weight, 1.5)
-            nn.init.constant_(norm.bias, 0.0 if streaming else 1.0)
-    with torch.no_grad():
-        model.train()(_input(network, 8))
-    model.eval()
+    model = awaken(build(network.name), _input(network, 8))
     return to_spiking(model, network.steps) if network.name.startswith("mst") else model
 
 

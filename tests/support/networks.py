@@ -11,6 +11,7 @@ from spikeviz.artifacts.as_data import as_data
 from spikeviz.artifacts.cards import CheckpointCard, list_checkpoints
 from spikeviz.artifacts.checkpoints import save
 from spikeviz.data.catalog import find_data
+from spikeviz.evaluation.bench import awaken
 from spikeviz.models.cnn import CNNConfig
 from spikeviz.models.espikeformer import ESpikeFormerConfig
 from spikeviz.models.mst import MSTConfig
@@ -18,7 +19,6 @@ from spikeviz.models.registry import assemble, build
 from spikeviz.models.sdmformer import SDMFormerConfig
 from spikeviz.models.spikformer import SpikformerConfig
 from spikeviz.nn.channel_masks import find_masks
-from spikeviz.nn.layers import FiringConv, Norm
 from spikeviz.paths import app_root
 
 
@@ -80,20 +80,6 @@ def shelve(
     )
     card.write(folder / f"{name}.json")
     return card
-
-
-def awaken(model: nn.Module, x: torch.Tensor) -> nn.Module:
-    """Set normalisation so that every layer fires on `x`: fresh weights leave the deeper layers silent."""
-    # on a real residual stream every branch would add its bias, and the last layers would fire all they can
-    streaming = any(isinstance(module, FiringConv) for module in model.modules())
-    for module in model.modules():
-        if isinstance(module, Norm):
-            module.momentum = 1.0  # the statistics of the next pass are kept as they are
-            nn.init.constant_(module.weight, 1.5)
-            nn.init.constant_(module.bias, 0.0 if streaming else 1.0)
-    with torch.no_grad():
-        model.train()(x)
-    return model.eval()
 
 
 def make_tiny(layout: str = "cifar", **changes) -> nn.Module:

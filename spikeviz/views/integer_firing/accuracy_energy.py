@@ -117,6 +117,7 @@ def _figures(run: Run, table: Table, over: str, counted: str) -> Iterator[Item]:
     from spikeviz.metrics import ENERGY
 
     own, images = trained_depth(run.card), table[0]["images"]
+    few = f"{min(BATCH, images)} {run.samples} of {run.card.data}"
     networks = tuple(dict.fromkeys(row["network"] for row in table))
     here = next((row for row in table if row["meaning"] == "what-if" and row["D"] == own), None)
     words = {
@@ -128,7 +129,7 @@ def _figures(run: Run, table: Table, over: str, counted: str) -> Iterator[Item]:
             3,
         ),
         "energy (µJ)": (
-            f"Mean of {min(BATCH, images)} {run.samples}: {ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP "
+            f"Mean of {few}: {ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP "
             f"({ENERGY.source}), estimated from operation counts; no hardware was measured.",
             "after E-SpikeFormer, sec. 5.1 (our setting)",
             2,
@@ -143,7 +144,7 @@ def _figures(run: Run, table: Table, over: str, counted: str) -> Iterator[Item]:
             source,
             f"{column} against D: "
             + ", ".join(f"{r['meaning']} {r['T']} x {r['D']} {r[column]:.{digits}f}" for r in table),
-            over=Over(notice if column == "energy (µJ)" else over, networks, "each point at its own D"),
+            over=Over(few if column == "energy (µJ)" else over, networks, "each point at its own D"),
         )
 
 

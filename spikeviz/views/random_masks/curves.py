@@ -153,6 +153,7 @@ def _measured(
         return
     last = table[-1]
     samples = f"the first {last['samples']:,} {run.samples} of {run.card.data}, {last['seeds']} seeds"
+    settings = what if x == "T" else f"{what}; {run.status_text}"
     yield Figure(
         accuracy_chart(title, x, {}, table, x_range=(-0.02, 1.02) if x == "ratio" else None),
         f"{run.card.name}, {what}: {len(table)} of the points, the last {last['mean']:.3f} ± {last['deviation']:.3f} "
@@ -161,5 +162,7 @@ def _measured(
         f"{0.5 / last['samples'] ** 0.5:.0%}. {whole_test_set(run.card)}",
         source,
         in_words({run.card.name: table}, x),
-        over=Over(f"{samples}, {run.recording.device.upper()}", settings=what),
+        over=Over(
+            f"{samples}, {run.recording.device.upper()}", settings=what if x == "T" else f"{what}; {run.status_text}"
+        ),
     )
