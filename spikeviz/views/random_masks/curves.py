@@ -162,7 +162,5 @@ def _measured(
         f"{0.5 / last['samples'] ** 0.5:.0%}. {whole_test_set(run.card)}",
         source,
         in_words({run.card.name: table}, x),
-        over=Over(
-            f"{samples}, {run.recording.device.upper()}", settings=what if x == "T" else f"{what}; {run.status_text}"
-        ),
+        over=Over(f"{samples}, {run.recording.device.upper()}", settings=settings),
     )
