@@ -155,6 +155,14 @@ def quantise_back(x: Tensor, gradient: Tensor, threshold: float, levels: int) ->
     return found, total
 
 
+def normalise(x: Tensor, norm: Affine) -> Tensor:
+    """Normalise `x`, contiguous `[..., C, H, W]`, where it lies."""
+    neurons, plane, channels = x.shape[-3:].numel(), x.shape[-2:].numel(), x.shape[-3]
+    samples = x.numel() // max(1, neurons)
+    shared_over(neurons, x.numel(), lambda low, high: loops.normalise(x, samples, channels, plane, low, high, *norm))
+    return x
+
+
 def halve(x: Tensor) -> Tensor:
     """The largest of 3 x 3 neighbours of `[N, C, H, W]`, in steps of 2; half a grid, rounded up."""
     x = x.contiguous()

@@ -169,6 +169,23 @@ def fire_integers(
     return 0
 
 
+@kernel("FiiiiiFFFFf")
+def normalise(x, samples, channels, plane, low, high, weight, bias, mean, variance, eps):
+    """In place."""
+    neurons = channels * plane
+    xs, nothing = carray(x, samples * neurons), np.empty(0, np.uint8)
+    w, b, m, v = carray(weight, channels), carray(bias, channels), carray(mean, channels), carray(variance, channels)
+    slopes, offsets = np.empty(BLOCK, F), np.empty(BLOCK, F)
+    for start in range(low, high, BLOCK):
+        size = min(BLOCK, high - start)
+        fill(slopes, offsets, start, size, plane, w, b, m, v, eps, nothing, True, False)
+        for sample in range(samples):
+            own = xs[sample * neurons + start : sample * neurons + start + size]
+            for j in range(size):
+                own[j] = fma(own[j], slopes[j], offsets[j])
+    return 0
+
+
 @kernel("FFFiiiiffffi")
 def fire_back(before, slope, gradient, steps, neurons, low, high, alpha, threshold, tau, leaky, hard):
     """Gradient of `fire`; `slope` holds sigmoid(alpha (H - threshold)) and becomes what is found."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from spikeviz.axes import MAPS, VECTOR
 from spikeviz.nn.channel_masks import ChannelMask
-from spikeviz.nn.in_place import Affine
+from spikeviz.nn.in_place import Affine, fuses, in_place, kernels
 from spikeviz.nn.integers import expand
 from spikeviz.nn.neurons import Neuron
 from spikeviz.nn.sparse import active_map, sparse_norm, spread
@@ -226,7 +226,27 @@ class FiringConv(Population):
         self.norm = Norm(conv.out_channels)
 
     def forward(self, x: Float[Tensor, "T #B C H W"]) -> Float[Tensor, "T #B c h w"]:
-        return self.norm(self.conv(super().forward(x), self.scale))
+        return in_sequence(x, self)
+
+    def products(self, x: Float[Tensor, "T #B C H W"], norm: Affine | None) -> Float[Tensor, "T #B c h w"]:
+        """Not normalised yet; `norm` makes the currents of `x`."""
+        return self.conv(super().forward(x, norm=norm), self.scale)
+
+
+def in_sequence(x: Float[Tensor, "T #B C H W"], *layers: FiringConv) -> Float[Tensor, "T #B c h w"]:
+    """One layer after another, each normalised by the neurons of the next where they can."""
+    norm: Affine | None = None
+    for layer in layers:
+        x, norm = layer.products(x, norm), layer.norm.fixed
+        x = layer.norm(x) if norm is None else x
+    if norm is not None and in_place(x) and fuses() and x.is_contiguous():
+        return kernels().normalise(x, norm)
+    return x if norm is None else over_maps(norm.over_samples, x)
+
+
+def added(shortcut: Float[Tensor, "*#maps"], branch: Float[Tensor, "*#maps"]) -> Float[Tensor, "*#maps"]:
+    """Their sum; `branch`, which nobody else reads, becomes it where it can."""
+    return branch.add_(shortcut) if in_place(branch) and branch.shape == shortcut.shape else shortcut + branch
 
 
 class RepConv(nn.Module):

@@ -11,7 +11,16 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from spikeviz.nn.in_place import in_place, kernels
-from spikeviz.nn.layers import Conv, FiringConv, Norm, PointwiseAfterDepthwise, SpikingConv, over_maps
+from spikeviz.nn.layers import (
+    Conv,
+    FiringConv,
+    Norm,
+    PointwiseAfterDepthwise,
+    SpikingConv,
+    added,
+    in_sequence,
+    over_maps,
+)
 from spikeviz.nn.neurons import LIF, Neuron
 from spikeviz.probe import Part
 
@@ -50,7 +59,7 @@ class SPS(Part):
             x = stage(x, steps if number == 1 else None)  # T begins at the first membrane
             if number in self.pools:
                 x = over_maps(halved, x)
-        return x + self.rpe(x)
+        return added(x, self.rpe(x))
 
 
 def halved(x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C h w"]:
@@ -65,7 +74,7 @@ def joined(
     shortcut: Float[Tensor, "*#maps"], branch: Float[Tensor, "*#maps"], residual: Residual
 ) -> Float[Tensor, "*#maps"]:
     """`shortcut + branch`, or SEW ResNet's IAND, `shortcut and not branch`, always binary (Spikformer V2, Table 6)."""
-    return shortcut + branch if residual == "add" else shortcut * (1 - branch)
+    return added(shortcut, branch) if residual == "add" else shortcut * (1 - branch)
 
 
 class SCSStage(nn.Module):
@@ -126,7 +135,7 @@ class SepConv(nn.Module):
         self.reduce = FiringConv(neuron(), Conv(wide, dim, 1, bias=False))
 
     def forward(self, x: Maps) -> Maps:
-        return self.reduce(self.depth(self.expand(x)))
+        return in_sequence(x, self.expand, self.depth, self.reduce)
 
 
 class ConvBlock(nn.Module):
@@ -149,8 +158,8 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Maps) -> Maps:
         if self.sep is not None:
-            x = x + self.sep(x)
-        return x + self.reduce(self.expand(x))
+            x = added(x, self.sep(x))
+        return added(x, in_sequence(x, self.expand, self.reduce))
 
 
 class ConvStage(nn.Module):
