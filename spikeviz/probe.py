@@ -188,6 +188,7 @@ class Tape:
         self.keep = (keep,) if isinstance(keep, str) else tuple(keep)
         self.seeds = (seed,) if isinstance(seed, int) else tuple(seed)
         self.tracks: dict[str, Track] = {}
+        self._kept: dict[str, bool] = {}
         self.memory = memory
         # of each tensor that was kept: itself, its version, whether as counts, its track; by id
         self._last: dict[int, tuple[weakref.ref[Tensor], int, bool, Track]] = {}
@@ -202,7 +203,10 @@ class Tape:
             _ACTIVE.reset(token)
 
     def keeps(self, name: str) -> bool:
-        return any(fnmatchcase(name, glob) for glob in self.keep)
+        known = self._kept.get(name)
+        if known is None:
+            known = self._kept[name] = any(fnmatchcase(name, glob) for glob in self.keep)
+        return known
 
     def wants(self, probe: Probe) -> bool:
         return self.keeps(probe.name) or any(e.edits(probe.name, probe.kind) for e in self.edits)

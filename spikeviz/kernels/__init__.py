@@ -158,7 +158,8 @@ def normalise(x: Tensor, norm: Affine) -> Tensor:
     """Normalise `x`, contiguous `[..., C, H, W]`, where it lies."""
     neurons, plane, channels = x.shape[-3:].numel(), x.shape[-2:].numel(), x.shape[-3]
     samples = x.numel() // max(1, neurons)
-    shared_over(neurons, x.numel(), lambda low, high: loops.normalise(x, samples, channels, plane, low, high, *norm))
+    first, rest = (x.data_ptr(), samples, channels, plane), _addresses(norm)
+    shared_over(neurons, x.numel(), lambda low, high: loops.normalise(*first, low, high, *rest))
     return x
 
 
