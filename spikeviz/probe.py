@@ -188,7 +188,6 @@ class Tape:
         self.keep = (keep,) if isinstance(keep, str) else tuple(keep)
         self.seeds = (seed,) if isinstance(seed, int) else tuple(seed)
         self.tracks: dict[str, Track] = {}
-        self._kept: dict[str, bool] = {}
         self.memory = memory
         # of each tensor that was kept: itself, its version, whether as counts, its track; by id
         self._last: dict[int, tuple[weakref.ref[Tensor], int, bool, Track]] = {}
@@ -203,10 +202,7 @@ class Tape:
             _ACTIVE.reset(token)
 
     def keeps(self, name: str) -> bool:
-        known = self._kept.get(name)
-        if known is None:
-            known = self._kept[name] = any(fnmatchcase(name, glob) for glob in self.keep)
-        return known
+        return _matches(name, self.keep)
 
     def wants(self, probe: Probe) -> bool:
         return self.keeps(probe.name) or any(e.edits(probe.name, probe.kind) for e in self.edits)
@@ -281,6 +277,12 @@ class Tape:
         self.tracks[name] = Track(mask, probe.axes, "mask")
 
 
+@lru_cache(maxsize=1 << 16)
+def _matches(name: str, globs: tuple[str, ...]) -> bool:
+    """Asked several times of every place in every run, so answered once."""
+    return any(fnmatchcase(name, glob) for glob in globs)
+
+
 def stream(seed: int, name: str, position: int) -> torch.Generator:
     """A generator that is a function of its arguments alone; on the CPU, so that every device draws the same."""
     return torch.Generator().manual_seed(_mixed(seed, f"{name}#{position}"))
@@ -297,7 +299,7 @@ def _mixed(seed: int, place: str) -> int:
 def tuned(**settings: Any) -> dict[str, Any]:
     """A module's own settings as the active interventions set them: `tuned(threshold=1.0)["threshold"]`."""
     tape = _ACTIVE.get()
-    if tape is None:
+    if tape is None or not (tape.edits or tape.memory):
         return settings
     own = tuple(settings.items())
     if tape.memory is not None:

@@ -74,7 +74,7 @@ class Fired(NamedTuple):
 
 def on_cpu(x: Tensor) -> bool:
     """Whether the numbers of a tensor lie in this machine's memory; not those of a fake one or of one being traced."""
-    return x.device.type == "cpu" and type(x) in (Tensor, torch.nn.Parameter) and not torch.compiler.is_compiling()
+    return x.is_cpu and type(x) in (Tensor, torch.nn.Parameter) and not torch.compiler.is_compiling()
 
 
 def in_place(x: Tensor) -> bool:
