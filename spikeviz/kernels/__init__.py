@@ -100,16 +100,31 @@ def _neurons(
     steps, samples, size = shape[0], shape[1], x.numel()
     neurons = size // max(1, steps * samples)
     still = steps > 1 and not x.stride(0)
-    given = (x[:1] if still else x).contiguous()
-    spikes = torch.empty(shape)
-    counted = torch.empty(shape, dtype=torch.uint8) if counts else None
-    before = torch.empty(shape) if membrane else None
+    if norm is None and gate is None and _in_steps(x):
+        given, spikes = x, torch.empty_like(x)
+    else:
+        given, spikes = (x[:1] if still else x).contiguous(), torch.empty(shape)
+    counted = torch.empty_like(spikes, dtype=torch.uint8) if counts else None
+    before = torch.empty_like(spikes) if membrane else None
     channels = shape[2] if norm is not None or gate is not None else 1
     first = (given.data_ptr(), still, steps, samples, channels, neurons // max(1, channels))
     rest = (*_addresses(norm), address(gate), *settings, spikes.data_ptr(), address(counted), address(before))
     if size:
         shared_over(neurons, size, lambda low, high: kernel(*first, low, high, *rest, counts, membrane))
     return spikes, counted, before
+
+
+def _in_steps(x: Tensor) -> bool:
+    """Whether steps follow each other in memory, each without gaps: then neurons need not know in which order."""
+    if x.is_contiguous():
+        return True
+    step = x[0]
+    follow = len(x) == 1 or x.stride(0) == step.numel()
+    return follow and step.ndim == 4 and step.is_contiguous(memory_format=torch.channels_last)
+
+
+def _laid_out_as(x: Tensor, other: Tensor) -> Tensor:
+    return x if x.stride() == other.stride() else torch.empty_like(other).copy_(x)
 
 
 def address(x: Tensor | None) -> int:
@@ -130,7 +145,7 @@ def fire_back(
     """
     steps, neurons = len(before), before[0].numel()
     settings = (alpha, threshold, tau or 1.0, tau is not None, hard)
-    gradient = gradient.contiguous()
+    gradient = _laid_out_as(gradient, before)
     given = (before.data_ptr(), slope.data_ptr(), gradient.data_ptr(), steps, neurons)
     shared_over(neurons, before.numel(), lambda low, high: loops.fire_back(*given, low, high, *settings))
     return slope
@@ -139,7 +154,8 @@ def fire_back(
 def fire_integers_back(charged: Tensor, gradient: Tensor, levels: int, rounding: int, worth: float) -> Tensor:
     """The gradient of the currents of `fire_integers`; all are `[T, ...]`."""
     steps, neurons = len(charged), charged[0].numel()
-    found, gradient, settings = torch.empty_like(charged), gradient.contiguous(), (levels, worth, rounding)
+    gradient = gradient if _in_steps(gradient) else gradient.contiguous()
+    found, charged, settings = torch.empty_like(gradient), _laid_out_as(charged, gradient), (levels, worth, rounding)
     given = (charged.data_ptr(), gradient.data_ptr(), found.data_ptr(), steps, neurons)
     shared_over(neurons, charged.numel(), lambda low, high: loops.fire_integers_back(*given, low, high, *settings))
     return found

@@ -270,3 +270,22 @@ def test_too_many_steps():
 def test_bad_arguments(make, sentence, unchecked):
     with pytest.raises(ValueError, match=sentence):
         make()
+
+
+@pytest.mark.parametrize("rounding", ["half-even", "half-up"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["rows", "channels last"])
+def test_a_training_step_has_the_numbers_of_separate_steps(rounding, dtype, steps, layout):
+    """By the compiled loops, on a CPU, in any layout, under autocast as well."""
+    ours = IntegerIF(4, rounding)
+    generator = torch.Generator().manual_seed(5)
+    x = (torch.randn(steps * 3, 7, 5, 5, generator=generator) * 3).to(dtype).contiguous(memory_format=layout)
+    came = torch.randn(steps, 3, 7, 5, 5, generator=generator).to(dtype)
+    a, b = x.clone().requires_grad_(), x.clone().requires_grad_()
+    given, separate = ours(a.unflatten(0, (steps, 3))), ours.fire(b.unflatten(0, (steps, 3)))[0]
+    assert torch.equal(given, separate) and given.dtype == dtype and given.unique().numel() == 5
+    (given * came).sum().backward()
+    (separate * came).sum().backward()
+    torch.testing.assert_close(a.grad, b.grad, rtol=0, atol=0)
+    assert a.grad.abs().max() > 0
