@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from spikeviz.nn.channel_masks import TRAINED, ChannelMask
+from spikeviz.nn.in_place import in_place, kernels
 from spikeviz.nn.neurons import Neuron
 from spikeviz.probe import find_probes
 
@@ -335,8 +336,13 @@ class MaskSpikes(Intervention):
 
     def edit_rows(self, x: Tensor, generators: Sequence[torch.Generator], axis: int) -> tuple[Tensor, Tensor]:
         row = x.narrow(axis, 0, 1).shape
-        return self._masked(x, torch.cat([torch.rand(row, generator=g) for g in generators], axis))
+        drawn = torch.empty(*row[:axis], len(generators), *row[axis + 1 :])
+        for own, generator in zip(drawn.split(1, axis), generators, strict=True):
+            own.copy_(torch.rand(row, generator=generator))
+        return self._masked(x, drawn)
 
     def _masked(self, x: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        if in_place(x):
+            return kernels().thin(x.expand(drawn.shape), drawn, self.ratio)
         kept = drawn.ge(self.ratio).to(x.device)
         return torch.where(kept, x, 0.0), kept

@@ -190,6 +190,15 @@ def halve(x: Tensor) -> Tensor:
     return out
 
 
+def thin(x: Tensor, drawn: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
+    """`x` where `drawn`, of its shape, is `ratio` or more, else 0; and which these are, bool."""
+    x, drawn = x.contiguous(), drawn.contiguous()
+    out, kept = torch.empty(x.shape), torch.empty(x.shape, dtype=torch.bool)
+    given = (x.data_ptr(), drawn.data_ptr(), out.data_ptr(), kept.data_ptr())
+    shared_over(x.numel(), x.numel(), lambda low, high: loops.thin(*given, low, high, ratio))
+    return out, kept
+
+
 def pack(x: Tensor, scale: float) -> Tensor | None:
     """How many times `scale` each number is, as uint8; None where one is no whole number of times, or over 255."""
     x = x.contiguous()

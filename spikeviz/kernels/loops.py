@@ -282,6 +282,18 @@ def halve(x, maps, height, width, out, low, high):
     return 0
 
 
+@kernel("FFFBiif")
+def thin(x, drawn, out, kept, low, high, ratio):
+    """What was drawn below `ratio` becomes 0."""
+    given, came = carray(x, high)[low:], carray(drawn, high)[low:]
+    own, flags = carray(out, high)[low:], carray(kept, high)[low:]
+    for j in range(high - low):
+        stays = came[j] >= ratio
+        own[j] = given[j] if stays else ZERO
+        flags[j] = stays
+    return 0
+
+
 @kernel("FBif")
 def pack(x, out, count, scale):
     """How many times `scale` each number is; 0 where one of them is no whole number of times, up to 255."""
