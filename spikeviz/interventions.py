@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from spikeviz.nn.channel_masks import TRAINED, ChannelMask
 from spikeviz.nn.neurons import Neuron
 from spikeviz.probe import find_probes
+from spikeviz.runtime import sent
 
 PATCHES = "patches"  # the place of an autoencoder where it is decided what is hidden
 ATTENTION = ("*.attn.q.spike", "*.attn.k.spike", "*.attn.scores")
@@ -299,7 +300,7 @@ class HidePatches(Intervention):
         else:
             order = torch.stack([torch.randperm(count, generator=generator) for _ in range(batch)])
             kept.scatter_(1, order[:, : round(self.ratio * count)], False)
-        return x & kept.view_as(x).to(x.device), None
+        return x & sent(kept.view_as(x), x.device), None
 
 
 @dataclass(frozen=True)
@@ -338,5 +339,5 @@ class MaskSpikes(Intervention):
         return self._masked(x, torch.cat([torch.rand(row, generator=g) for g in generators], axis))
 
     def _masked(self, x: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        kept = drawn.ge(self.ratio).to(x.device)
+        kept = sent(drawn.ge(self.ratio), x.device)
         return torch.where(kept, x, 0.0), kept

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from spikeviz.recording import Track
+from spikeviz.unread import Reads, Scale, Unread, equal
 
 Kind = Literal["spike", "membrane", "scores", "mask", "feature"]
 Role = Literal["", "operand"]
@@ -54,8 +55,8 @@ class Probe(nn.Module):
     def forward(
         self,
         x: Tensor,
-        scale: float = 1.0,
-        threshold: float | None = None,
+        scale: Scale = 1.0,
+        threshold: Scale | None = None,
         levels: int = 1,
         stored: Tensor | None = None,
     ) -> Tensor:
@@ -94,7 +95,7 @@ class Remembered:
     given: tuple[Any, ...]
     versions: tuple[int, ...]
     output: Any
-    tracks: Mapping[str, Track]
+    tracks: dict[str, Track]
     asked: Mapping[tuple[str, Any], Hashable]
 
 
@@ -133,6 +134,11 @@ class Memory:
         tracks = {name: track for name, track in tape.tracks.items() if name not in before}
         self._parts[id(part)] = Remembered(given, versions, output, tracks, asked)
         return output
+
+    def replace(self, kept: Mapping[str, Track], read: Mapping[str, Track]) -> None:
+        """Keep tracks as they were read when the pass was over."""
+        for part in self._parts.values():
+            part.tracks.update({n: read[n] for n, track in part.tracks.items() if track is kept.get(n)})
 
     def _holds(self, tape: Tape, known: Remembered, given: tuple[Any, ...], versions: tuple[int, ...]) -> bool:
         same = len(given) == len(known.given) and versions == known.versions
@@ -175,6 +181,7 @@ class Tape:
             so that what is drawn in one place does not depend on what is looked at elsewhere. Several seeds: one sample
             becomes as many rows of a batch at the first place that is edited, each drawn by a seed of its own.
         memory: of the passes before on the same input, so that what nothing has changed is not computed again.
+        reads: what is read of the device, if not on a CPU.
     """
 
     def __init__(
@@ -183,12 +190,13 @@ class Tape:
         keep: str | Sequence[str] = "*",
         seed: int | Sequence[int] = 0,
         memory: Memory | None = None,
+        reads: Reads | None = None,
     ):
         self.edits = tuple(edits)
         self.keep = (keep,) if isinstance(keep, str) else tuple(keep)
         self.seeds = (seed,) if isinstance(seed, int) else tuple(seed)
         self.tracks: dict[str, Track] = {}
-        self.memory = memory
+        self.memory, self.reads = memory, reads or Reads()
         # of each tensor that was kept: itself, its version, whether as counts, its track; by id
         self._last: dict[int, tuple[weakref.ref[Tensor], int, bool, Track]] = {}
 
@@ -200,6 +208,9 @@ class Tape:
             yield self
         finally:
             _ACTIVE.reset(token)
+        kept, self.tracks = self.tracks, self.reads.read(self.tracks)
+        if self.memory is not None:
+            self.memory.replace(kept, self.tracks)
 
     def keeps(self, name: str) -> bool:
         return any(fnmatchcase(name, glob) for glob in self.keep)
@@ -211,8 +222,8 @@ class Tape:
         self,
         probe: Probe,
         x: Tensor,
-        scale: float,
-        threshold: float | None,
+        scale: Any,
+        threshold: Any,
         levels: int,
         stored: Tensor | None = None,
     ) -> Tensor:
@@ -227,23 +238,25 @@ class Tape:
             axes = probe.axes[-x.ndim :]  # a static image has no T yet
             track = self._seen(x, probe, scale) if stored is None or x is not given else None
             if track is not None:
-                track = replace(track, axes=axes, kind=probe.kind, threshold=threshold, levels=levels)
+                track = track.seen_at(axes, probe.kind, threshold, levels)
             elif stored is not None and x is given:
                 track = Track(stored, axes, probe.kind, scale, threshold, levels)
+            elif probe.counts and x.numel() and x.device.type != "cpu":
+                track = Unread.of_counts(x, axes, probe.kind, scale, threshold, levels)
             else:
                 track = Track.of(x, axes, probe.kind, scale, counts=probe.counts, threshold=threshold, levels=levels)
             self.tracks[probe.name] = track
             self._last[id(x)] = weakref.ref(x), x._version, probe.counts, track
         return x
 
-    def _seen(self, x: Tensor, probe: Probe, scale: float) -> Track | None:
+    def _seen(self, x: Tensor, probe: Probe, scale: Any) -> Track | None:
         """The track of a place that `x` has just come from, where this one would keep the same numbers."""
         known = self._last.get(id(x))
         if known is None:
             return None
         tensor, version, counts, track = known
         same = tensor() is x and version == x._version and counts == probe.counts
-        return track if same and (track.scale == scale or track.values.dtype != torch.uint8) else None
+        return track if same and (equal(track.scale, scale) or track.values.dtype != torch.uint8) else None
 
     def asked_about(self, probe: Probe) -> Tape:
         """This tape, whose memory notes what is done at a place."""
@@ -288,6 +301,12 @@ def _mixed(seed: int, place: str) -> int:
     for byte in place.encode():  # FNV-1a: Python's own hash differs between processes
         mixed = ((mixed ^ byte) * 0x100000001B3) & 0x7FFFFFFFFFFFFFFF
     return mixed
+
+
+def reads() -> Reads:
+    """What the active tape reads of the device."""
+    tape = _ACTIVE.get()
+    return Reads() if tape is None else tape.reads
 
 
 def tuned(**settings: Any) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 
 import torch
+from torch import Tensor
 
 from spikeviz.display import plural
 
@@ -37,6 +38,25 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type.upper()}, {plural(torch.get_num_threads(), 'thread')}"
+
+
+def sent(x: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+    """`x` on a device, as `x.to`; from the CPU to a GPU nobody waits for it: it goes from pinned memory, in turn."""
+    if device.type == "cuda" and x.device.type == "cpu":
+        return x.to(dtype=dtype or x.dtype).pin_memory().to(device, non_blocking=True)
+    return x.to(device, dtype or x.dtype)
+
+
+@contextmanager
+def arriving(device: torch.device) -> Iterator[Callable[[Tensor], Tensor]]:
+    """Gives what fetches tensors of a device; they are on the CPU when the block is left, and not before.
+
+    From CUDA they travel together, into pinned memory, and are waited for once.
+    """
+    together = device.type == "cuda"
+    yield lambda x: x.to("cpu", non_blocking=together)
+    if together:
+        torch.cuda.synchronize(device)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from weakref import WeakKeyDictionary
 
@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from spikeviz.interventions import Intervention
+from spikeviz.nn.qcfs import QCFS, ConvertedIF
 from spikeviz.probe import Memory, Tape
 from spikeviz.recording import Recording
-from spikeviz.runtime import threads_for
+from spikeviz.runtime import sent, threads_for
+from spikeviz.unread import Reads
 
 
 def simulate(
@@ -54,21 +56,17 @@ def simulate(
     if any(m.training for m in model.modules()):
         model = copy.deepcopy(model).eval()
     weight = next(model.parameters())
-    x = x.to(weight.device, weight.dtype)
+    x = sent(x, weight.device, weight.dtype)
     for i in interventions:
         x = i.prepare(x, model)
     seeds: tuple[int, ...] = () if isinstance(seed, int) else tuple(seed)
     if not isinstance(seed, int) and (not seeds or x.ndim < 4 or x.shape[x.ndim - 4] != 1):
         raise ValueError(f"{len(seeds)} seeds run one sample, each at least one; the input is {list(x.shape)}.")
     drawn_by = seed if isinstance(seed, int) else seeds
-    tape = Tape(interventions, keep, drawn_by, memory)
-    work = float(x.numel()) * weights_of(model)
-    threads = threads_for(work) if x.device.type == "cpu" else nullcontext()
+    reads = Reads(repeats=memory is None)
     start = time.perf_counter()
-    with torch.no_grad(), threads, tape.rolling():
-        logits = model(x)
-    if weight.is_cuda:
-        torch.cuda.synchronize(weight.device)
+    reads.tell(neuron.threshold for neuron in model.modules() if isinstance(neuron, QCFS | ConvertedIF))
+    tape, logits = _run(model, x, lambda: Tape(interventions, keep, drawn_by, memory, reads))
     elapsed = (time.perf_counter() - start) * 1e3
     tracks = tape.tracks
     if seeds:
@@ -84,6 +82,21 @@ def simulate(
         elapsed,
         str(weight.device),
     )
+
+
+def _run(model: nn.Module, x: Tensor, make: Callable[[], Tape]) -> tuple[Tape, Tensor]:
+    """A pass, again where it has to be."""
+    threads = threads_for(float(x.numel()) * weights_of(model)) if x.device.type == "cpu" else nullcontext()
+    with torch.no_grad(), threads:
+        while True:
+            tape = make()
+            with tape.rolling():
+                logits = model(x)
+            if not tape.reads.again:
+                break
+    if x.is_cuda:
+        torch.cuda.synchronize(x.device)
+    return tape, logits
 
 
 _WEIGHTS: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()

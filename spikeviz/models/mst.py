@@ -19,6 +19,7 @@ from spikeviz.nn.neurons import Neuron
 from spikeviz.nn.qcfs import QCFS, ConvertedIF
 from spikeviz.nn.windows import SpikingLinear, WindowAttention
 from spikeviz.probe import Blocks, Part, tagged, tuned
+from spikeviz.unread import Scale
 
 Maps = Float[Tensor, "T #B C H W"]
 
@@ -135,7 +136,7 @@ class MLP(nn.Module):
         )
         tagged(self.hidden, "MLP hidden")
 
-    def forward(self, x: Maps, scale: float) -> Maps:
+    def forward(self, x: Maps, scale: Scale) -> Maps:
         return self.out(self.hidden(x, scale), self.hidden.scale)
 
 

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from spikeviz.unread import Scale
+
 Prepare = Callable[[Tensor], Tensor]
 MOST_COUNT, MOST_SIGNED = 255, 127  # that uint8 and int8 hold
 CHUNK = 1 << 16  # numbers of a step that are worked on at once, so that they stay in the cache of a core
@@ -30,7 +32,7 @@ class Fired(NamedTuple):
     spikes: Tensor
     counts: Tensor | None = None
     membrane: Tensor | None = None
-    threshold: float = 1.0
+    threshold: Scale = 1.0
     own: bool = True
 
     @property

@@ -11,23 +11,26 @@ from math import frexp
 from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from spikingjelly.activation_based import surrogate
 from spikingjelly.activation_based.functional import if_multi_step, lif_multi_step
 from torch import Tensor, nn
 
-from spikeviz.nn.in_place import Fired, Prepare, chunks, compare, in_place, steps
+from spikeviz.nn.in_place import MOST_COUNT, Fired, Prepare, chunks, compare, in_place, steps
 from spikeviz.probe import tuned
+from spikeviz.unread import Scale
 
 Reset = Literal["hard", "soft"]
 Currents = Float[Tensor, "T B *neurons"]
 
 
 class Unit(NamedTuple):
-    """What one spike is worth: its value, and D, how many binary steps one step of this population stands for."""
+    """What one spike is worth: its value, D, how many binary steps one step of this population stands for, and the most
+    spikes that a neuron sends in one step."""
 
-    scale: float = 1.0
+    scale: Scale = 1.0
     levels: int = 1
+    most: int = 1
 
 
 class Neuron(nn.Module):
@@ -46,7 +49,7 @@ class Neuron(nn.Module):
     def forward(self, x: Currents) -> Float[Tensor, "T B *neurons"]:
         raise NotImplementedError
 
-    def trace(self, x: Currents) -> tuple[Tensor, Tensor, float]:
+    def trace(self, x: Currents) -> tuple[Tensor, Tensor, Scale]:
         """`(spikes, membrane before reset, threshold)`, the first two shaped like `x`."""
         raise NotImplementedError
 
@@ -67,9 +70,18 @@ class Neuron(nn.Module):
             still = not x.stride(0)
             x = prepare(x[0]).expand(x.shape) if still else prepare(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         if not membrane:
-            return Fired(self(x))
+            spikes = self(x)
+            return Fired(spikes, self.counted(spikes) if counts else None)
         spikes, potential, threshold = self.trace(x)
-        return Fired(spikes, None, potential, threshold, own=False)
+        return Fired(spikes, self.counted(spikes) if counts else None, potential, threshold, own=False)
+
+    def counted(self, spikes: Tensor) -> UInt8[Tensor, "..."] | None:
+        """Spikes of a GPU as whole numbers: they are some by construction, so nobody has to look, which would wait for
+        the device. None where uint8 does not hold them, their numbers are rounded, or, on a CPU, a look is free."""
+        unit = self.unit()
+        if spikes.device.type == "cpu" or unit.most > MOST_COUNT or spikes.dtype not in (torch.float32, torch.float64):
+            return None
+        return (spikes / unit.scale).round_().to(torch.uint8)
 
     def run(self, x: Currents, prepare: Prepare | None, counts: bool, membrane: bool) -> Fired:
         """`observe` on a CPU where nobody asks for a gradient: in place, chunk by chunk."""
@@ -105,7 +117,7 @@ class BinaryNeuron(Neuron):
             return _Steps.apply(x, self, self.settings())
         return self.fire(x, self.settings())[0]
 
-    def trace(self, x: Currents) -> tuple[Tensor, Tensor, float]:
+    def trace(self, x: Currents) -> tuple[Tensor, Tensor, Scale]:
         if in_place(x):
             found = self.run(x, membrane=True)
             return found.spikes, cast(Tensor, found.membrane), found.threshold

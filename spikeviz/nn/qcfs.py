@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from spikeviz.nn.in_place import MOST_COUNT, Fired, Prepare, chunks, compare, in_place, steps, whole
 from spikeviz.nn.neurons import Neuron, Unit
+from spikeviz.probe import reads
+from spikeviz.unread import Scale
 
 START = 2.0  # of every threshold
 
@@ -62,12 +64,13 @@ class QCFS(Neuron):
                 spike.mul_(worth)
         return Fired(spikes, counted, currents, float(self.threshold))
 
-    def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
+    def trace(self, x: Tensor) -> tuple[Tensor, Tensor, Scale]:
         """The membrane is what goes in; it would fire all its spikes from the threshold on."""
-        return self(x), x, float(self.threshold.detach())
+        return self(x), x, _told(self.threshold)
 
     def unit(self) -> Unit:
-        return Unit(float(self.threshold.detach() / self.settings()["quanta"]))
+        levels = self.settings()["quanta"]
+        return Unit(_told(self.threshold, levels), most=levels)
 
     def extra_repr(self) -> str:
         return f"threshold {_in_words(self.threshold)}, L {self.quanta}"
@@ -120,7 +123,7 @@ class ConvertedIF(Neuron):
             return self.run(x).spikes
         return self._fire(x / self.threshold)[0] * self.threshold
 
-    def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
+    def trace(self, x: Tensor) -> tuple[Tensor, Tensor, Scale]:
         """The membrane is in units of the threshold."""
         if in_place(x):
             found = self.run(x, membrane=True)
@@ -162,10 +165,16 @@ class ConvertedIF(Neuron):
         return spikes, after
 
     def unit(self) -> Unit:
-        return Unit(float(self.threshold.detach()))
+        return Unit(_told(self.threshold))
 
     def extra_repr(self) -> str:
         return f"threshold {_in_words(self.threshold)}"
+
+
+def _told(threshold: Tensor, levels: int = 1) -> Scale:
+    """What a level of a threshold is worth: a number, or a tensor without axes on a GPU where nobody has read it."""
+    worth = reads().told(threshold).detach() / levels
+    return float(worth) if worth.device.type == "cpu" else worth.squeeze()
 
 
 def _in_words(threshold: Tensor) -> str:

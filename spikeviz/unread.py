@@ -1,0 +1,114 @@
+"""What a pass on a GPU leaves unread until it is over: every look at a number of a device waits for all its work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from spikeviz.recording import Track
+
+Scale = float | Tensor  # of a spike: a number, or a tensor without axes, of a device where nobody has read it yet
+
+
+def equal(one: Scale, other: Scale) -> bool:
+    """Whether two are known to be equal, without a look at a device."""
+    return one is other or (not isinstance(one, Tensor) and not isinstance(other, Tensor) and one == other)
+
+
+@dataclass(frozen=True, eq=False)
+class Unread(Track):
+    """Counts that nobody has looked at yet.
+
+    Attributes:
+        exact: without axes, whether `values * scale` is what was to be kept, to the last bit.
+        real: what is kept if it is not.
+    """
+
+    exact: Tensor = field(kw_only=True)
+    real: Track = field(kw_only=True)
+
+    @classmethod
+    def of_counts(
+        cls,
+        x: Tensor,
+        axes: tuple[str, ...],
+        kind: str,
+        scale: Scale,
+        threshold: float | None = None,
+        levels: int = 1,
+    ) -> Unread:
+        """What `Track.of` makes of counts, without a look."""
+        x, single = x.detach(), not isinstance(scale, Tensor) and scale == 1.0
+        whole = (x if single else (x / scale).round_()).to(torch.uint8)
+        flows = whole.to(x.dtype) if single else whole.to(x.dtype).mul_(scale)
+        real = Track(x.clone(), axes, kind, threshold=threshold)
+        return cls(whole, axes, kind, cast(float, scale), levels=levels, exact=(flows == x).all(), real=real)
+
+    def seen_at(self, axes: tuple[str, ...], kind: str, threshold: float | None, levels: int) -> Unread:
+        real = self.real.seen_at(axes, kind, threshold, levels)
+        return replace(self, axes=axes, kind=kind, threshold=threshold, levels=levels, real=real)
+
+    def read(self, exact: bool) -> Track:
+        """The track, now that it is known whether its counts are exact."""
+        if not exact:
+            return self.real
+        return Track(self.values, self.axes, self.kind, self.scale, self.threshold, self.levels)
+
+
+class Reads:
+    """The numbers of a device that a pass needs on the host: parameters before it, everything else after it, each in
+    one wait. On a CPU a look is free, and nothing of this is used.
+
+    Args:
+        repeats: whether the pass is run again while there is something `again`, so that counts may be taken apart into
+            as many steps as the pass before has found; else they are looked at on the way.
+
+    Attributes:
+        again: whether the last pass took counts apart into fewer steps than they have.
+    """
+
+    def __init__(self, repeats: bool = False):
+        self.repeats, self.again = repeats, False
+        self._told: dict[int, Tensor] = {}
+        self._looks: dict[str, Tensor] = {}
+        self._most: dict[str, int] = {}
+
+    def tell(self, parameters: Iterable[Tensor]) -> None:
+        """Read parameters whose values are told as numbers, such as thresholds."""
+        away = [parameter for parameter in parameters if parameter.device.type != "cpu"]
+        if away:
+            values = torch.cat([parameter.detach().flatten() for parameter in away]).cpu()
+            parts = values.split([parameter.numel() for parameter in away])
+            self._told = {id(parameter): part for parameter, part in zip(away, parts, strict=True)}
+
+    def told(self, parameter: Tensor) -> Tensor:
+        """A parameter on the CPU if it was read, else where it is."""
+        return self._told.get(id(parameter), parameter)
+
+    def most(self, place: str, counts: Tensor) -> int | None:
+        """The largest of the counts of a place, at least 1; None in a first pass that is run again."""
+        found = counts.detach().max()
+        if found.device.type == "cpu" or not self.repeats:
+            return max(1, int(found))
+        self._looks[place] = found
+        return self._most.get(place)
+
+    def read(self, tracks: Mapping[str, Track]) -> dict[str, Track]:
+        """The tracks of a pass that is over, after a look at all of them."""
+        flags = {id(track.exact): track.exact for track in tracks.values() if isinstance(track, Unread)}
+        looks, self._looks, self.again = self._looks, {}, False
+        if not flags and not looks:
+            return dict(tracks)
+        found = torch.stack([x.to(torch.int32) for x in (*flags.values(), *looks.values())]).tolist()
+        exact = dict(zip(flags, found, strict=False))
+        for place, most in zip(looks, found[len(flags) :], strict=True):
+            self.again |= most > self._most.get(place, 0)
+            self._most[place] = max(1, most, self._most.get(place, 0))
+        return {
+            name: track.read(bool(exact[id(track.exact)])) if isinstance(track, Unread) else track
+            for name, track in tracks.items()
+        }
