@@ -94,7 +94,7 @@ def _run(model: nn.Module, x: Tensor, make: Callable[[], Tape]) -> tuple[Tape, T
                 logits = model(x)
             if not tape.reads.again:
                 break
-    if x.is_cuda:
+    if x.is_cuda and not tape.reads.waited:
         torch.cuda.synchronize(x.device)
     return tape, logits
 

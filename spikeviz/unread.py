@@ -69,10 +69,11 @@ class Reads:
 
     Attributes:
         again: whether the last pass took counts apart into fewer steps than they have.
+        waited: whether its end was waited for, since something was read then.
     """
 
     def __init__(self, repeats: bool = False):
-        self.repeats, self.again = repeats, False
+        self.repeats, self.again, self.waited = repeats, False, False
         self._told: dict[int, Tensor] = {}
         self._looks: dict[str, Tensor] = {}
         self._most: dict[str, int] = {}
@@ -101,7 +102,8 @@ class Reads:
         """The tracks of a pass that is over, after a look at all of them."""
         flags = {id(track.exact): track.exact for track in tracks.values() if isinstance(track, Unread)}
         looks, self._looks, self.again = self._looks, {}, False
-        if not flags and not looks:
+        self.waited = bool(flags or looks)
+        if not self.waited:
             return dict(tracks)
         found = torch.stack([x.to(torch.int32) for x in (*flags.values(), *looks.values())]).tolist()
         exact = dict(zip(flags, found, strict=False))
