@@ -236,7 +236,7 @@ def cached_simulate(experiment: Experiment, keep: str | Sequence[str], batch: Ca
         import spikeviz as sv
 
         model = network(card, experiment.variant).model
-        return sv.simulate(model, batch(), experiment.interventions, tuple(sorted(wanted)), experiment.seed)
+        return sv.simulate(model, batch(), experiment.interventions, tuple(sorted(wanted)), experiment.seed).cpu()
 
     return RUNS.get(key, Passes).get(wanted, lambda derived: Computed(simulate, derived, lambda: RUNS.reweigh(key)))
 

@@ -27,7 +27,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._cxx_pytree import tree_flatten, tree_map_only, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
 from spikeviz.paths import app_root
 
@@ -71,6 +71,9 @@ class OnGpu(Tensor):
         raise TypeError("numpy cannot look at a tensor of the GPU; take it to the CPU first.")
 
     numpy = __array__
+
+    def untyped_storage(self) -> Any:
+        return self.numbers.untyped_storage()
 
     def tolist(self) -> Any:
         _EMULATED[0].wait()
