@@ -110,6 +110,7 @@ class Memory:
     def __init__(self) -> None:
         self._parts: dict[int, Remembered] = {}
         self._asking: list[dict[tuple[str, Any], Hashable]] = []
+        self.reads = Reads()  # of a network that stays as it is
 
     def note(self, ask: Callable[..., Hashable], *question: Any) -> None:
         """A part that is being run asks something of the tape."""
@@ -136,7 +137,7 @@ class Memory:
         return output
 
     def replace(self, kept: Mapping[str, Track], read: Mapping[str, Track]) -> None:
-        """Keep tracks as they were read when the pass was over."""
+        """Keep tracks as they were read in the end."""
         for part in self._parts.values():
             part.tracks.update({n: read[n] for n, track in part.tracks.items() if track is kept.get(n)})
 
@@ -305,8 +306,7 @@ def _mixed(seed: int, place: str) -> int:
 
 def reads() -> Reads:
     """What the active tape reads of the device."""
-    tape = _ACTIVE.get()
-    return Reads() if tape is None else tape.reads
+    return tape.reads if (tape := _ACTIVE.get()) else Reads()
 
 
 def tuned(**settings: Any) -> dict[str, Any]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikeviz.display import plural
 
+M = TypeVar("M", bound=nn.Module)
 SMALL = 1e10  # numbers of an input times weights of a network: up to here a pass runs in one thread
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
@@ -45,6 +47,24 @@ def sent(x: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> T
     if device.type == "cuda" and x.device.type == "cpu":
         return x.to(dtype=dtype or x.dtype).pin_memory().to(device, non_blocking=True)
     return x.to(device, dtype or x.dtype)
+
+
+def moved(model: M, device: torch.device, dtype: torch.dtype | None = None) -> M:
+    """`model.to(device)`, in place; to CUDA in turn (`sent`), with the weights of convolutions channels last, as its
+    kernels like them best."""
+    if device.type != "cuda":
+        return model.to(device, dtype)
+    for x in (*model.parameters(), *model.buffers()):
+        if x.device.type == "cpu":
+            x.data = x.data.pin_memory()
+    return model.to(device, dtype, non_blocking=True).to(memory_format=torch.channels_last)
+
+
+def fetched(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of one device on the CPU, after one wait."""
+    device = next(iter(tensors.values())).device if tensors else torch.device("cpu")
+    with arriving(device) as fetch:
+        return {name: fetch(x) for name, x in tensors.items()}
 
 
 @contextmanager

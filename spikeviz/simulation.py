@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from spikeviz.interventions import Intervention
-from spikeviz.nn.qcfs import QCFS, ConvertedIF
 from spikeviz.probe import Memory, Tape
 from spikeviz.recording import Recording
 from spikeviz.runtime import sent, threads_for
@@ -63,9 +62,8 @@ def simulate(
     if not isinstance(seed, int) and (not seeds or x.ndim < 4 or x.shape[x.ndim - 4] != 1):
         raise ValueError(f"{len(seeds)} seeds run one sample, each at least one; the input is {list(x.shape)}.")
     drawn_by = seed if isinstance(seed, int) else seeds
-    reads = Reads(repeats=memory is None)
+    reads = Reads(repeats=True) if memory is None else memory.reads
     start = time.perf_counter()
-    reads.tell(neuron.threshold for neuron in model.modules() if isinstance(neuron, QCFS | ConvertedIF))
     tape, logits = _run(model, x, lambda: Tape(interventions, keep, drawn_by, memory, reads))
     elapsed = (time.perf_counter() - start) * 1e3
     tracks = tape.tracks

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -60,8 +60,8 @@ class Unread(Track):
 
 
 class Reads:
-    """The numbers of a device that a pass needs on the host: parameters before it, everything else after it, each in
-    one wait. On a CPU a look is free, and nothing of this is used.
+    """The numbers of a device that a pass needs on the host, all read in one wait when it is over. On a CPU a look is
+    free, and nothing of this is used.
 
     Args:
         repeats: whether the pass is run again while there is something `again`, so that counts may be taken apart into
@@ -74,21 +74,18 @@ class Reads:
 
     def __init__(self, repeats: bool = False):
         self.repeats, self.again, self.waited = repeats, False, False
-        self._told: dict[int, Tensor] = {}
+        self._worth: dict[tuple[int, int], Tensor] = {}
         self._looks: dict[str, Tensor] = {}
         self._most: dict[str, int] = {}
 
-    def tell(self, parameters: Iterable[Tensor]) -> None:
-        """Read parameters whose values are told as numbers, such as thresholds."""
-        away = [parameter for parameter in parameters if parameter.device.type != "cpu"]
-        if away:
-            values = torch.cat([parameter.detach().flatten() for parameter in away]).cpu()
-            parts = values.split([parameter.numel() for parameter in away])
-            self._told = {id(parameter): part for parameter, part in zip(away, parts, strict=True)}
-
-    def told(self, parameter: Tensor) -> Tensor:
-        """A parameter on the CPU if it was read, else where it is."""
-        return self._told.get(id(parameter), parameter)
+    def worth(self, threshold: Tensor, levels: int = 1) -> Scale:
+        """What a level of a threshold is worth: of a device the same tensor, whenever it is asked for."""
+        if threshold.device.type == "cpu" and not torch.compiler.is_compiling():
+            return float(threshold.detach() / levels)
+        key = id(threshold), levels
+        if key not in self._worth:
+            self._worth[key] = (threshold.detach() / levels).squeeze()
+        return self._worth[key]
 
     def most(self, place: str, counts: Tensor) -> int | None:
         """The largest of the counts of a place, at least 1; None in a first pass that is run again."""
@@ -100,17 +97,34 @@ class Reads:
 
     def read(self, tracks: Mapping[str, Track]) -> dict[str, Track]:
         """The tracks of a pass that is over, after a look at all of them."""
-        flags = {id(track.exact): track.exact for track in tracks.values() if isinstance(track, Unread)}
+        asked = [x for track in tracks.values() for x in _unread(track)]
         looks, self._looks, self.again = self._looks, {}, False
-        self.waited = bool(flags or looks)
-        if not self.waited:
+        wanted = {id(x): x for x in (*asked, *looks.values())}
+        self.waited = bool(wanted)
+        if not wanted:
             return dict(tracks)
-        found = torch.stack([x.to(torch.int32) for x in (*flags.values(), *looks.values())]).tolist()
-        exact = dict(zip(flags, found, strict=False))
-        for place, most in zip(looks, found[len(flags) :], strict=True):
-            self.again |= most > self._most.get(place, 0)
-            self._most[place] = max(1, most, self._most.get(place, 0))
-        return {
-            name: track.read(bool(exact[id(track.exact)])) if isinstance(track, Unread) else track
-            for name, track in tracks.items()
-        }
+        found = dict(zip(wanted, _together(list(wanted.values())), strict=True))
+        for place, most in looks.items():
+            self.again |= found[id(most)] > self._most.get(place, 0)
+            self._most[place] = max(1, int(found[id(most)]), self._most.get(place, 0))
+        return {name: _read(track, found) for name, track in tracks.items()}
+
+
+def _unread(track: Track) -> list[Tensor]:
+    """What is still a tensor of a track, but its values."""
+    asked = (track.scale, track.threshold, *((track.exact,) if isinstance(track, Unread) else ()))
+    return [x for x in asked if isinstance(x, Tensor)]
+
+
+def _together(tensors: list[Tensor]) -> list[float]:
+    """The numbers of tensors without axes, to the last bit, in one wait."""
+    whole = torch.float32 if tensors[0].device.type == "mps" else torch.float64
+    return torch.stack([x.to(whole) for x in tensors]).tolist()
+
+
+def _read(track: Track, found: Mapping[int, float]) -> Track:
+    if isinstance(track, Unread):
+        track = track.read(bool(found[id(track.exact)]))
+    named = {"scale": track.scale, "threshold": track.threshold}
+    numbers: dict[str, Any] = {name: found[id(x)] for name, x in named.items() if isinstance(x, Tensor)}
+    return replace(track, **numbers) if numbers else track

@@ -66,11 +66,11 @@ class QCFS(Neuron):
 
     def trace(self, x: Tensor) -> tuple[Tensor, Tensor, Scale]:
         """The membrane is what goes in; it would fire all its spikes from the threshold on."""
-        return self(x), x, _told(self.threshold)
+        return self(x), x, reads().worth(self.threshold)
 
     def unit(self) -> Unit:
         levels = self.settings()["quanta"]
-        return Unit(_told(self.threshold, levels), most=levels)
+        return Unit(reads().worth(self.threshold, levels), most=levels)
 
     def extra_repr(self) -> str:
         return f"threshold {_in_words(self.threshold)}, L {self.quanta}"
@@ -165,16 +165,10 @@ class ConvertedIF(Neuron):
         return spikes, after
 
     def unit(self) -> Unit:
-        return Unit(_told(self.threshold))
+        return Unit(reads().worth(self.threshold))
 
     def extra_repr(self) -> str:
         return f"threshold {_in_words(self.threshold)}"
-
-
-def _told(threshold: Tensor, levels: int = 1) -> Scale:
-    """What a level of a threshold is worth: a number, or a tensor without axes on a GPU where nobody has read it."""
-    worth = reads().told(threshold).detach() / levels
-    return float(worth) if worth.device.type == "cpu" else worth.squeeze()
 
 
 def _in_words(threshold: Tensor) -> str:

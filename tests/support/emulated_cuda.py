@@ -26,6 +26,7 @@ from unittest.mock import patch
 
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
@@ -97,6 +98,7 @@ class Emulation:
     def __init__(self) -> None:
         self.waits: Counter[str] = Counter()
         self._travelling: list[tuple[Tensor, Tensor]] = []
+        self._pinned: dict[int, StorageWeakRef] = {}
 
     def wait(self) -> None:
         """The host waits until the device has done everything."""
@@ -105,10 +107,10 @@ class Emulation:
 
     def call(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         if func is aten.is_pinned.default:
-            return getattr(args[0], "pinned", False)
+            return self._is_pinned(args[0])
         if func is aten._pin_memory.default:
             copy = args[0].clone()
-            copy.pinned = True
+            self._pinned[copy.untyped_storage().data_ptr()] = StorageWeakRef(copy.untyped_storage())
             return copy
         flat, _ = tree_flatten((args, kwargs))
         given = [x for x in flat if isinstance(x, Tensor)]
@@ -145,7 +147,7 @@ class Emulation:
         comes_from_gpu = isinstance(source, OnGpu)
         found = self._on_numbers(func, args, kwargs, on_gpu)
         if on_gpu and not comes_from_gpu and source.ndim + source.numel() > 1:
-            if patient or not getattr(source, "pinned", False):
+            if patient or not self._is_pinned(source):
                 self.wait()
         elif comes_from_gpu and not on_gpu:
             if patient:
@@ -154,6 +156,10 @@ class Emulation:
                 self._travelling.append((found, found.clone()))
                 found.view(-1).view(torch.uint8).fill_(0xA5) if found.is_contiguous() else found.fill_(7)
         return found
+
+    def _is_pinned(self, x: Tensor) -> bool:
+        known = None if isinstance(x, OnGpu) else self._pinned.get(x.untyped_storage().data_ptr())
+        return known is not None and not known.expired()
 
     def _arrive(self) -> None:
         for target, numbers in self._travelling:
