@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from spikeviz.display import facts, table
-from spikeviz.runtime import arriving
 
 PART = 1 << 17  # numbers that are packed at once
 
@@ -160,19 +159,6 @@ class Recording(Mapping[str, Track]):
 
     def __len__(self) -> int:
         return len(self.tracks)
-
-    def cpu(self) -> Recording:
-        """The same on the CPU, where a look at it waits for no device: everything is sent at once, and waited for once.
-
-        `device` still says where it ran.
-        """
-        if self.output.device.type == "cpu":
-            return self
-        with arriving(self.output.device) as fetch:
-            sent = {id(values): fetch(values) for values in [track.values for track in self.tracks.values()]}
-            output, logits = fetch(self.output), fetch(self.logits_per_step)
-        tracks = {name: replace(track, values=sent[id(track.values)]) for name, track in self.tracks.items()}
-        return replace(self, tracks=tracks, output=output, logits_per_step=logits)
 
     def of_kind(self, kind: str) -> dict[str, Track]:
         """The tracks of one kind by name, in forward order."""

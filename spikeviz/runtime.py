@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TypeVar
@@ -60,23 +60,17 @@ def moved(model: M, device: torch.device, dtype: torch.dtype | None = None) -> M
     return model.to(device, dtype, non_blocking=True).to(memory_format=torch.channels_last)
 
 
+def coming(x: Tensor) -> Tensor:
+    """`x` on its way to the CPU: from CUDA its numbers are there once somebody has waited for the device."""
+    return x.to("cpu", non_blocking=x.is_cuda)
+
+
 def fetched(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of one device on the CPU, after one wait."""
-    device = next(iter(tensors.values())).device if tensors else torch.device("cpu")
-    with arriving(device) as fetch:
-        return {name: fetch(x) for name, x in tensors.items()}
-
-
-@contextmanager
-def arriving(device: torch.device) -> Iterator[Callable[[Tensor], Tensor]]:
-    """Gives what fetches tensors of a device; they are on the CPU when the block is left, and not before.
-
-    From CUDA they travel together, into pinned memory, and are waited for once.
-    """
-    together = device.type == "cuda"
-    yield lambda x: x.to("cpu", non_blocking=together)
-    if together:
-        torch.cuda.synchronize(device)
+    """Tensors of one device on the CPU, after one wait for all of them."""
+    found = {name: coming(x) for name, x in tensors.items()}
+    if any(x.is_cuda for x in tensors.values()):
+        torch.cuda.synchronize()
+    return found
 
 
 @contextmanager

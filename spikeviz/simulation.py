@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from spikeviz.interventions import Intervention
 from spikeviz.probe import Memory, Tape
 from spikeviz.recording import Recording
-from spikeviz.runtime import sent, threads_for
+from spikeviz.runtime import coming, sent, threads_for
+from spikeviz.turns import turn
 from spikeviz.unread import Reads
 
 
@@ -25,6 +26,9 @@ def simulate(
     keep: str | Sequence[str] = "*",
     seed: int | Sequence[int] = 0,
     memory: Memory | None = None,
+    *,
+    precision: torch.dtype | None = None,
+    to_cpu: bool = False,
 ) -> Recording:
     """Run `model` once and record what `keep` names.
 
@@ -40,6 +44,9 @@ def simulate(
             first edited place only once; row i is the run with seed i alone, but for rounding.
         memory: of runs of this model on this input, under other interventions: what lies before the first changed place
             is taken from there (`spikeviz.probe.Memory`). It may be used by one thread at a time.
+        precision: `torch.bfloat16` or `torch.float16` for what torch runs in it under autocast; by default that of the
+            weights. Membranes stay float32.
+        to_cpu: whether the recording is taken to the CPU, in the wait that a GPU's run ends with; without a memory.
 
     Raises:
         ValueError: with a sentence, for an input the model does not take or an intervention it cannot have.
@@ -50,6 +57,10 @@ def simulate(
             raise ValueError(f"{i!r} is no intervention; spikeviz.interventions has them.")
         if not i.acts_on(model):
             raise ValueError(f"{i} has nothing to act on in {model_name(model)}.")
+    if to_cpu and memory is not None:
+        raise ValueError("a memory keeps tracks where they were made: to_cpu is for runs without one.")
+    if precision not in (None, torch.bfloat16, torch.float16):
+        raise ValueError(f"precision is torch.bfloat16, torch.float16 or None, not {precision}.")
     if not isinstance(x, Tensor):
         raise ValueError(f"the input must be a torch.Tensor, not {type(x).__name__}.")
     if any(m.training for m in model.modules()):
@@ -62,17 +73,19 @@ def simulate(
     if not isinstance(seed, int) and (not seeds or x.ndim < 4 or x.shape[x.ndim - 4] != 1):
         raise ValueError(f"{len(seeds)} seeds run one sample, each at least one; the input is {list(x.shape)}.")
     drawn_by = seed if isinstance(seed, int) else seeds
-    reads = Reads(repeats=True) if memory is None else memory.reads
+    reads = Reads(True, to_cpu) if memory is None else memory.reads
     start = time.perf_counter()
-    tape, logits = _run(model, x, lambda: Tape(interventions, keep, drawn_by, memory, reads))
+    with turn(str(x.device)):
+        tape, logits, output = _run(
+            model, x, lambda: Tape(interventions, keep, drawn_by, memory, reads), len(seeds), precision
+        )
     elapsed = (time.perf_counter() - start) * 1e3
     tracks = tape.tracks
     if seeds:
-        logits = logits.expand(-1, len(seeds), *logits.shape[2:])
         tracks = {name: track.of_batch(len(seeds)) for name, track in tracks.items()}
     return Recording(
         tracks,
-        logits.mean(0),
+        output,
         logits,
         model_name(model),
         interventions,
@@ -82,19 +95,26 @@ def simulate(
     )
 
 
-def _run(model: nn.Module, x: Tensor, make: Callable[[], Tape]) -> tuple[Tape, Tensor]:
-    """A pass, again where it has to be."""
-    threads = threads_for(float(x.numel()) * weights_of(model)) if x.device.type == "cpu" else nullcontext()
-    with torch.no_grad(), threads:
-        while True:
+def _run(
+    model: nn.Module, x: Tensor, make: Callable[[], Tape], rows: int, precision: torch.dtype | None
+) -> tuple[Tape, Tensor, Tensor]:
+    """A pass, again where it has to be: its tape, the logits of every step, and their mean."""
+    small = threads_for(float(x.numel()) * weights_of(model)) if x.device.type == "cpu" else nullcontext()
+    mixed = nullcontext() if precision is None else torch.autocast(x.device.type, precision)
+    again = True
+    with torch.no_grad(), small, mixed:
+        while again:
             tape = make()
             with tape.rolling():
                 logits = model(x)
-            if not tape.reads.again:
-                break
+                logits = logits.expand(-1, rows, *logits.shape[2:]) if rows else logits
+                output = logits.mean(0)
+                if tape.reads.to_cpu:
+                    logits, output = coming(logits), coming(output)
+            again = tape.reads.again
     if x.is_cuda and not tape.reads.waited:
         torch.cuda.synchronize(x.device)
-    return tape, logits
+    return tape, logits, output
 
 
 _WEIGHTS: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()

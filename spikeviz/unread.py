@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from spikeviz.recording import Track
+from spikeviz.runtime import coming, fetched
 
 Scale = float | Tensor  # of a spike: a number, or a tensor without axes, of a device where nobody has read it yet
 
@@ -66,14 +67,15 @@ class Reads:
     Args:
         repeats: whether the pass is run again while there is something `again`, so that counts may be taken apart into
             as many steps as the pass before has found; else they are looked at on the way.
+        to_cpu: whether tracks are taken to the CPU, in the same wait.
 
     Attributes:
         again: whether the last pass took counts apart into fewer steps than they have.
         waited: whether its end was waited for, since something was read then.
     """
 
-    def __init__(self, repeats: bool = False):
-        self.repeats, self.again, self.waited = repeats, False, False
+    def __init__(self, repeats: bool = False, to_cpu: bool = False):
+        self.repeats, self.to_cpu, self.again, self.waited = repeats, to_cpu, False, False
         self._worth: dict[tuple[int, int], Tensor] = {}
         self._looks: dict[str, Tensor] = {}
         self._most: dict[str, int] = {}
@@ -96,7 +98,10 @@ class Reads:
         return self._most.get(place)
 
     def read(self, tracks: Mapping[str, Track]) -> dict[str, Track]:
-        """The tracks of a pass that is over, after a look at all of them."""
+        """The tracks of a pass that is over, after a look at all of them; those on their way to the CPU have arrived
+        where there was something to look at (`waited`)."""
+        if self.to_cpu:
+            tracks = self._coming(tracks)
         asked = [x for track in tracks.values() for x in _unread(track)]
         looks, self._looks, self.again = self._looks, {}, False
         wanted = {id(x): x for x in (*asked, *looks.values())}
@@ -107,7 +112,16 @@ class Reads:
         for place, most in looks.items():
             self.again |= found[id(most)] > self._most.get(place, 0)
             self._most[place] = max(1, int(found[id(most)]), self._most.get(place, 0))
-        return {name: _read(track, found) for name, track in tracks.items()}
+        read = {name: _read(track, found) for name, track in tracks.items()}
+        if self.to_cpu and (late := {name: x.values for name, x in read.items() if x.values.device.type != "cpu"}):
+            read |= {name: replace(read[name], values=values) for name, values in fetched(late).items()}
+        return read
+
+    def _coming(self, tracks: Mapping[str, Track]) -> dict[str, Track]:
+        """Tensors that several tracks keep are sent once."""
+        values = {id(track.values): track.values for track in tracks.values()}
+        values = {key: coming(x) for key, x in values.items()}
+        return {name: replace(track, values=values[id(track.values)]) for name, track in tracks.items()}
 
 
 def _unread(track: Track) -> list[Tensor]:
