@@ -61,7 +61,10 @@ class IntegerIF(Neuron):
 
     def unit(self) -> Unit:
         depth = self.settings()["levels"]
-        return Unit(1 / depth, depth, depth)
+        return Unit(1 / depth, depth)
+
+    def most(self) -> int:
+        return self.settings()["levels"]
 
     def fire(self, x: Currents) -> tuple[Tensor, list[Tensor]]:
         """`(C / D, membrane before reset at each step)`.
@@ -69,7 +72,7 @@ class IntegerIF(Neuron):
         Raises:
             ValueError: if T x D is more than `LONGEST`.
         """
-        scale, depth, _ = self._checked(x)
+        scale, depth = self._checked(x)
         wide = torch.promote_types(x.dtype, torch.float32)  # also under autocast: in bfloat16 255 + 0.5 is 256
         potentials: list[Tensor] = []
         counts: list[Tensor] = []
@@ -80,7 +83,7 @@ class IntegerIF(Neuron):
         return (fired * scale).to(x.dtype), potentials
 
     def run(self, x: Currents, prepare: Prepare | None = None, counts: bool = False, membrane: bool = False) -> Fired:
-        scale, depth, _ = self._checked(x)
+        scale, depth = self._checked(x)
         spikes = torch.empty_like(x)
         counted = torch.empty_like(x, dtype=torch.uint8) if counts and depth <= MOST_COUNT else None
         before = torch.empty_like(x) if membrane else None

@@ -21,16 +21,15 @@ from spikeviz.probe import tuned
 from spikeviz.unread import Scale
 
 Reset = Literal["hard", "soft"]
+FULL = (torch.float32, torch.float64)  # precision
 Currents = Float[Tensor, "T B *neurons"]
 
 
 class Unit(NamedTuple):
-    """What one spike is worth: its value, D, how many binary steps one step of this population stands for, and the most
-    spikes that a neuron sends in one step."""
+    """What one spike is worth: its value, and D, how many binary steps one step of this population stands for."""
 
     scale: Scale = 1.0
     levels: int = 1
-    most: int = 1
 
 
 class Neuron(nn.Module):
@@ -78,10 +77,13 @@ class Neuron(nn.Module):
     def counted(self, spikes: Tensor) -> UInt8[Tensor, "..."] | None:
         """Spikes of a GPU as whole numbers: they are some by construction, so nobody has to look, which would wait for
         the device. None where uint8 does not hold them, their numbers are rounded, or, on a CPU, a look is free."""
-        unit = self.unit()
-        if spikes.device.type == "cpu" or unit.most > MOST_COUNT or spikes.dtype not in (torch.float32, torch.float64):
+        if spikes.device.type == "cpu" or self.most() > MOST_COUNT or spikes.dtype not in FULL:
             return None
-        return (spikes / unit.scale).round_().to(torch.uint8)
+        return (spikes / self.unit().scale).round_().to(torch.uint8)
+
+    def most(self) -> int:
+        """The most spikes that one of its neurons sends in a step."""
+        return 1
 
     def run(self, x: Currents, prepare: Prepare | None, counts: bool, membrane: bool) -> Fired:
         """`observe` on a CPU where nobody asks for a gradient: in place, chunk by chunk."""

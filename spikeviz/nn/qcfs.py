@@ -69,8 +69,10 @@ class QCFS(Neuron):
         return self(x), x, reads().worth(self.threshold)
 
     def unit(self) -> Unit:
-        levels = self.settings()["quanta"]
-        return Unit(reads().worth(self.threshold, levels), most=levels)
+        return Unit(reads().worth(self.threshold, self.settings()["quanta"]))
+
+    def most(self) -> int:
+        return self.settings()["quanta"]
 
     def extra_repr(self) -> str:
         return f"threshold {_in_words(self.threshold)}, L {self.quanta}"
