@@ -220,13 +220,7 @@ class Tape:
         return self.keeps(probe.name) or any(e.edits(probe.name, probe.kind) for e in self.edits)
 
     def visit(
-        self,
-        probe: Probe,
-        x: Tensor,
-        scale: Any,
-        threshold: Any,
-        levels: int,
-        stored: Tensor | None = None,
+        self, probe: Probe, x: Tensor, scale: Any, threshold: Any, levels: int, stored: Tensor | None = None
     ) -> Tensor:
         given = x
         self.asked_about(probe)
@@ -302,6 +296,11 @@ def _mixed(seed: int, place: str) -> int:
     for byte in place.encode():  # FNV-1a: Python's own hash differs between processes
         mixed = ((mixed ^ byte) * 0x100000001B3) & 0x7FFFFFFFFFFFFFFF
     return mixed
+
+
+def is_looked_into() -> bool:
+    """Whether a tape is active."""
+    return _ACTIVE.get() is not None
 
 
 def reads() -> Reads:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from spikeviz.interventions import Intervention
-from spikeviz.probe import Memory, Tape
+from spikeviz.probe import Memory, Tape, is_looked_into
 from spikeviz.recording import Recording
 from spikeviz.runtime import coming, sent, threads_for
 from spikeviz.turns import turn
@@ -115,6 +115,33 @@ def _run(
     if x.is_cuda and not tape.reads.waited:
         torch.cuda.synchronize(x.device)
     return tape, logits, output
+
+
+def compiled(model: nn.Module, backend: str = "inductor") -> Callable[[Tensor], Tensor]:
+    """`model` by `torch.compile`, for passes that nobody looks into: the logits of every step, without a gradient.
+
+    Each shape of input is compiled when it first comes, which takes from seconds to minutes; on a CPU a C++ compiler
+    does it. Spikes are those of `model`, whatever the order of additions leaves of their currents; probes cost nothing.
+
+    Args:
+        model: from `build`, `load` or `from_official`.
+        backend: of `torch.compile`.
+
+    Returns:
+        Takes what `simulate` takes, to where and as what the weights are.
+
+    Raises:
+        RuntimeError: if it is called where a tape is active: to record or to edit is what `simulate` is for.
+    """
+    run, weight = torch.compile(model, backend=backend, dynamic=False), next(model.parameters())
+
+    @torch.no_grad()
+    def forward(x: Tensor) -> Tensor:
+        if is_looked_into():
+            raise RuntimeError("a compiled network cannot be looked into: simulate(model, x) can.")
+        return run(sent(x, weight.device, weight.dtype))
+
+    return forward
 
 
 _WEIGHTS: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()

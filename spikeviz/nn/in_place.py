@@ -42,8 +42,10 @@ class Fired(NamedTuple):
 
 
 def in_place(x: Tensor) -> bool:
-    """Whether neurons may take steps of their own, which no gradient passes: on a CPU, in full precision."""
-    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and not torch.is_grad_enabled()
+    """Whether neurons may take steps of their own, which no gradient passes: on a CPU, in full precision, and not where
+    `torch.compile` makes steps of its own."""
+    full = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+    return full and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
 
 def chunks(x: Float[Tensor, "T B *neurons"]) -> Iterator[slice]:

@@ -115,6 +115,8 @@ class BinaryNeuron(Neuron):
     def forward(self, x: Currents) -> Float[Tensor, "T B *neurons"]:
         if in_place(x):
             return self.run(x).spikes
+        if x.device.type == "cpu" and torch.compiler.is_compiling():
+            return self.plain(x, self.settings())
         if x.device.type == "cpu" and x.dtype != torch.float64:  # there SpikingJelly goes by another order
             return _Steps.apply(x, self, self.settings())
         return self.fire(x, self.settings())[0]
@@ -168,6 +170,17 @@ class BinaryNeuron(Neuron):
                 if t < last:
                     self.forget(charged, spike, threshold, after)
         return Fired(spikes, counted, before, threshold)
+
+    def plain(self, x: Currents, settings: dict[str, float]) -> Float[Tensor, "T B *neurons"]:
+        """The numbers of `run` in operations that `torch.compile` makes one of."""
+        threshold, spikes = settings["threshold"], []
+        after = torch.full_like(x[0], self.rest(settings), dtype=torch.promote_types(x.dtype, torch.float32))
+        for current in x:
+            charged = self.charge(after, current.to(after.dtype), settings)
+            fired = (charged >= threshold).to(after.dtype)
+            after = charged - charged * fired if self.reset == "hard" else charged - threshold * fired
+            spikes.append(fired.to(x.dtype))
+        return torch.stack(spikes)
 
     def rest(self, settings: dict[str, float]) -> float:
         """The membrane before the first step."""

@@ -56,7 +56,8 @@ class SPS(Part):
 def halved(x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C h w"]:
     """The largest of 3 x 3 neighbours, in steps of 2; where no gradient is wanted rows first, then columns, which takes
     a CPU a fifth of the time."""
-    if x.device.type != "cpu" or torch.is_grad_enabled() or x.shape[-1] % 2 or x.shape[-2] % 2:
+    tracked = torch.is_grad_enabled() or torch.compiler.is_compiling()
+    if x.device.type != "cpu" or tracked or x.shape[-1] % 2 or x.shape[-2] % 2:
         return max_pool2d(x, 3, stride=2, padding=1)
     for axis in (-2, -1):
         pairs = x.unfold(axis, 2, 2)
