@@ -117,7 +117,7 @@ def _run(
     return tape, logits, output
 
 
-def compiled(model: nn.Module, backend: str = "inductor") -> Callable[[Tensor], Tensor]:
+def compiled(model: nn.Module, backend: str | Callable = "inductor") -> Callable[[Tensor], Tensor]:
     """`model` by `torch.compile`, for passes that nobody looks into: the logits of every step, without a gradient.
 
     Each shape of input is compiled when it first comes, which takes from seconds to minutes; on a CPU a C++ compiler

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from spikeviz.recording import Track
+from spikeviz.recording import Number, Track
 from spikeviz.runtime import coming, fetched
 
 Scale = float | Tensor  # of a spike: a number, or a tensor without axes, of a device where nobody has read it yet
@@ -39,7 +39,7 @@ class Unread(Track):
         axes: tuple[str, ...],
         kind: str,
         scale: Scale,
-        threshold: float | None = None,
+        threshold: Number | None = None,
         levels: int = 1,
     ) -> Unread:
         """What `Track.of` makes of counts, without a look."""
@@ -47,9 +47,9 @@ class Unread(Track):
         whole = (x if single else (x / scale).round_()).to(torch.uint8)
         flows = whole.to(x.dtype) if single else whole.to(x.dtype).mul_(scale)
         real = Track(x.clone(), axes, kind, threshold=threshold)
-        return cls(whole, axes, kind, cast(float, scale), levels=levels, exact=(flows == x).all(), real=real)
+        return cls(whole, axes, kind, scale, levels=levels, exact=(flows == x).all(), real=real)
 
-    def seen_at(self, axes: tuple[str, ...], kind: str, threshold: float | None, levels: int) -> Unread:
+    def seen_at(self, axes: tuple[str, ...], kind: str, threshold: Number | None, levels: int) -> Unread:
         real = self.real.seen_at(axes, kind, threshold, levels)
         return replace(self, axes=axes, kind=kind, threshold=threshold, levels=levels, real=real)
 

@@ -1,0 +1,39 @@
+"""Every size on a GPU without numbers: a forward pass never asks for one, and its recording once, at the end."""
+
+import pytest
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+
+import spikeviz as sv
+from spikeviz.models.registry import build, find_spec
+from spikeviz.probe import Tape
+
+if not torch.cuda.is_available():
+    torch._C._ensureCUDADeviceGuardSet()  # as FakeTensorMode's own tests do where there is no GPU
+
+
+def without_numbers(model: nn.Module) -> nn.Module:
+    for module in model.modules():
+        for kept in (module._parameters, module._buffers):
+            for name, x in kept.items():
+                if x is not None:
+                    there = torch.empty(x.shape, dtype=x.dtype, device="cuda")
+                    kept[name] = nn.Parameter(there, requires_grad=False) if isinstance(x, nn.Parameter) else there
+    return model
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in sv.list_models()])
+def test_a_size_runs_on_cuda_and_asks_for_no_number(name):
+    spec = find_spec(name)
+    with torch.device("meta"):
+        model = build(name).eval()
+    frames = getattr(spec.config, "frames", 0) or spec.time_steps
+    shape = (frames, 1, *spec.input) if spec.input[0] == 2 else (1, *spec.input)
+    tape = Tape()
+    with FakeTensorMode(), torch.no_grad():
+        model, x = without_numbers(model), torch.empty(shape, device="cuda")
+        with pytest.raises(DataDependentOutputException, match="_local_scalar_dense"), tape.rolling():
+            y = model(x)  # what raises is the look at what was recorded, when the pass is over
+    assert y.device.type == "cuda" and y.shape[1] == 1
+    assert tape.tracks and {track.values.device.type for track in tape.tracks.values()} == {"cuda"}
