@@ -23,7 +23,17 @@ def without_numbers(model: nn.Module) -> nn.Module:
     return model
 
 
-@pytest.mark.parametrize("name", [spec.name for spec in sv.list_models()])
+def every_size() -> list:
+    """Of each family the first size; all that learn their thresholds; the others are slow tests, alike but larger."""
+    families, found = set[str](), []
+    for spec in sv.list_models():
+        slow = spec.family in families and not spec.family.startswith("mst")
+        found.append(pytest.param(spec.name, marks=[pytest.mark.slow] if slow else []))
+        families.add(spec.family)
+    return found
+
+
+@pytest.mark.parametrize("name", every_size())
 def test_a_size_runs_on_cuda_and_asks_for_no_number(name):
     spec = find_spec(name)
     with torch.device("meta"):
