@@ -19,6 +19,7 @@ from spikeviz.nn.channel_masks import TRAINED, ChannelMask
 from spikeviz.nn.in_place import in_place, kernels
 from spikeviz.nn.neurons import Neuron
 from spikeviz.probe import find_probes
+from spikeviz.runtime import sent
 
 PATCHES = "patches"  # the place of an autoencoder where it is decided what is hidden
 ATTENTION = ("*.attn.q.spike", "*.attn.k.spike", "*.attn.scores")
@@ -300,7 +301,7 @@ class HidePatches(Intervention):
         else:
             order = torch.stack([torch.randperm(count, generator=generator) for _ in range(batch)])
             kept.scatter_(1, order[:, : round(self.ratio * count)], False)
-        return x & kept.view_as(x).to(x.device), None
+        return x & sent(kept.view_as(x), x.device), None
 
 
 @dataclass(frozen=True)
@@ -344,5 +345,5 @@ class MaskSpikes(Intervention):
     def _masked(self, x: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
         if in_place(x):
             return kernels().thin(x.expand(drawn.shape), drawn, self.ratio)
-        kept = drawn.ge(self.ratio).to(x.device)
+        kept = sent(drawn.ge(self.ratio), x.device)
         return torch.where(kept, x, 0.0), kept

@@ -8,10 +8,9 @@ browser session, has its own, and the model itself never changes.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
@@ -19,7 +18,9 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from spikeviz.memory import Memory
 from spikeviz.recording import Track
+from spikeviz.unread import Reads, Scale, Unread, equal
 
 Kind = Literal["spike", "membrane", "scores", "mask", "feature"]
 Role = Literal["", "operand"]
@@ -54,8 +55,8 @@ class Probe(nn.Module):
     def forward(
         self,
         x: Tensor,
-        scale: float = 1.0,
-        threshold: float | None = None,
+        scale: Scale = 1.0,
+        threshold: Scale | None = None,
         levels: int = 1,
         stored: Tensor | None = None,
     ) -> Tensor:
@@ -85,61 +86,6 @@ class Probe(nn.Module):
 
 
 Settings = tuple[tuple[str, Any], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Remembered:
-    """A part that was run: on what, what came out, its tracks, and all it asked of the tape, with the answers."""
-
-    given: tuple[Any, ...]
-    versions: tuple[int, ...]
-    output: Any
-    tracks: Mapping[str, Track]
-    asked: Mapping[tuple[str, Any], Hashable]
-
-
-class Memory:
-    """What parts of a model gave on an input, for passes on the same input under other interventions.
-
-    A part (`Part`) is not run again where it is given the very tensors of the time before and nothing that it asked of
-    the tape (settings, edits, what is kept) has another answer. So of several passes what lies before the first changed
-    place is computed once. It holds every part's output: one memory for each batch.
-    """
-
-    def __init__(self) -> None:
-        self._parts: dict[int, Remembered] = {}
-        self._asking: list[dict[tuple[str, Any], Hashable]] = []
-
-    def note(self, ask: Callable[..., Hashable], *question: Any) -> None:
-        """A part that is being run asks something of the tape."""
-        for asked in self._asking:
-            asked.setdefault((ask.__name__, question), ask(*question))
-
-    def run(self, tape: Tape, part: nn.Module, call: Callable[[], Any], given: tuple[Any, ...]) -> Any:
-        """What a part gives, from memory where that holds."""
-        versions = tuple(x._version for x in given if isinstance(x, Tensor))
-        known = self._parts.get(id(part))
-        if known is not None and self._holds(tape, known, given, versions):
-            tape.tracks |= known.tracks
-            for asked in self._asking:
-                asked |= known.asked
-            return known.output
-        before, asked = set(tape.tracks), dict[tuple[str, Any], Hashable]()
-        self._asking.append(asked)
-        try:
-            output = call()
-        finally:
-            self._asking.pop()
-        tracks = {name: track for name, track in tape.tracks.items() if name not in before}
-        self._parts[id(part)] = Remembered(given, versions, output, tracks, asked)
-        return output
-
-    def _holds(self, tape: Tape, known: Remembered, given: tuple[Any, ...], versions: tuple[int, ...]) -> bool:
-        same = len(given) == len(known.given) and versions == known.versions
-        same = same and all(
-            a is b if isinstance(a, Tensor) else a == b for a, b in zip(given, known.given, strict=True)
-        )
-        return same and all(getattr(tape, ask)(*question) == said for (ask, question), said in known.asked.items())
 
 
 class Part(nn.Module):
@@ -175,6 +121,7 @@ class Tape:
             so that what is drawn in one place does not depend on what is looked at elsewhere. Several seeds: one sample
             becomes as many rows of a batch at the first place that is edited, each drawn by a seed of its own.
         memory: of the passes before on the same input, so that what nothing has changed is not computed again.
+        reads: what is read of the device, if not on a CPU.
     """
 
     def __init__(
@@ -183,12 +130,13 @@ class Tape:
         keep: str | Sequence[str] = "*",
         seed: int | Sequence[int] = 0,
         memory: Memory | None = None,
+        reads: Reads | None = None,
     ):
         self.edits = tuple(edits)
         self.keep = (keep,) if isinstance(keep, str) else tuple(keep)
         self.seeds = (seed,) if isinstance(seed, int) else tuple(seed)
         self.tracks: dict[str, Track] = {}
-        self.memory = memory
+        self.memory, self.reads = memory, reads or Reads()
         # of each tensor that was kept: itself, its version, whether as counts, its track; by id
         self._last: dict[int, tuple[weakref.ref[Tensor], int, bool, Track]] = {}
 
@@ -200,6 +148,9 @@ class Tape:
             yield self
         finally:
             _ACTIVE.reset(token)
+        kept, self.tracks = self.tracks, self.reads.read(self.tracks)
+        if self.memory is not None:
+            self.memory.replace(kept, self.tracks)
 
     def keeps(self, name: str) -> bool:
         return _matches(name, self.keep)
@@ -208,13 +159,7 @@ class Tape:
         return self.keeps(probe.name) or any(e.edits(probe.name, probe.kind) for e in self.edits)
 
     def visit(
-        self,
-        probe: Probe,
-        x: Tensor,
-        scale: float,
-        threshold: float | None,
-        levels: int,
-        stored: Tensor | None = None,
+        self, probe: Probe, x: Tensor, scale: Any, threshold: Any, levels: int, stored: Tensor | None = None
     ) -> Tensor:
         given = x
         self.asked_about(probe)
@@ -227,23 +172,25 @@ class Tape:
             axes = probe.axes[-x.ndim :]  # a static image has no T yet
             track = self._seen(x, probe, scale) if stored is None or x is not given else None
             if track is not None:
-                track = replace(track, axes=axes, kind=probe.kind, threshold=threshold, levels=levels)
+                track = track.seen_at(axes, probe.kind, threshold, levels)
             elif stored is not None and x is given:
                 track = Track(stored, axes, probe.kind, scale, threshold, levels)
+            elif probe.counts and x.numel() and x.device.type != "cpu":
+                track = Unread.of_counts(x, axes, probe.kind, scale, threshold, levels)
             else:
                 track = Track.of(x, axes, probe.kind, scale, counts=probe.counts, threshold=threshold, levels=levels)
             self.tracks[probe.name] = track
             self._last[id(x)] = weakref.ref(x), x._version, probe.counts, track
         return x
 
-    def _seen(self, x: Tensor, probe: Probe, scale: float) -> Track | None:
+    def _seen(self, x: Tensor, probe: Probe, scale: Any) -> Track | None:
         """The track of a place that `x` has just come from, where this one would keep the same numbers."""
         known = self._last.get(id(x))
         if known is None:
             return None
         tensor, version, counts, track = known
         same = tensor() is x and version == x._version and counts == probe.counts
-        return track if same and (track.scale == scale or track.values.dtype != torch.uint8) else None
+        return track if same and (equal(track.scale, scale) or track.values.dtype != torch.uint8) else None
 
     def asked_about(self, probe: Probe) -> Tape:
         """This tape, whose memory notes what is done at a place."""
@@ -294,6 +241,16 @@ def _mixed(seed: int, place: str) -> int:
     for byte in place.encode():  # FNV-1a: Python's own hash differs between processes
         mixed = ((mixed ^ byte) * 0x100000001B3) & 0x7FFFFFFFFFFFFFFF
     return mixed
+
+
+def is_looked_into() -> bool:
+    """Whether a tape is active."""
+    return _ACTIVE.get() is not None
+
+
+def reads() -> Reads:
+    """What the active tape reads of the device."""
+    return tape.reads if (tape := _ACTIVE.get()) else Reads()
 
 
 def tuned(**settings: Any) -> dict[str, Any]:

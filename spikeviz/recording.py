@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from spikeviz.display import facts, table
+
+Number: TypeAlias = Any  # a float; of a pass on a GPU a tensor without axes, until it is over (`spikeviz.unread`)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +34,8 @@ class Track:
     values: Tensor
     axes: tuple[str, ...]
     kind: str
-    scale: float = 1.0
-    threshold: float | None = None
+    scale: Number = 1.0
+    threshold: Number | None = None
     levels: int = 1
 
     @classmethod
@@ -42,10 +44,10 @@ class Track:
         x: Tensor,
         axes: tuple[str, ...],
         kind: str,
-        scale: float = 1.0,
+        scale: Number = 1.0,
         *,
         counts: bool = False,
-        threshold: float | None = None,
+        threshold: Number | None = None,
         levels: int = 1,
     ) -> Track:
         """Keep a copy of `x`: as uint8 counts where it holds whole numbers of `scale`, else as it is."""
@@ -54,6 +56,10 @@ class Track:
         if packed is not None:
             return cls(packed, axes, kind, scale, levels=levels)
         return cls(x.clone(), axes, kind, threshold=threshold, levels=1)
+
+    def seen_at(self, axes: tuple[str, ...], kind: str, threshold: Number | None, levels: int) -> Track:
+        """The same numbers, kept at another place."""
+        return replace(self, axes=axes, kind=kind, threshold=threshold, levels=levels)
 
     def of_batch(self, rows: int) -> Track:
         """The same in every row of a batch, where it holds one sample."""

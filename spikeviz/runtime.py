@@ -5,14 +5,17 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
+from typing import TypeVar
 
 import torch
+from torch import Tensor, nn
 
 from spikeviz.display import plural
 
+M = TypeVar("M", bound=nn.Module)
 SMALL = 1e10  # numbers of an input times weights of a network: up to here a pass runs in one thread
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
@@ -37,6 +40,37 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type.upper()}, {plural(torch.get_num_threads(), 'thread')}"
+
+
+def sent(x: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+    """`x` on a device, as `x.to`; from the CPU to a GPU nobody waits for it: it goes from pinned memory, in turn."""
+    if device.type == "cuda" and x.device.type == "cpu":
+        return x.to(dtype=dtype or x.dtype).pin_memory().to(device, non_blocking=True)
+    return x.to(device, dtype or x.dtype)
+
+
+def moved(model: M, device: torch.device, dtype: torch.dtype | None = None) -> M:
+    """`model.to(device)`, in place; to CUDA in turn (`sent`), with the weights of convolutions channels last, as its
+    kernels like them best."""
+    if device.type != "cuda":
+        return model.to(device, dtype)
+    for x in (*model.parameters(), *model.buffers()):
+        if x.device.type == "cpu":
+            x.data = x.data.pin_memory()
+    return model.to(device, dtype, non_blocking=True).to(memory_format=torch.channels_last)
+
+
+def coming(x: Tensor) -> Tensor:
+    """`x` on its way to the CPU: from CUDA its numbers are there once somebody has waited for the device."""
+    return x.to("cpu", non_blocking=x.is_cuda)
+
+
+def fetched(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of one device on the CPU, after one wait for all of them."""
+    found = {name: coming(x) for name, x in tensors.items()}
+    if any(x.is_cuda for x in tensors.values()):
+        torch.cuda.synchronize()
+    return found
 
 
 @contextmanager

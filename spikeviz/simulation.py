@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from weakref import WeakKeyDictionary
 
@@ -12,9 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from spikeviz.interventions import Intervention
-from spikeviz.probe import Memory, Tape
+from spikeviz.memory import Memory
+from spikeviz.probe import Tape, is_looked_into
 from spikeviz.recording import Recording
-from spikeviz.runtime import threads_for
+from spikeviz.runtime import coming, sent, threads_for
+from spikeviz.turns import turn
+from spikeviz.unread import Reads
 
 
 def simulate(
@@ -24,6 +27,9 @@ def simulate(
     keep: str | Sequence[str] = "*",
     seed: int | Sequence[int] = 0,
     memory: Memory | None = None,
+    *,
+    precision: torch.dtype | None = None,
+    to_cpu: bool = False,
 ) -> Recording:
     """Run `model` once and record what `keep` names.
 
@@ -38,7 +44,10 @@ def simulate(
         seed: of every random edit. Several seeds run one sample as a batch, a row for each, and what lies before the
             first edited place only once; row i is the run with seed i alone, but for rounding.
         memory: of runs of this model on this input, under other interventions: what lies before the first changed place
-            is taken from there (`spikeviz.probe.Memory`). It may be used by one thread at a time.
+            is taken from there (`spikeviz.memory.Memory`). It may be used by one thread at a time.
+        precision: `torch.bfloat16` or `torch.float16` for what torch runs in it under autocast; by default that of the
+            weights. Membranes stay float32.
+        to_cpu: whether the recording is taken to the CPU, in the wait that a GPU's run ends with; without a memory.
 
     Raises:
         ValueError: with a sentence, for an input the model does not take or an intervention it cannot have.
@@ -49,34 +58,35 @@ def simulate(
             raise ValueError(f"{i!r} is no intervention; spikeviz.interventions has them.")
         if not i.acts_on(model):
             raise ValueError(f"{i} has nothing to act on in {model_name(model)}.")
+    if to_cpu and memory is not None:
+        raise ValueError("a memory keeps tracks where they were made: to_cpu is for runs without one.")
+    if precision not in (None, torch.bfloat16, torch.float16):
+        raise ValueError(f"precision is torch.bfloat16, torch.float16 or None, not {precision}.")
     if not isinstance(x, Tensor):
         raise ValueError(f"the input must be a torch.Tensor, not {type(x).__name__}.")
     if _in_training(model):
         model = copy.deepcopy(model).eval()
     weight = next(model.parameters())
-    x = x.to(weight.device, weight.dtype)
+    x = sent(x, weight.device, weight.dtype)
     for i in interventions:
         x = i.prepare(x, model)
     seeds: tuple[int, ...] = () if isinstance(seed, int) else tuple(seed)
     if not isinstance(seed, int) and (not seeds or x.ndim < 4 or x.shape[x.ndim - 4] != 1):
         raise ValueError(f"{len(seeds)} seeds run one sample, each at least one; the input is {list(x.shape)}.")
     drawn_by = seed if isinstance(seed, int) else seeds
-    tape = Tape(interventions, keep, drawn_by, memory)
-    work = float(x.numel()) * weights_of(model)
-    threads = threads_for(work) if x.device.type == "cpu" else nullcontext()
+    reads = Reads(True, to_cpu) if memory is None else memory.reads
     start = time.perf_counter()
-    with torch.no_grad(), threads, tape.rolling():
-        logits = model(x)
-    if weight.is_cuda:
-        torch.cuda.synchronize(weight.device)
+    with turn(str(x.device)):
+        tape, logits, output = _run(
+            model, x, lambda: Tape(interventions, keep, drawn_by, memory, reads), len(seeds), precision
+        )
     elapsed = (time.perf_counter() - start) * 1e3
     tracks = tape.tracks
     if seeds:
-        logits = logits.expand(-1, len(seeds), *logits.shape[2:])
         tracks = {name: track.of_batch(len(seeds)) for name, track in tracks.items()}
     return Recording(
         tracks,
-        logits.mean(0),
+        output,
         logits,
         model_name(model),
         interventions,
@@ -95,6 +105,55 @@ def _in_training(model: nn.Module) -> bool:
             return True
         parts.extend(filter(None, part._modules.values()))
     return False
+
+
+def _run(
+    model: nn.Module, x: Tensor, make: Callable[[], Tape], rows: int, precision: torch.dtype | None
+) -> tuple[Tape, Tensor, Tensor]:
+    """A pass, again where it has to be: its tape, the logits of every step, and their mean."""
+    small = threads_for(float(x.numel()) * weights_of(model)) if x.device.type == "cpu" else nullcontext()
+    mixed = nullcontext() if precision is None else torch.autocast(x.device.type, precision)
+    again = True
+    with torch.no_grad(), small, mixed:
+        while again:
+            tape = make()
+            with tape.rolling():
+                logits = model(x)
+                logits = logits.expand(-1, rows, *logits.shape[2:]) if rows else logits
+                output = logits.mean(0)
+                if tape.reads.to_cpu:
+                    logits, output = coming(logits), coming(output)
+            again = tape.reads.again
+    if x.is_cuda and not tape.reads.waited:
+        torch.cuda.synchronize(x.device)
+    return tape, logits, output
+
+
+def compiled(model: nn.Module, backend: str | Callable = "inductor") -> Callable[[Tensor], Tensor]:
+    """`model` by `torch.compile`, for passes that nobody looks into: the logits of every step, without a gradient.
+
+    Each shape of input is compiled when it first comes, which takes from seconds to minutes; on a CPU a C++ compiler
+    does it. Spikes are those of `model`, whatever the order of additions leaves of their currents; probes cost nothing.
+
+    Args:
+        model: from `build`, `load` or `from_official`.
+        backend: of `torch.compile`.
+
+    Returns:
+        Takes what `simulate` takes, to where and as what the weights are.
+
+    Raises:
+        RuntimeError: if it is called where a tape is active: to record or to edit is what `simulate` is for.
+    """
+    run, weight = torch.compile(model, backend=backend, dynamic=False), next(model.parameters())
+
+    @torch.no_grad()
+    def forward(x: Tensor) -> Tensor:
+        if is_looked_into():
+            raise RuntimeError("a compiled network cannot be looked into: simulate(model, x) can.")
+        return run(sent(x, weight.device, weight.dtype))
+
+    return forward
 
 
 _WEIGHTS: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()

@@ -18,7 +18,7 @@ from spikeviz.artifacts.cards import CheckpointCard, find_card
 from spikeviz.convert.fill import fill
 from spikeviz.convert.prune import kept_of, pruned
 from spikeviz.models.registry import build
-from spikeviz.runtime import auto_device
+from spikeviz.runtime import auto_device, moved
 
 
 def load(name: str, device: str | torch.device = "auto") -> nn.Module:
@@ -32,7 +32,7 @@ def load(name: str, device: str | torch.device = "auto") -> nn.Module:
         raise ValueError(f"{path.name} is not the file its card describes (its sha256 differs); get it again.")
     model: Any = stored(card.model, path)
     model.name = card.name
-    return model.to(auto_device(device))
+    return moved(model, auto_device(device))
 
 
 def stored(spec: str, path: Path) -> nn.Module:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from spikeviz.models.registry import assemble
-from spikeviz.nn.channel_masks import TRAINED, ChannelMask, Kept, find_masks
+from spikeviz.nn.channel_masks import TRAINED, Kept, find_masks
+from spikeviz.runtime import fetched, moved
 
 
 def prune_channels(model: nn.Module, threshold: float = TRAINED) -> nn.Module:
@@ -39,22 +40,23 @@ def prune_channels(model: nn.Module, threshold: float = TRAINED) -> nn.Module:
     blocks: list[Kept] = []
     silent: list[str] = []
     with torch.no_grad():
-        for number, block in enumerate(own.blocks):
-            sites = {"attn.mask_qk": block.attn.mask_qk, "attn.mask_v": block.attn.mask_v, "mlp.mask": block.mlp.mask}
-            found = {site: _channels(mask, threshold) for site, mask in sites.items()}
+        passing = fetched({name: mask.kept(threshold) for name, mask in find_masks(model).items()})
+        for number in range(len(own.blocks)):
+            sites = ("attn.mask_qk", "attn.mask_v", "mlp.mask")
+            found = {site: _channels(passing[f"blocks.{number}.{site}"]) for site in sites}
             silent += [f"blocks.{number}.{site}" for site, channels in found.items() if not channels]
             blocks.append(Kept(*(channels or (0,) for channels in found.values())))
     if silent:
         warnings.warn(f"no channel is left in {', '.join(silent)}: one stays that never fires.", stacklevel=2)
-    small = pruned(model, tuple(blocks)).to(weight.device, weight.dtype)
-    state = {name: value for name, value in model.state_dict().items() if ".mask" not in name}
+    small = pruned(model, tuple(blocks)).to(weight.dtype)
+    state = fetched({name: value for name, value in model.state_dict().items() if ".mask" not in name})
     with torch.no_grad():
         for name, value in small.state_dict().items():
             if not name.endswith("kept"):
                 value.copy_(_slice(name, state[name], blocks))
         for site in silent:
             _silence(small, site)
-    return small.eval()
+    return moved(small.eval(), weight.device)
 
 
 def pruned(model: nn.Module, kept: tuple[Kept, ...]) -> nn.Module:
@@ -73,8 +75,8 @@ def kept_of(state: Mapping[str, Tensor]) -> tuple[Kept, ...] | None:
         raise ValueError(f"the channels of a pruned network are not all there: {error.args[0]} is missing.") from None
 
 
-def _channels(mask: ChannelMask, threshold: float) -> tuple[int, ...]:
-    return tuple(mask.kept(threshold).nonzero().flatten().tolist())
+def _channels(passing: Tensor) -> tuple[int, ...]:
+    return tuple(passing.nonzero().flatten().tolist())
 
 
 def _slice(name: str, whole: Tensor, blocks: list[Kept]) -> Tensor:

@@ -35,8 +35,8 @@ def accuracy(
     batches = range(0, len(x), BATCH)
     right = 0
     for start in tqdm(batches, f"{data}, test", disable=not progress or advance is not None, mininterval=2.0):
-        output = simulate(model, as_batch(x[start : start + BATCH]), interventions, keep="").output
-        right += int((output.argmax(-1).cpu() == y[start : start + BATCH]).sum())
+        output = simulate(model, as_batch(x[start : start + BATCH]), interventions, keep="", to_cpu=True).output
+        right += int((output.argmax(-1) == y[start : start + BATCH]).sum())
         if advance is not None:
             advance(len(output))
     return right / len(x), len(x)

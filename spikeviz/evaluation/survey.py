@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from spikeviz.interventions import Intervention
+from spikeviz.memory import Memory
 from spikeviz.metrics.firing import SPIKES, nsfr
-from spikeviz.probe import Memory
 from spikeviz.simulation import simulate
 
 STRIDE = 0x9E3779B1  # 2**32 / golden ratio: nearby seeds share no batch seed in a survey of any usual length

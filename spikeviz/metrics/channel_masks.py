@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from spikeviz.nn.channel_masks import TRAINED, ChannelMask, find_masks
 from spikeviz.recording import Track
+from spikeviz.runtime import fetched
 
 SITES = {"mask_qk": "Q/K", "mask_v": "V", "mask": "MLP"}  # of the masks of our blocks, by the last part of their path
 REST = "everything else"
@@ -30,9 +31,10 @@ def mask_rates(model: nn.Module, threshold: float = TRAINED) -> pd.DataFrame:
         raise ValueError(f"a threshold is a number from 0 to 1, not {threshold}.")
     rows = []
     with torch.no_grad():
-        for layer, mask in _masks(model).items():
-            channels, masked = len(mask.value), int((~mask.kept(threshold)).sum())
-            rows.append((layer, channels, masked, masked / channels))
+        passing = fetched({layer: mask.kept(threshold) for layer, mask in _masks(model).items()})
+    for layer, kept in passing.items():
+        channels, masked = len(kept), int((~kept).sum())
+        rows.append((layer, channels, masked, masked / channels))
     return pd.DataFrame(rows, columns=["layer", "channels", "masked", "rate"])
 
 
@@ -44,9 +46,9 @@ def mask_values(model: nn.Module) -> pd.DataFrame:
     """
     rows = []
     with torch.no_grad():
-        for layer, mask in _masks(model).items():
-            pairs = zip(mask.value.tolist(), mask.strength().tolist(), strict=True)
-            rows += [(layer, channel, value, strength) for channel, (value, strength) in enumerate(pairs)]
+        both = {layer: torch.stack([mask.value, mask.strength()], 1) for layer, mask in _masks(model).items()}
+    for layer, pairs in fetched(both).items():
+        rows += [(layer, channel, *pair) for channel, pair in enumerate(pairs.tolist())]
     return pd.DataFrame(rows, columns=["layer", "channel", "value", "strength"])
 
 

@@ -13,10 +13,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from spikeviz.nn.layers import Conv, Head, Intake, Norm, Population, SpikingConv, over_maps
+from spikeviz.nn.intake import Intake
+from spikeviz.nn.layers import Conv, Head, Norm, Population, SpikingConv, over_maps
 from spikeviz.nn.neurons import Neuron
 from spikeviz.nn.qcfs import QCFS, ConvertedIF
 from spikeviz.probe import Part, Probe, tuned
+from spikeviz.unread import Scale
 
 Maps = Float[Tensor, "T #B C H W"]
 # widths, in units of the first
@@ -79,11 +81,11 @@ class ResBlock(Part):
         self.out = Population(config.neuron())
 
     @property
-    def scale(self) -> float:
+    def scale(self) -> Scale:
         """The value of one of its spikes."""
         return self.out.scale
 
-    def forward(self, x: Maps, scale: float) -> Float[Tensor, "T #B c h w"]:
+    def forward(self, x: Maps, scale: Scale) -> Float[Tensor, "T #B c h w"]:
         """`scale` is the value of one spike of `x`."""
         y = self.norm(self.conv(self.layer(x, scale=scale), self.layer.scale))
         if self.shortcut is None or self.shortcut_norm is None:
@@ -131,7 +133,7 @@ class CNN(nn.Module):
         return self.head(x.mean((-2, -1)))
 
 
-def _pooled(x: Maps, scale: float) -> Float[Tensor, "T #B C h w"]:
+def _pooled(x: Maps, scale: Scale) -> Float[Tensor, "T #B C h w"]:
     """The mean of 2 x 2 neighbours: as many spikes, each worth a quarter, to the last bit."""
     return over_maps(lambda maps: avg_pool2d(maps, 2), x / scale) * scale
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from spikeviz.axes import VECTOR
 from spikeviz.nn.attention import SDSA, Order
+from spikeviz.nn.intake import Intake
 from spikeviz.nn.integers import IntegerIF, Rounding
-from spikeviz.nn.layers import Conv, FiringConv, Head, Intake, Population, RepConv, added, in_sequence
+from spikeviz.nn.layers import Conv, FiringConv, Head, Population, RepConv, added, in_sequence
 from spikeviz.nn.neurons import LIF, Neuron
 from spikeviz.nn.stems import ConvStem, SepConv
 from spikeviz.probe import Blocks, Part, tagged, tuned

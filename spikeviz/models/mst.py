@@ -14,11 +14,13 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spikeviz.nn.layers import Conv, Head, Intake, Norm, Population
+from spikeviz.nn.intake import Intake
+from spikeviz.nn.layers import Conv, Head, Norm, Population
 from spikeviz.nn.neurons import Neuron
 from spikeviz.nn.qcfs import QCFS, ConvertedIF
 from spikeviz.nn.windows import SpikingLinear, WindowAttention
 from spikeviz.probe import Blocks, Part, tagged, tuned
+from spikeviz.unread import Scale
 
 Maps = Float[Tensor, "T #B C H W"]
 
@@ -136,7 +138,7 @@ class MLP(nn.Module):
         )
         tagged(self.hidden, "MLP hidden")
 
-    def forward(self, x: Maps, scale: float) -> Maps:
+    def forward(self, x: Maps, scale: Scale) -> Maps:
         return self.out(self.hidden(x, scale), self.hidden.scale)
 
 

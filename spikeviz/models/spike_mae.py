@@ -20,7 +20,8 @@ from torch.nn.functional import interpolate
 from spikeviz.models.espikeformer import ESpikeFormer, ESpikeFormerConfig
 from spikeviz.models.spikformer_v2 import Encoder, SpikformerV2Config
 from spikeviz.nn.decoder import Decoder, patchify, unpatchify
-from spikeviz.nn.layers import Norm, allow_sparse
+from spikeviz.nn.intake import Intake
+from spikeviz.nn.layers import Norm, allow_sparse, numbers
 from spikeviz.nn.sparse import spread, visible
 from spikeviz.probe import Probe, tuned
 
@@ -109,7 +110,7 @@ class SpikeMAE(nn.Module):
         self.reconstruction = Probe("feature", ("B", "C", "H", "W"))
 
     @property
-    def intake(self) -> nn.Module:
+    def intake(self) -> Intake:
         return self.encoder.intake
 
     def forward(self, x: Float[Tensor, "#B C H W"]) -> Float[Tensor, "1 #B C H W"]:
@@ -159,17 +160,17 @@ class SpikeMAE(nn.Module):
             original = patchify(self.intake(x), self.config.patch)
             variance = original.var(-1, keepdim=True)
             patches = patches * (variance + EPSILON).sqrt() + original.mean(-1, keepdim=True)
-        if self.intake.mean is None:
+        if self.intake.mean is None or self.intake.std is None:
             return patches
         mean, std = (
-            patches.new_tensor(value).repeat(self.config.patch**2) for value in (self.intake.mean, self.intake.std)
+            numbers(value, patches).repeat(self.config.patch**2) for value in (self.intake.mean, self.intake.std)
         )
         return patches * std + mean
 
     def _hidden(self, x: Float[Tensor, "#B C H W"], kept: Bool[Tensor, "#B 1 h w"]) -> Float[Tensor, "#B C H W"]:
         """The image with hidden patches at the mean of the data, which is 0 to the first convolution."""
         mask = self._onto(spread(kept, *2 * (self.config.image_size,)), x)
-        mean = 0.0 if self.intake.mean is None else x.new_tensor(self.intake.mean).view(-1, 1, 1)
+        mean = 0.0 if self.intake.mean is None else numbers(self.intake.mean, x).view(-1, 1, 1)
         return torch.where(mask, x, mean)
 
     def _onto(self, maps: Tensor, x: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from spikeviz.nn.attention import SSA, Attention, Order
 from spikeviz.nn.channel_masks import ChannelMask, Kept
-from spikeviz.nn.layers import Conv, Head, Intake, SpikingConv
+from spikeviz.nn.intake import Intake
+from spikeviz.nn.layers import Conv, Head, SpikingConv
 from spikeviz.nn.neurons import LIF
 from spikeviz.nn.stems import SPS, Residual, joined
 from spikeviz.probe import Blocks, Part, tagged, tuned

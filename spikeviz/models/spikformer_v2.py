@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from spikeviz.models.spikformer import LAYOUTS, Block, SpikformerConfig
 from spikeviz.nn.attention import Attention
-from spikeviz.nn.layers import Head, Intake
+from spikeviz.nn.intake import Intake
+from spikeviz.nn.layers import Head
 from spikeviz.nn.stems import SCS, Residual
 from spikeviz.probe import Blocks, tuned
 

@@ -16,6 +16,7 @@ from spikeviz.nn.channel_masks import ChannelMask, Kept, Spread
 from spikeviz.nn.layers import Conv, FiringConv, Norm, Population, Product, RepConv, SpikingConv
 from spikeviz.nn.neurons import LIF, Neuron
 from spikeviz.probe import Probe, tagged
+from spikeviz.unread import Scale
 
 Order = Literal["(qk)v", "q(kv)"]
 Attention = Literal["ssa", "identity", "relu", "leaky-relu", "softmax"]
@@ -59,7 +60,7 @@ class SpikeAttention(nn.Module):
         """What the scores become before they meet v."""
         return scores
 
-    def attend(self, q: Maps, k: Maps, v: Values, scales: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Values:
+    def attend(self, q: Maps, k: Maps, v: Values, scales: tuple[Scale, Scale, Scale] = (1.0, 1.0, 1.0)) -> Values:
         """`scales` are the values of one spike of q, k and v; the output has the channels of v."""
         height = q.shape[-2]
         q, k, v = (rearrange(x, "t b (heads d) h w -> t b heads (h w) d", heads=self.heads) for x in (q, k, v))

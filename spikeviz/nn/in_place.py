@@ -10,6 +10,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from spikeviz.unread import Scale
+
+MOST_COUNT = 255  # that uint8 holds
+
 
 class Affine(NamedTuple):
     """A normalisation with fixed statistics, of the channels of `[B, C, ...]`; each `[C]`."""
@@ -55,7 +59,7 @@ class Fired(NamedTuple):
     spikes: Tensor
     counts: Tensor | None = None
     membrane: Tensor | None = None
-    threshold: float = 1.0
+    threshold: Scale = 1.0
     own: bool = True
 
     @property

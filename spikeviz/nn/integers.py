@@ -67,6 +67,9 @@ class IntegerIF(Neuron):
         depth = self.settings()["levels"]
         return Unit(1 / depth, depth)
 
+    def most(self) -> int:
+        return self.settings()["levels"]
+
     def fire(self, x: Currents) -> tuple[Tensor, list[Tensor]]:
         """`(C / D, membrane before reset at each step)`.
 

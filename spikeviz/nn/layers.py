@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
@@ -16,7 +16,8 @@ from spikeviz.nn.in_place import Affine, in_place
 from spikeviz.nn.integers import expand
 from spikeviz.nn.neurons import Neuron
 from spikeviz.nn.sparse import active_map, sparse_norm, spread
-from spikeviz.probe import Part, Probe, tuned
+from spikeviz.probe import Probe, reads, tuned
+from spikeviz.unread import Scale
 
 Maps = Float[Tensor, "*#TB C H W"]
 Made = Float[Tensor, "*#TB c h w"]  # of other channels, or on another grid
@@ -30,19 +31,26 @@ def over_maps(layer: Callable[[Tensor], Tensor], x: Maps) -> Made:
     return layer(x.flatten(0, -4)).unflatten(0, x.shape[:-3])
 
 
+def numbers(values: Sequence[float], like: Tensor) -> Float[Tensor, " n"]:
+    """A few numbers on the device of `like`, as its dtype; written there, since to send them would wait for it."""
+    return torch.stack([like.new_full((), value) for value in values])
+
+
 def spike_driven(probe: Probe) -> bool:
     """Whether `SpikeDriven` is active, and what flows through `probe` is whole numbers of spikes."""
     return probe.counts and tuned(spike_driven=False)["spike_driven"]
 
 
-def on_spikes(product: Callable[[Tensor], Tensor], x: Tensor, scale: float) -> Tensor:
+def on_spikes(product: Callable[[Tensor], Tensor], x: Tensor, scale: Scale, place: Probe) -> Tensor:
     """`product`, linear and without bias, of spikes worth `scale`: of each binary step of `x` by itself, then summed.
 
-    E-SpikeFormer, Eq. 7: W C / D is the sum over d of (W / D) S[d].
+    E-SpikeFormer, Eq. 7: W C / D is the sum over d of (W / D) S[d]. `place` is where `x` is seen.
     """
     counts = x / scale  # a third times three is not one: round, but let gradients pass
     counts = counts + (counts.round() - counts).detach()
-    slots = max(1, int(counts.detach().max()))
+    slots = reads().most(place.name, counts)
+    if slots is None:
+        return product(x)
     steps = expand(counts, slots).unflatten(0, (-1, slots)).unbind(1)
     return sum((product(step) for step in steps), x.new_zeros(())) * scale
 
@@ -63,7 +71,7 @@ class Conv(nn.Conv2d):
         super().__init__(in_channels, out_channels, kernel, **{"padding": kernel // 2} | options)
         self.input = Probe("feature", MAPS, counts=not real, role="operand")
 
-    def forward(self, x: Maps, scale: float = 1.0) -> Made:
+    def forward(self, x: Maps, scale: Scale = 1.0) -> Made:
         """`scale` is the value of one spike of `x`."""
         active = active_map() if self.sparse else None
         if active is None:
@@ -71,10 +79,14 @@ class Conv(nn.Conv2d):
         y = self._products(self.input(x * spread(active, *x.shape[-2:]), scale), scale)
         return y * spread(active, *y.shape[-2:])
 
-    def _products(self, x: Maps, scale: float) -> Made:
+    def _products(self, x: Maps, scale: Scale) -> Made:
         if not spike_driven(self.input):
             return over_maps(super().forward, x)
-        y = on_spikes(lambda step: over_maps(lambda maps: self._conv_forward(maps, self.weight, None), step), x, scale)
+
+        def without_bias(step: Tensor) -> Tensor:
+            return over_maps(lambda maps: self._conv_forward(maps, self.weight, None), step)
+
+        y = on_spikes(without_bias, x, scale, self.input)
         return y if self.bias is None else y + self.bias[:, None, None]
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -124,12 +136,12 @@ class Head(nn.Linear):
         super().__init__(channels, classes)
         self.input = Probe("feature", VECTOR, counts=spikes, role="operand")
 
-    def forward(self, x: Float[Tensor, "T B C"], scale: float = 1.0) -> Float[Tensor, "T B K"]:
+    def forward(self, x: Float[Tensor, "T B C"], scale: Scale = 1.0) -> Float[Tensor, "T B K"]:
         """`scale` is the value of one spike of `x`."""
         counts = self.input(x, scale) / scale
         if not spike_driven(self.input):
             return super().forward(counts)
-        return on_spikes(lambda step: F.linear(step, self.weight), counts, 1.0) + self.bias
+        return on_spikes(lambda step: F.linear(step, self.weight), counts, 1.0, self.input) + self.bias
 
 
 class Product(nn.Module):
@@ -144,16 +156,16 @@ class Product(nn.Module):
         axes = ("T", "B", "heads", "rows", "columns")
         self.left, self.right = (Probe("feature", axes, counts=side, role="operand") for side in (left, right))
 
-    def forward(self, left: Tensor, right: Tensor, scales: tuple[float, float] = (1.0, 1.0)) -> Tensor:
+    def forward(self, left: Tensor, right: Tensor, scales: tuple[Scale, Scale] = (1.0, 1.0)) -> Tensor:
         """`scales` are the values of one spike of either side."""
         left, right = self.left(left, scales[0]), self.right(right, scales[1])
 
         def with_right(rows: Tensor) -> Tensor:
             if spike_driven(self.right):
-                return on_spikes(lambda step: rows @ step, right, scales[1])
+                return on_spikes(lambda step: rows @ step, right, scales[1], self.right)
             return rows @ right
 
-        return on_spikes(with_right, left, scales[0]) if spike_driven(self.left) else with_right(left)
+        return on_spikes(with_right, left, scales[0], self.left) if spike_driven(self.left) else with_right(left)
 
 
 class Population(nn.Module):
@@ -170,7 +182,7 @@ class Population(nn.Module):
         self.spike = Probe("spike", axes)
 
     @property
-    def scale(self) -> float:
+    def scale(self) -> Scale:
         """The value of one of its spikes, under the active interventions."""
         return self.neuron.unit().scale
 
@@ -207,7 +219,7 @@ class SpikingConv(Population):
         self.norm = Norm(conv.out_channels)
 
     def forward(
-        self, x: Maps, steps: int | None = None, scale: float = 1.0, mask: ChannelMask | None = None
+        self, x: Maps, steps: int | None = None, scale: Scale = 1.0, mask: ChannelMask | None = None
     ) -> Float[Tensor, "T B c h w"]:
         """`scale` is the value of one spike of `x`."""
         y = self.conv(x, scale)
@@ -260,7 +272,7 @@ class RepConv(nn.Module):
         self.conv1, self.norm1 = Conv(in_channels, hidden, 1, bias=False), Norm(hidden)
         self.conv2, self.norm2 = Conv(hidden, out_channels, 1, bias=False, real=True), Norm(out_channels)
 
-    def forward(self, x: Maps, scale: float = 1.0) -> Float[Tensor, "*#TB c H W"]:
+    def forward(self, x: Maps, scale: Scale = 1.0) -> Float[Tensor, "*#TB c H W"]:
         """`scale` is the value of one spike of `x`."""
         return self.norm2(self.conv2(self.norm1(self.conv1(x, scale))))
 
@@ -274,75 +286,6 @@ class PointwiseAfterDepthwise(nn.Module):
         self.depthwise = Conv(dim, dim, 3, groups=dim, bias=False)
         self.pointwise = Conv(dim, dim, 1, bias=False, real=True)
 
-    def forward(self, x: Maps, scale: float = 1.0) -> Maps:
+    def forward(self, x: Maps, scale: Scale = 1.0) -> Maps:
         """`scale` is the value of one spike of `x`."""
         return self.pointwise(self.depthwise(x, scale))
-
-
-class Intake(Part):
-    """What a model does with an image before its first weight: check, fit, normalise.
-
-    Args:
-        channels: of the image.
-        size: the side the network was built for: an image of at least 3/4 of it is framed in black, any other is
-            resized. None takes every size that `stride` divides, and leaves the values alone.
-        stride: of the whole stem.
-        mean, std: of the training images, a number for each channel.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        size: int | None,
-        stride: int,
-        mean: tuple[float, ...] | None = None,
-        std: tuple[float, ...] | None = None,
-    ):
-        super().__init__()
-        if size is not None and (size < stride or size % stride):
-            raise ValueError(f"image_size {size} is not a multiple of {stride}, the stride of this network's stem.")
-        self.channels, self.size, self.stride = channels, size, stride
-        self.mean, self.std = mean, std
-
-    def forward(self, x: Maps) -> Float[Tensor, "*#TB C h w"]:
-        self.check(x)
-        x = over_maps(self.fit, x)
-        if self.mean is not None:
-            shape = (self.channels, 1, 1)
-            x = (x - x.new_tensor(self.mean).view(shape)) / x.new_tensor(self.std).view(shape)
-        return x
-
-    @property
-    def events(self) -> bool:
-        """Whether the input is events: two channels, OFF and ON."""
-        return self.channels == 2
-
-    def check(self, x: Tensor) -> None:
-        """Raise a ValueError that says what was given and what is taken."""
-        given = list(x.shape)
-        if x.ndim not in (4, 5):
-            raise ValueError(f"a model takes images [B, C, H, W] or events [T, B, C, H, W], not a tensor {given}.")
-        if x.shape[-3] != self.channels:
-            advice = ""
-            if self.events:
-                advice = " It sees events as frames [T, B, 2, H, W], OFF and ON; choose another network for images."
-            elif x.ndim == 5 and x.shape[-3] == 2:
-                advice = " These are events, and it sees images; choose a network for events."
-            raise ValueError(
-                f"this network takes {self.channels} channel(s), the input {given} has {x.shape[-3]}.{advice}"
-            )
-        if 0 in x.shape:
-            raise ValueError(f"the input {given} is empty.")
-        if self.size is None and (x.shape[-1] % self.stride or x.shape[-2] % self.stride):
-            raise ValueError(f"height and width of the input {given} must be multiples of {self.stride}.")
-
-    def fit(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
-        """Frame or resize to the side the network was built for, if there is one."""
-        height, width = x.shape[-2:]
-        size = self.size
-        if size is None or (height, width) == (size, size):
-            return x
-        if all(0.75 * size <= side <= size for side in (height, width)):
-            top, left = (size - height) // 2, (size - width) // 2
-            return F.pad(x, (left, size - width - left, top, size - height - top))
-        return F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)

@@ -10,22 +10,24 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from spikingjelly.activation_based import surrogate
 from spikingjelly.activation_based.functional import if_multi_step, lif_multi_step
 from torch import Tensor, nn
 
-from spikeviz.nn.in_place import Affine, Fired, Found, fuses, in_place, kernels, on_cpu
+from spikeviz.nn.in_place import MOST_COUNT, Affine, Fired, Found, fuses, in_place, kernels, on_cpu
 from spikeviz.probe import tuned
+from spikeviz.unread import Scale
 
 Reset = Literal["hard", "soft"]
+FULL = (torch.float32, torch.float64)  # precision
 Currents = Float[Tensor, "T B *neurons"]
 
 
 class Unit(NamedTuple):
     """What one spike is worth: its value, and D, how many binary steps one step of this population stands for."""
 
-    scale: float = 1.0
+    scale: Scale = 1.0
     levels: int = 1
 
 
@@ -45,7 +47,7 @@ class Neuron(nn.Module):
     def forward(self, x: Currents) -> Float[Tensor, "T B *neurons"]:
         raise NotImplementedError
 
-    def trace(self, x: Currents) -> tuple[Tensor, Tensor, float]:
+    def trace(self, x: Currents) -> tuple[Tensor, Tensor, Scale]:
         """`(spikes, membrane before reset, threshold)`, the first two shaped like `x`."""
         raise NotImplementedError
 
@@ -75,9 +77,22 @@ class Neuron(nn.Module):
         if norm is not None:
             x = norm.over_steps(x)
         if not membrane:
-            return Fired(self(x)).gated(gate)
+            spikes = self(x)
+            return Fired(spikes, self.counted(spikes) if counts else None).gated(gate)
         spikes, potential, threshold = self.trace(x)
-        return Fired(spikes, None, potential, threshold, own=False).gated(gate)
+        counted = self.counted(spikes) if counts else None
+        return Fired(spikes, counted, potential, threshold, own=False).gated(gate)
+
+    def counted(self, spikes: Tensor) -> UInt8[Tensor, "..."] | None:
+        """Spikes of a GPU as whole numbers: they are some by construction, so nobody has to look, which would wait for
+        the device. None where uint8 does not hold them, their numbers are rounded, or, on a CPU, a look is free."""
+        if spikes.device.type == "cpu" or self.most() > MOST_COUNT or spikes.dtype not in FULL:
+            return None
+        return (spikes / self.unit().scale).round_().to(torch.uint8)
+
+    def most(self) -> int:
+        """The most spikes that one of its neurons sends in a step."""
+        return 1
 
     def run(
         self, x: Currents, norm: Affine | None, gate: Bool[Tensor, "C"] | None, counts: bool, membrane: bool
@@ -111,11 +126,13 @@ class BinaryNeuron(Neuron):
     def forward(self, x: Currents) -> Float[Tensor, "T B *neurons"]:
         if in_place(x):
             return self.observe(x).spikes
+        if x.is_cpu and torch.compiler.is_compiling():
+            return self.plain(x, self.settings())
         if on_cpu(x) and x.dtype != torch.float64:
             return _Steps.apply(x, self, self.settings())
         return self.fire(x, self.settings())[0]
 
-    def trace(self, x: Currents) -> tuple[Tensor, Tensor, float]:
+    def trace(self, x: Currents) -> tuple[Tensor, Tensor, Scale]:
         if in_place(x):
             found = self.observe(x, membrane=True)
             return found.spikes, cast(Tensor, found.membrane), found.threshold
@@ -151,6 +168,17 @@ class BinaryNeuron(Neuron):
             norm=norm, gate=gate, counts=counts, membrane=membrane,
         )  # fmt: skip
         return Fired(*found, threshold)
+
+    def plain(self, x: Currents, settings: dict[str, float]) -> Float[Tensor, "T B *neurons"]:
+        """The numbers of `run` in operations that `torch.compile` makes one of."""
+        threshold, spikes = settings["threshold"], []
+        after = torch.full_like(x[0], self.rest(settings), dtype=torch.promote_types(x.dtype, torch.float32))
+        for current in x:
+            charged = self.charge(after, current.to(after.dtype), settings)
+            fired = (charged >= threshold).to(after.dtype)
+            after = charged - charged * fired if self.reset == "hard" else charged - threshold * fired
+            spikes.append(fired.to(x.dtype))
+        return torch.stack(spikes)
 
     def rest(self, settings: dict[str, float]) -> float:
         """The membrane before the first step."""

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from spikeviz.nn.in_place import Affine, Fired, Found, in_place, kernels, on_cpu
 from spikeviz.nn.neurons import Neuron, Unit
+from spikeviz.probe import reads
+from spikeviz.unread import Scale
 
 START = 2.0  # of every threshold
 
@@ -57,12 +59,15 @@ class QCFS(Neuron):
         found: Found = kernels().fire_integers(x, levels, way, worth, **options)
         return Fired(*found, threshold).gated(gate)
 
-    def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
+    def trace(self, x: Tensor) -> tuple[Tensor, Tensor, Scale]:
         """The membrane is what goes in; it would fire all its spikes from the threshold on."""
-        return self(x), x, float(self.threshold.detach())
+        return self(x), x, reads().worth(self.threshold)
 
     def unit(self) -> Unit:
-        return Unit(float(self.threshold.detach() / self.settings()["quanta"]))
+        return Unit(reads().worth(self.threshold, self.settings()["quanta"]))
+
+    def most(self) -> int:
+        return self.settings()["quanta"]
 
     def extra_repr(self) -> str:
         return f"threshold {_in_words(self.threshold)}, L {self.quanta}"
@@ -129,7 +134,7 @@ class ConvertedIF(Neuron):
             return self.observe(x).spikes
         return self._fire(x / self.threshold)[0] * self.threshold
 
-    def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
+    def trace(self, x: Tensor) -> tuple[Tensor, Tensor, Scale]:
         """The membrane is in units of the threshold."""
         if in_place(x):
             found = self.observe(x, membrane=True)
@@ -161,7 +166,7 @@ class ConvertedIF(Neuron):
         return spikes, after
 
     def unit(self) -> Unit:
-        return Unit(float(self.threshold.detach()))
+        return Unit(reads().worth(self.threshold))
 
     def extra_repr(self) -> str:
         return f"threshold {_in_words(self.threshold)}"

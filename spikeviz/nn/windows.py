@@ -14,6 +14,7 @@ from spikeviz.axes import SCORES
 from spikeviz.nn.layers import Conv, Norm, Population, Product
 from spikeviz.nn.neurons import Neuron
 from spikeviz.probe import Part, Probe, tagged
+from spikeviz.unread import Scale
 
 Maps = Float[Tensor, "T #B C H W"]
 UNSEEN = -100.0  # added to the score of two tokens that a shifted window brought together
@@ -27,7 +28,7 @@ class SpikingLinear(Population, Part):
         self.conv, self.norm = conv, norm
 
     def forward(
-        self, x: Float[Tensor, "*#TB C H W"], scale: float = 1.0, steps: int | None = None
+        self, x: Float[Tensor, "*#TB C H W"], scale: Scale = 1.0, steps: int | None = None
     ) -> Float[Tensor, "T #B c h w"]:
         """`scale` is the value of one spike of `x`."""
         x = self.conv(x, scale)
@@ -109,7 +110,7 @@ class WindowAttention(nn.Module):
         self.register_buffer("places", relative_places(self.window), persistent=False)
         self.register_buffer("unseen", strangers(grid, self.window, shift), persistent=False)
 
-    def forward(self, x: Maps, scale: float) -> Maps:
+    def forward(self, x: Maps, scale: Scale) -> Maps:
         """`scale` is the value of one spike of `x`."""
         height = x.shape[-2]
         q, k, v = (self._windows(layer(x, scale)) for layer in (self.q, self.k, self.v))

@@ -36,7 +36,7 @@ from spikeviz.nn.channel_masks import TRAINED, ChannelMask, find_masks
 from spikeviz.nn.layers import SpikingConv
 from spikeviz.nn.qcfs import QCFS
 from spikeviz.probe import Tape
-from spikeviz.runtime import auto_device, describe
+from spikeviz.runtime import auto_device, describe, moved, sent
 from spikeviz.train.objectives import Objective, in_low_levels, objective_of
 from spikeviz.train.recipes import Recipe
 
@@ -55,10 +55,10 @@ def augment(x: Images, shift: int, flip: bool, generator: torch.Generator) -> Im
         return augment(x.flatten(1, 2), shift, flip, generator).unflatten(1, frames)
     batch, _, height, width = x.shape
     if flip:
-        turned = torch.rand(batch, generator=generator).to(x.device) < 0.5
+        turned = sent(torch.rand(batch, generator=generator) < 0.5, x.device)
         x = torch.where(turned[:, None, None, None], x.flip(-1), x)
     if shift:
-        down, right = torch.randint(0, 2 * shift + 1, (2, batch), generator=generator).to(x.device)
+        down, right = sent(torch.randint(0, 2 * shift + 1, (2, batch), generator=generator), x.device)
         rows = (down[:, None] + torch.arange(height, device=x.device))[:, None, :, None]
         columns = (right[:, None] + torch.arange(width, device=x.device))[:, None, None, :]
         which = torch.arange(batch, device=x.device)[:, None, None, None]
@@ -193,7 +193,7 @@ def train(
             "are here; put the folder of the whole set into SPIKEVIZ_DATA."
         )
     torch.manual_seed(recipe.seed)
-    model = build(recipe.model).to(where).train()
+    model = moved(build(recipe.model), where).train()
     objective = objective_of(recipe, model)
     masks = [mask.value for mask in find_masks(model).values()]
     others = [p for p in model.parameters() if not any(p is value for value in masks)]
@@ -266,20 +266,20 @@ def _epoch(
     generator = torch.Generator().manual_seed(recipe.seed * 100_003 + run.epoch)
     masks = find_masks(run.model)
     total, seen = 0.0, 0
-    right: int | None = 0
+    right: Tensor | None = torch.zeros((), dtype=torch.int64, device=device)  # read once, at the end
     batches = list(_batches(len(images), recipe.batch, generator))
     title = f"epoch {run.epoch + 1}/{recipe.epochs}"
     for number, chosen in enumerate(tqdm(batches, title, disable=not progress, mininterval=2.0)):
         rate = learning_rate(recipe, run.epoch + number / len(batches))
         for group in run.optimizer.param_groups:
             group["lr"] = rate * group["times"]
-        x = images[chosen].to(device)
+        x = sent(images[chosen], device)
         if recipe.stage(run.epoch).augment:
             x = augment(x, recipe.shift, recipe.flip, generator)
         x = as_batch(x)
         for mask in masks.values():
             mask.temperature = recipe.temperature(run.epoch + number / len(batches))
-        y = labels[chosen].to(device)
+        y = sent(labels[chosen], device)
         step = run.epoch * len(batches) + number
         prepared = objective.prepare(x, generator)
         # another seed at every step: what is drawn at random is drawn anew
@@ -294,17 +294,18 @@ def _epoch(
         loss.backward()
         norm = nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip)
         run.optimizer.step()
-        total += loss.item() * len(y)
+        value = loss.item()  # the one wait for the device in a step
+        total += value * len(y)
         right = None if correct is None or right is None else right + correct
         seen += len(y)
         if number % LOG_EVERY == 0:
-            fields = {"loss": round(loss.item(), 4), "lr": round(rate, 7), "gradient_norm": round(norm.item(), 3)}
+            fields = {"loss": round(value, 4), "lr": round(rate, 7), "gradient_norm": round(norm.item(), 3)}
             _write(log, {"step": step, **fields})
         if stop():
             return None
     mean: dict[str, Any] = {"loss": round(total / seen, 4)}
     if right is not None:
-        mean["train_accuracy"] = round(right / seen, 4)
+        mean["train_accuracy"] = round(int(right) / seen, 4)
     if masks:
         mean["masks"] = {name: mask_state(mask) for name, mask in masks.items()}
     return {"epoch": run.epoch + 1, "under": as_data(interventions), **mean}

@@ -24,13 +24,13 @@ class Objective(Protocol):
     """The loss of a recipe.
 
     `prepare` runs before the model does, outside of the recipe's interventions; `loss` gets what it answered, and
-    answers the loss and how many of the batch were right (None where nothing can be).
+    answers the loss and how many of the batch were right, where they were counted (None where nothing can be).
     """
 
     def prepare(self, x: Tensor, generator: torch.Generator) -> Any: ...
     def loss(
         self, model: Any, x: Tensor, y: Int[Tensor, " B"], prepared: Any
-    ) -> tuple[Float[Tensor, ""], int | None]: ...
+    ) -> tuple[Float[Tensor, ""], Int[Tensor, ""] | None]: ...
 
 
 def objective_of(recipe: Recipe, model: nn.Module) -> Objective:
@@ -78,12 +78,12 @@ class Classification:
 
     def loss(
         self, model: nn.Module, x: Tensor, y: Int[Tensor, " B"], prepared: Float[Tensor, "B K"] | None
-    ) -> tuple[Float[Tensor, ""], int]:
+    ) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
         logits = model(x).mean(0).float()
         loss = cross_entropy(logits, y, label_smoothing=self.recipe.smoothing)
         if prepared is not None and self.recipe.teacher is not None:
             loss = distilled(loss, logits, prepared, self.recipe.teacher)
-        return loss, int((logits.argmax(-1) == y).sum())
+        return loss, (logits.argmax(-1) == y).sum()
 
 
 def in_low_levels(

@@ -236,7 +236,8 @@ def cached_simulate(experiment: Experiment, keep: str | Sequence[str], batch: Ca
         import spikeviz as sv
 
         model = network(card, experiment.variant).model
-        return sv.simulate(model, batch(), experiment.interventions, tuple(sorted(wanted)), experiment.seed)
+        kept = tuple(sorted(wanted))
+        return sv.simulate(model, batch(), experiment.interventions, kept, experiment.seed, to_cpu=True)
 
     return RUNS.get(key, Passes).get(wanted, lambda derived: Computed(simulate, derived, lambda: RUNS.reweigh(key)))
 

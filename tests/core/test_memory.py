@@ -6,8 +6,9 @@ from support.networks import make_cnn, make_masked, make_mst, make_small, make_t
 
 import spikeviz as sv
 from spikeviz.interventions import FiringThreshold, MaskChannels, MaskSpikes, TimeSteps
+from spikeviz.memory import Memory
 from spikeviz.metrics import SPIKES
-from spikeviz.probe import Memory, Part
+from spikeviz.probe import Part
 
 X = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(3))
 

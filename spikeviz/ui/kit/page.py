@@ -17,6 +17,7 @@ from spikeviz.ui.kit.bind import bind
 from spikeviz.ui.kit.figure import caption, figure, title
 from spikeviz.ui.kit.glossary import help_for, terms
 from spikeviz.ui.kit.job_panel import panel, progress_of
+from spikeviz.ui.kit.turns import in_turn
 from spikeviz.ui.server import warm_up
 from spikeviz.ui.server.router import take_over
 from spikeviz.views import address
@@ -66,6 +67,7 @@ def show(page: Page) -> None:
 
 @st.fragment
 @warm_up.first
+@in_turn
 def _scene_page(page: Page) -> None:
     """Controls and results: a moved slider runs this part again and nothing else."""
     controls, sliders = st.container(), st.container(key="sliders")  # beside one another: the sliders stay in view
@@ -113,6 +115,7 @@ def _scene_page(page: Page) -> None:
 
 @st.fragment
 @warm_up.first
+@in_turn
 def _first_look(page: Page) -> None:
     """Network and input alone, beside the picture."""
     picture, words = st.columns([2.9, 1], gap="medium")
