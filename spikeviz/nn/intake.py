@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from spikeviz.nn.layers import Maps, over_maps
+from spikeviz.nn.layers import Maps, numbers, over_maps
 from spikeviz.probe import Part
 
 
