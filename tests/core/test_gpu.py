@@ -45,11 +45,12 @@ def shipped(name: str) -> Iterator[tuple[nn.Module, Tensor]]:
 
 
 def every_network() -> list:
-    """Of several checkpoints of one form all but the first are slow tests: only their numbers differ."""
-    forms, found = set[str](), []
+    """Of several checkpoints of one family all but the first are slow tests."""
+    families, found = set[str](), []
     for card in sorted(sv.list_checkpoints(), key=lambda card: card.name):
-        found.append(pytest.param(card.name, marks=[pytest.mark.slow] if card.model in forms else []))
-        forms.add(card.model)
+        family = find_spec(card.model).family
+        found.append(pytest.param(card.name, marks=[pytest.mark.slow] if family in families else []))
+        families.add(family)
     return found
 
 

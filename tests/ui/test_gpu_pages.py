@@ -74,3 +74,28 @@ def test_a_page_shows_what_it_shows_on_a_cpu_and_a_slider_waits_a_few_times(page
     assert len(here) == len(there)
     for one, other in zip(here, there, strict=True):
         assert one == other
+
+
+def waiting() -> None:
+    """A page whose run hears that others are before it, and perhaps that its turn has come."""
+    import streamlit as st
+
+    from spikeviz.turns import _TELL
+    from spikeviz.ui.kit.turns import in_turn
+
+    @in_turn
+    def draw() -> None:
+        for before in st.session_state["heard"]:
+            _TELL.get()(before)
+        st.text("drawn")
+
+    draw()
+
+
+@pytest.mark.parametrize(("heard", "said"), [([], []), ([2], ["2 runs are before this one."]), ([2, 1, 0], [])])
+def test_a_page_says_how_many_runs_are_before_its_own(heard, said):
+    app = AppTest.from_function(waiting)
+    app.session_state["heard"] = heard
+    sound(app.run())
+    assert [caption.value for caption in app.caption] == [f"Queued for the GPU: {words}" for words in said]
+    assert [text.value for text in app.text] == ["drawn"]
