@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -14,10 +14,10 @@ from spikeviz.ui import components
 from spikeviz.ui.components import live_slider
 from spikeviz.ui.kit import compare, inputs, network_card, presets, session, settings, share, url
 from spikeviz.ui.kit.bind import bind
-from spikeviz.ui.kit.figure import caption, figure, title
+from spikeviz.ui.kit.figure import caption, figure, title, title_row
 from spikeviz.ui.kit.glossary import help_for, terms
 from spikeviz.ui.kit.job_panel import panel, progress_of
-from spikeviz.ui.server import warm_up
+from spikeviz.ui.server import sending, warm_up
 from spikeviz.ui.server.router import take_over
 from spikeviz.views import address
 from spikeviz.views.address import Parameter
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from spikeviz.evaluation.job import Job
     from spikeviz.views.runs import Network
 
+About = Callable[[], Provenance]  # where figures are from, worked out when the first of them needs it
+
 
 def show(page: Page) -> None:
     """A page of the app, from its value. The heading is drawn before anything heavy is imported."""
@@ -67,7 +69,11 @@ def show(page: Page) -> None:
 @st.fragment
 @warm_up.first
 def _scene_page(page: Page) -> None:
-    """Controls and results: a moved slider runs this part again and nothing else."""
+    """Controls and results: a moved slider runs this part again and nothing else.
+
+    What it waits for, the main picture and the line that says of what it is, is computed and sent first; so a slider
+    that is dragged, which sends its next value once it is answered, is answered with a picture.
+    """
     controls, sliders = st.container(), st.container(key="sliders")  # beside one another: the sliders stay in view
     messages, status, view = st.container(), st.container(), st.container(key="viewer")
     network = address.checkpoint_parameter(page.networks)
@@ -78,33 +84,43 @@ def _scene_page(page: Page) -> None:
         with tools:
             card = inputs.choose_network(page)
         opened = inputs.opened(card)
-        if session.look("layer") not in opened.layers:  # a neuron of an address belongs to a layer
-            session.set_look("layer", page.first(opened.layers) if page.first else "")
-        url.read(page.key, _parameters(page, url.pending(page.key)))
+    if session.look("layer") not in opened.layers:  # a neuron of an address belongs to a layer
+        session.set_look("layer", page.first(opened.layers) if page.first else "")
+    if query := url.pending(page.key):
+        url.read(page.key, _parameters(page, query))
+    settings.hear(page, opened)
+
+    def rest_of_controls() -> None:
         with tools:
             inputs.choose_input(page.key, card)
-        inputs.download(card)
+        with controls:
+            inputs.download(card)
+            if session.plain():
+                _choose_layer(page, opened)
         with sliders:
-            shown = page.settings(opened.model, session.state().experiment)
-            settings.controls(page, shown, opened.fast, opened.model)
-        if session.plain():
-            _choose_layer(page, opened)
-    scene = _opened(page)
+            settings.controls(page, opened)
+
+    scene = _opened(page, rest_of_controls)
     session.store(scene.state)
     session.share_input(scene.state.experiment)
-    parameters, about = [network, *_parameters(page)], provenance(scene, share.server())
-    with tools:
-        _tools(scene, about)
+    about = cache(partial(provenance, scene, share.server()))
     _messages(messages)
-    with status, st.container(horizontal=True, vertical_alignment="center", key=f"{page.key}_status"):
+    with status:
+        line = st.container(horizontal=True, vertical_alignment="center", key=f"{page.key}_status")
+    with line:
         _status(scene)
+    with view:
+        draw(page.main(scene), page.key, about, first=True)
+    rest_of_controls()
+    parameters = [network, *_parameters(page)]
+    with tools:
+        _tools(scene, about())
+    with line:
         network_card.about(card, page.key)
         _not_retrained(scene)
         compare.caption(scene)
         if preset := presets.chosen(page, parameters):
             st.caption(f"*{preset.source}.* {preset.about}")
-    with view:
-        draw(page.main(scene), page.key, about)
     draw(page.tab(_choose_tab(page) if page.tabs else None)(scene), page.key, about)
     terms(page.terms)
     if live_slider.settled():
@@ -133,9 +149,9 @@ def _first_look(page: Page) -> None:
         _messages(st.container())
         url.write(page.key, [network, *_parameters(page)])
         draw(page.body(scene), page.key)
-    about = provenance(scene, share.server())
+    about = cache(partial(provenance, scene, share.server()))
     with tools:
-        share.share(scene, about)
+        share.share(scene, about())
     with picture:
         with st.container(horizontal=True, vertical_alignment="center"):
             _status(scene)
@@ -148,11 +164,13 @@ def _parameters(page: Page, query: Mapping[str, str] | None = None) -> list[Para
     return address.parameters(page, session.state(), session.uploads(), query or {})
 
 
-def _opened(page: Page) -> Scene:
-    """The scene of the session's state; what cannot be shown is one sentence, and the run of the page ends."""
+def _opened(page: Page, otherwise: Callable[[], None] = lambda: None) -> Scene:
+    """The scene of the session's state; what cannot be shown is one sentence, and the run of the page ends, after
+    `otherwise` has drawn what changes it."""
     try:
         scene, _, notices = open_scene(page, session.state(), session.uploads())
     except (ValueError, FileNotFoundError) as error:
+        otherwise()
         st.error(str(error))
         st.stop()
     session.notice(*notices)
@@ -229,8 +247,11 @@ def _choose_tab(page: Page) -> str:
     return now
 
 
-def draw(items: Iterable[Item], page: str, about: Provenance | None = None) -> None:
-    """Every item of a view, in its order; figures can be exported where it is known where they are from (`about`)."""
+def draw(items: Iterable[Item], page: str, about: About | None = None, first: bool = False) -> None:
+    """Every item of a view, in its order; figures can be exported where it is known where they are from (`about`).
+
+    `first`: the browser gets a component before what follows is made.
+    """
 
     def handle(item: Item) -> Any:
         if isinstance(item, Option):
@@ -247,25 +268,29 @@ def draw(items: Iterable[Item], page: str, about: Provenance | None = None) -> N
             if job is None or job.latest is None:
                 drive(item.idle(), handle)
         else:
-            _item(item, page, about)
+            _item(item, page, about, first)
         return None
 
     drive(items, handle)
 
 
-def _studied(study: Study, job: Job, page: str, about: Provenance | None) -> None:
+def _studied(study: Study, job: Job, page: str, about: About | None) -> None:
     """What a study has found so far; a figure that still grows is not exported."""
-    draw(study.figures(job.latest, progress_of(job)), page, about.studied() if about and job.over else None)
+    draw(study.figures(job.latest, progress_of(job)), page, about().studied if about and job.over else None)
 
 
-def _item(item: Item, page: str, about: Provenance | None) -> None:
+def _item(item: Item, page: str, about: About | None, first: bool) -> None:
     if isinstance(item, Figure):
-        figure(about.on(item) if about else item, page)
+        figure(about().on(item) if about else item, page)
     elif isinstance(item, Component):
-        shown = about.on(item.figure) if about and item.figure else item.figure
-        if shown is not None:
-            title(shown, page)
+        above = title_row() if item.figure else None
         components.show(item.name, item.data, f"{page}_{item.name}")
+        if first:
+            sending.let_go()
+        shown = about().on(item.figure) if about and item.figure else item.figure
+        if shown is not None and above is not None:
+            with above:
+                title(shown, page)
         if item.still is not None:
             with st.container(key=f"{item.name}_still"):
                 st.html(item.still())
