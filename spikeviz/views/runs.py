@@ -304,7 +304,7 @@ class Run:
 
         return self.once("packed layers", lambda recording: pack_layers(recording, self.layers))
 
-    @property
+    @cached_property
     def packed(self) -> PackedSpikes:
         """All spikes with the input and what a page says of the run, for the viewer."""
         from spikeviz.artifacts.packed_spikes import pack

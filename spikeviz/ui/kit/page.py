@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
+from spikeviz.artifacts.cards import same_cards
 from spikeviz.ui import components
 from spikeviz.ui.components import live_slider
 from spikeviz.ui.kit import compare, inputs, network_card, presets, session, settings, share, url
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 About = Callable[[], Provenance]  # where figures are from, worked out when the first of them needs it
 
 
+@same_cards()
 def show(page: Page) -> None:
     """A page of the app, from its value. The heading is drawn before anything heavy is imported."""
     if take_over():
@@ -68,6 +70,7 @@ def show(page: Page) -> None:
 
 @st.fragment
 @warm_up.first
+@same_cards()
 def _scene_page(page: Page) -> None:
     """Controls and results: a moved slider runs this part again and nothing else.
 
@@ -81,16 +84,21 @@ def _scene_page(page: Page) -> None:
         inputs.libraries()
         url.read(page.key, [network])
         tools = inputs.row(page.key)
-        with tools:
-            card = inputs.choose_network(page)
-        opened = inputs.opened(card)
+        card = inputs.network(page)
+
+        def choose_network() -> None:
+            with tools:
+                inputs.choose_network(page)
+
+        opened = inputs.opened(card, choose_network)
     if session.look("layer") not in opened.layers:  # a neuron of an address belongs to a layer
         session.set_look("layer", page.first(opened.layers) if page.first else "")
     if query := url.pending(page.key):
         url.read(page.key, _parameters(page, query))
     settings.hear(page, opened)
 
-    def rest_of_controls() -> None:
+    def draw_controls() -> None:
+        choose_network()
         with tools:
             inputs.choose_input(page.key, card)
         with controls:
@@ -100,7 +108,7 @@ def _scene_page(page: Page) -> None:
         with sliders:
             settings.controls(page, opened)
 
-    scene = _opened(page, rest_of_controls)
+    scene = _opened(page, draw_controls)
     session.store(scene.state)
     session.share_input(scene.state.experiment)
     about = cache(partial(provenance, scene, share.server()))
@@ -111,7 +119,7 @@ def _scene_page(page: Page) -> None:
         _status(scene)
     with view:
         draw(page.main(scene), page.key, about, first=True)
-    rest_of_controls()
+    draw_controls()
     parameters = [network, *_parameters(page)]
     with tools:
         _tools(scene, about())
@@ -129,6 +137,7 @@ def _scene_page(page: Page) -> None:
 
 @st.fragment
 @warm_up.first
+@same_cards()
 def _first_look(page: Page) -> None:
     """Network and input alone, beside the picture."""
     picture, words = st.columns([2.9, 1], gap="medium")
@@ -136,8 +145,9 @@ def _first_look(page: Page) -> None:
     with words:
         url.read(page.key, [network])
         tools = inputs.row(page.key)
+        card = inputs.network(page)
         with tools:
-            card = inputs.choose_network(page)
+            inputs.choose_network(page)
         url.read(page.key, _parameters(page, url.pending(page.key)))
         with tools:
             inputs.choose_input(page.key, card)
