@@ -20,7 +20,7 @@ from spikeviz.ui.kit.glossary import help_for, terms
 from spikeviz.ui.kit.job_panel import panel, progress_of
 from spikeviz.ui.server import sending, warm_up
 from spikeviz.ui.server.router import take_over
-from spikeviz.views import address
+from spikeviz.views import address, runs
 from spikeviz.views.address import Parameter
 from spikeviz.views.data_sets import without_data
 from spikeviz.views.layers.looks import layers_of_a
@@ -74,9 +74,11 @@ def show(page: Page) -> None:
 def _scene_page(page: Page) -> None:
     """Controls and results: a moved slider runs this part again and nothing else.
 
-    What it waits for, the main picture and the line that says of what it is, is computed and sent first; so a slider
-    that is dragged, which sends its next value once it is answered, is answered with a picture.
+    What it waits for, the main picture and the line that says of what it is, is computed and sent first, and in one
+    go: the browser goes through the whole page for every few messages. So a slider that is dragged, which sends its
+    next value once it is answered, is answered with a picture.
     """
+    _ahead(page)
     controls, sliders = st.container(), st.container(key="sliders")  # beside one another: the sliders stay in view
     messages, status, view = st.container(), st.container(), st.container(key="viewer")
     network = address.checkpoint_parameter(page.networks)
@@ -133,6 +135,17 @@ def _scene_page(page: Page) -> None:
     terms(page.terms)
     if live_slider.settled():
         url.write(page.key, parameters)
+
+
+def _ahead(page: Page) -> None:
+    """Compute what the page will show, where it says by itself neither that it waits nor what is new in its address:
+    the caches keep it."""
+    card = session.checkpoints().get(session.state().experiment.checkpoint)
+    if card is None or url.pending(page.key) or not (runs.imported() and runs.is_open(card)):
+        return
+    settings.hear(page, runs.network(card))
+    with suppress(ValueError, FileNotFoundError):  # said where it is shown
+        _ = open_scene(page, session.state(), session.uploads())[0].packed
 
 
 @st.fragment
