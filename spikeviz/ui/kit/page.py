@@ -18,7 +18,7 @@ from spikeviz.ui.kit.bind import bind
 from spikeviz.ui.kit.figure import caption, figure, title, title_row
 from spikeviz.ui.kit.glossary import help_for, terms
 from spikeviz.ui.kit.job_panel import panel, progress_of
-from spikeviz.ui.server import sending, warm_up
+from spikeviz.ui.server import preload, sending, warm_up
 from spikeviz.ui.server.router import take_over
 from spikeviz.views import address, runs
 from spikeviz.views.address import Parameter
@@ -65,6 +65,8 @@ def show(page: Page) -> None:
     st.markdown(page.question + source, unsafe_allow_html=True)
     (_scene_page if page.first else _first_look)(page)
     draw(page.after(), page.key)
+    if page.first is None:
+        preload.charts()
     warm_up.start(warm_up.DRAWN)  # where the server has not begun by itself
 
 

@@ -81,13 +81,14 @@ def settle() -> None:
 
 
 def _visit(file: str) -> None:
-    """The figures of a page at its defaults, as a browser would be sent them."""
+    """The figures of a page as it opens, as a browser would be sent them."""
     from spikeviz.figures.chart import Chart
     from spikeviz.figures.render_plotly import plotly_figure
-    from spikeviz.views.host import scene_at, shown_figures
+    from spikeviz.views.host import query_of, scene_at, shown_figures
     from spikeviz.views.page import find_page
 
-    scene, _ = scene_at(find_page(file), {})
+    page = find_page(file)
+    scene, _ = scene_at(page, query_of(page))
     for figure in shown_figures(scene):
         if figure.html is None and isinstance(figure.chart, Chart):
             plotly_figure(figure.chart)
