@@ -1,36 +1,38 @@
-"""Parts of Streamlit that the browser loads while nothing else is to do: it would load them on the first page that
-shows one, and a chart's part, plotly, takes it one to two seconds in which the page stands still."""
+"""Charts that nobody sees, on the page that shows none.
+
+The first chart of a browser costs it one to two seconds in which the page stands still: five megabytes of plotly are
+loaded, and each of its functions is compiled when it is first called. Where the start page draws some behind its
+picture, the page that comes next is there at once.
+"""
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from pathlib import Path
+import sys
 
 import streamlit as st
 
-PARTS = ("BidiComponent", "withFullScreenWrapper", "Slider", "ButtonGroup", "rehype-katex", "PlotlyChart")
-CALM = 600  # ms after which the page that was asked for is drawn
+from spikeviz.ui.kit import session
 
-# Where the parts are is known by the script that is there already: the app may lie below another address.
-SCRIPT = """<script>
-setTimeout(() => (window.requestIdleCallback || setTimeout)(async () => {
-  const there = performance.getEntriesByType("resource").map((entry) => entry.name)
-    .find((name) => name.includes("/static/js/index."));
-  if (there) for (const name of NAMES) await import(new URL(name, there).href).catch(() => {});
-}), CALM);
-</script>"""
-
-
-@cache
-def files() -> list[str]:
-    """The files of the parts, which carry a hash in their names; another Streamlit may lack some."""
-    folder = Path(st.__file__).parent / "static" / "static" / "js"
-    return [file.name for part in PARTS for file in sorted(folder.glob(f"{part}.*.js"))]
+KEY = "preload"  # of its container, which `style.py` takes out of sight
 
 
 def charts() -> None:
-    """Load what charts and viewers need, once the page is drawn; to be called where it shows none itself."""
-    script = SCRIPT.replace("NAMES", json.dumps(files())).replace("CALM", str(CALM))
-    with st.container(key="preload"):
-        st.html(script, unsafe_allow_javascript=True)
+    """Lines and bars, as the pages have them.
+
+    Not where plotly would have to be imported first, while a person waits: the first visit to a server that has only
+    just been started.
+    """
+    if session.plain() or "plotly.graph_objects" not in sys.modules:
+        return
+    from spikeviz.figures.chart import Bars, Chart, Line, Rule
+    from spikeviz.figures.render_plotly import plotly_figure
+    from spikeviz.figures.theme import CONFIG
+
+    line = Line((1, 2), (0, 1), "a", dash=True)
+    charts = (
+        Chart("Line", "x", "y", (line, Line((1, 2), (1, 0), "b")), (Rule(0.5, "c"),), 2, (0, 1), height=120),
+        Chart("Bars", "x", "y", (Bars(("a", "b"), (1, 2), "a"),), height=120),
+    )
+    with st.container(key=KEY):
+        for chart in charts:
+            st.plotly_chart(plotly_figure(chart), config=CONFIG, key=f"{KEY} {chart.title}")
