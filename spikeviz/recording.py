@@ -12,8 +12,6 @@ from torch import Tensor
 
 from spikeviz.display import facts, table
 
-PART = 1 << 17  # numbers that are packed at once
-
 
 @dataclass(frozen=True, eq=False)
 class Track:
@@ -101,21 +99,14 @@ class Track:
 
 
 def _packed(x: Tensor, scale: float) -> Tensor | None:
-    """How many times `scale` each number is, as uint8; None where some are no whole number of times.
+    """How many times `scale` each number is, as uint8; None where some are no whole number of times."""
+    if x.device.type == "cpu" and x.dtype == torch.float32 and type(x) is Tensor:
+        from spikeviz import kernels
 
-    On a CPU part by part, each looked at while it is in the cache of a core.
-    """
-    packed = torch.empty_like(x, dtype=torch.uint8)
-    parts = [(x, packed)]
-    if x.device.type == "cpu" and x.numel() > PART and x.is_contiguous():
-        parts = list(zip(x.view(-1).split(PART), packed.view(-1).split(PART), strict=True))
-    for real, whole in parts:
-        # by way of int32: on a CPU a float becomes uint8 in four times that time
-        whole.copy_((real if scale == 1.0 else (real / scale).round_()).to(torch.int32))
-        flows = whole.to(x.dtype) if scale == 1.0 else whole.to(x.dtype).mul_(scale)
-        if flows.sub_(real).abs_().amax() != 0:  # many times faster than torch.equal
-            return None
-    return packed
+        return kernels.pack(x, scale)
+    whole = (x if scale == 1.0 else (x / scale).round_()).to(torch.uint8)
+    flows = whole.to(x.dtype) if scale == 1.0 else whole.to(x.dtype).mul_(scale)
+    return whole if flows.sub_(x).abs_().amax() == 0 else None  # many times faster than torch.equal
 
 
 @dataclass(frozen=True, eq=False)

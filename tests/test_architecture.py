@@ -15,7 +15,7 @@ APP = [p for p in (ROOT / "app.py", *PAGES) if p.exists()]
 
 # A file imports from its own street or from one further up, never from below.
 STREETS = (
-    ("axes", "cache", "display", "paths", "runtime", "recording", "probe"),
+    ("axes", "cache", "display", "kernels", "paths", "runtime", "recording", "probe"),
     ("data",),
     ("nn",),
     ("interventions",),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from spikeviz.axes import VECTOR
 from spikeviz.nn.attention import SDSA, Order
 from spikeviz.nn.integers import IntegerIF, Rounding
-from spikeviz.nn.layers import Conv, FiringConv, Head, Intake, Population, RepConv
+from spikeviz.nn.layers import Conv, FiringConv, Head, Intake, Population, RepConv, added, in_sequence
 from spikeviz.nn.neurons import LIF, Neuron
 from spikeviz.nn.stems import ConvStem, SepConv
 from spikeviz.probe import Blocks, Part, tagged, tuned
@@ -112,7 +112,7 @@ class MLP(nn.Module):
         self.hidden = tagged(FiringConv(config.make_neuron(), Conv(wide, dim, 1, bias=True)), "MLP hidden")
 
     def forward(self, x: Maps) -> Maps:
-        return self.hidden(self.input(x))
+        return in_sequence(x, self.input, self.hidden)
 
 
 class RepBranch(Population):
@@ -160,9 +160,9 @@ class Block(Part):
         if self.widen is not None:
             x = self.widen(x)
         if self.local is not None:
-            x = x + self.local(x)
-        x = x + self.scale_attn(self.attn(x))
-        return x + self.scale_mlp(self.mlp(x))
+            x = added(x, self.local(x))
+        x = added(x, self.scale_attn(self.attn(x)))
+        return added(x, self.scale_mlp(self.mlp(x)))
 
 
 class ESpikeFormer(nn.Module):

@@ -59,10 +59,10 @@ class ChannelMask(nn.Module):
         gate = self.kept().to(spikes.dtype) if temperature is None else torch.sigmoid(temperature * self.value)
         return spikes * gate[:, None, None]
 
-    def on(self, spikes: Tensor, counts: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """`forward`, and the same of the spikes as whole numbers, where there are some: channels pass or do not."""
-        soft = self.training and self.temperature is not None
-        return self(spikes), None if soft or counts is None else counts.mul_(self.kept()[:, None, None])
+    @property
+    def soft(self) -> bool:
+        """Whether spikes pass in part."""
+        return self.training and self.temperature is not None
 
     def strength(self) -> Float[Tensor, "C"]:
         """sigmoid(5 m), which a threshold is compared with."""

@@ -1,19 +1,38 @@
-"""Steps of neurons on a CPU where nobody asks for a gradient: in place, chunk by chunk, counted as they come out."""
+"""Where neurons may be run by compiled loops, and what they give there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import repeat
+from functools import cache
+from types import ModuleType
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-Prepare = Callable[[Tensor], Tensor]
-MOST_COUNT, MOST_SIGNED = 255, 127  # that uint8 and int8 hold
-CHUNK = 1 << 16  # numbers of a step that are worked on at once, so that they stay in the cache of a core
+
+class Affine(NamedTuple):
+    """A normalisation with fixed statistics, of the channels of `[B, C, ...]`; each `[C]`."""
+
+    weight: Tensor
+    bias: Tensor
+    mean: Tensor
+    variance: Tensor
+    eps: float
+
+    def over_samples(self, x: Float[Tensor, "B C *grid"]) -> Float[Tensor, "B C *grid"]:
+        """As torch does it."""
+        weight, bias, mean, variance, eps = self
+        return torch.batch_norm(x, weight, bias, mean, variance, False, 0.0, eps, False)
+
+    def over_steps(self, x: Float[Tensor, "T B C *grid"]) -> Float[Tensor, "T B C *grid"]:
+        """Of one step repeated it is asked once."""
+        if len(x) > 1 and not x.stride(0):
+            return self.over_samples(x[0]).expand(x.shape)
+        return self.over_samples(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+Found = tuple[Tensor, Tensor | None, Tensor | None]  # spikes, counts, membrane, of a kernel
 
 
 class Fired(NamedTuple):
@@ -38,43 +57,38 @@ class Fired(NamedTuple):
         """What a tape may keep without a copy."""
         return self.membrane if self.own else None
 
+    def gated(self, gate: Bool[Tensor, "C"] | None) -> Fired:
+        """What is left of the spikes where some channels do not send them."""
+        if gate is None:
+            return self
+        gate = gate[:, None, None]
+        counts = None if self.counts is None else self.counts * gate
+        return self._replace(spikes=self.spikes * gate.to(self.spikes.dtype), counts=counts)
+
+
+def on_cpu(x: Tensor) -> bool:
+    """Whether the numbers of a tensor lie in this machine's memory; not those of a fake one or of one being traced."""
+    return x.device.type == "cpu" and type(x) in (Tensor, torch.nn.Parameter) and not torch.compiler.is_compiling()
+
 
 def in_place(x: Tensor) -> bool:
-    """Whether neurons may take steps of their own, which no gradient passes: on a CPU, in full precision."""
-    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and not torch.is_grad_enabled()
+    """Whether neurons may take steps of their own, which no gradient passes: on a CPU, in float32."""
+    return x.dtype == torch.float32 and not torch.is_grad_enabled() and on_cpu(x)
 
 
-def chunks(x: Float[Tensor, "T B *neurons"]) -> Iterator[slice]:
-    """Samples of `x` that are worked on at once."""
-    samples = x.shape[1]
-    at_once = max(1, CHUNK * torch.get_num_threads() * samples // max(1, x[0].numel()))
-    return (slice(start, start + at_once) for start in range(0, samples, at_once))
+@cache
+def fuses() -> bool:
+    """Whether this build of torch normalises as the kernels do, by a fused multiply-add, so that bits are the same."""
+    x = torch.linspace(-3, 3, 4 * 8 * 37, dtype=torch.float32).view(1, 4, 8, 37)
+    weight, bias, mean, variance = torch.linspace(0.3, 1.7, 32).view(4, 8)
+    norm = Affine(weight, bias, mean, variance, 1e-5)
+    charged = kernels().fire(x, 1.0, norm=norm, membrane=True)[2]
+    return torch.equal(charged, norm.over_steps(x))
 
 
-def steps(x: Float[Tensor, "T B *neurons"], part: slice, prepare: Prepare | None = None) -> Iterator[Tensor]:
-    """The currents of these samples, step by step."""
-    if prepare is None:
-        return iter(x[:, part])
-    if not x.stride(0):  # a still image: one step, repeated
-        return repeat(prepare(x[0, part]), len(x))
-    if len(range(*part.indices(x.shape[1]))) == x.shape[1]:
-        return iter(prepare(x.flatten(0, 1)).unflatten(0, x.shape[:2]))
-    return map(prepare, x[:, part])
+@cache
+def kernels() -> ModuleType:
+    """The compiled loops. Importing numba takes half a second: it waits for the first spike."""
+    from spikeviz import kernels
 
-
-def compare(charged: Tensor, threshold: float, fired: UInt8[Tensor, "..."], spikes: Tensor) -> Tensor:
-    """Write where a membrane reaches its threshold, as flags and as numbers; gives the latter.
-
-    By numpy: torch compares into booleans or floats in three to twenty times that time.
-    """
-    np.greater_equal(charged.numpy(), threshold, out=fired.view(torch.bool).numpy())
-    return spikes.copy_(fired)
-
-
-def whole(spikes: Tensor, out: UInt8[Tensor, "..."], most: int = 1) -> None:
-    """Write spikes, whole numbers up to `most`, as uint8: by way of signed numbers, since a CPU converts these in an
-    eighth of the time."""
-    if most <= MOST_SIGNED:
-        out.view(torch.int8).copy_(spikes)
-    else:
-        out.copy_(spikes.to(torch.int32))
+    return kernels

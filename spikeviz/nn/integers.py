@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Bool, Float, Num
 from torch import Tensor
 
-from spikeviz.nn.in_place import MOST_COUNT, Fired, Prepare, chunks, in_place, steps, whole
+from spikeviz.nn.in_place import Affine, Fired, Found, in_place, kernels, on_cpu
 from spikeviz.nn.neurons import Currents, Neuron, Unit
 
 Rounding = Literal["half-even", "half-up"]
@@ -53,7 +53,11 @@ class IntegerIF(Neuron):
         self.levels, self.rounding = int(levels), rounding
 
     def forward(self, x: Currents) -> Float[Tensor, "T B *neurons"]:
-        return self.run(x).spikes if in_place(x) else self.fire(x)[0]
+        if in_place(x):
+            return self.observe(x).spikes
+        if on_cpu(x) and x.dtype != torch.float64:
+            return cast(Tensor, _Fire.apply(x, *self._checked(x), self.rounding == "half-up"))
+        return self.fire(x)[0]
 
     def trace(self, x: Currents) -> tuple[Tensor, Tensor, float]:
         spikes, potentials = self.fire(x)
@@ -75,28 +79,17 @@ class IntegerIF(Neuron):
         counts: list[Tensor] = []
         for current in x.to(wide).split(1) if len(x) > 1 else [x.to(wide)]:  # an image has one step: no copies
             potentials.append(current + (potentials[-1] - counts[-1].detach()) if counts else current)
-            counts.append(_Fire.apply(potentials[-1], depth, self.rounding == "half-up"))
+            counts.append(_Round.apply(potentials[-1], depth, self.rounding == "half-up"))
         fired = torch.cat(counts) if len(counts) > 1 else counts[0]
         return (fired * scale).to(x.dtype), potentials
 
-    def run(self, x: Currents, prepare: Prepare | None = None, counts: bool = False, membrane: bool = False) -> Fired:
+    def run(
+        self, x: Currents, norm: Affine | None, gate: Bool[Tensor, "C"] | None, counts: bool, membrane: bool
+    ) -> Fired:
         scale, depth = self._checked(x)
-        spikes = torch.empty_like(x)
-        counted = torch.empty_like(x, dtype=torch.uint8) if counts and depth <= MOST_COUNT else None
-        before = torch.empty_like(x) if membrane else None
-        for part in chunks(x):
-            rest: Tensor | None = None
-            for t, current in enumerate(steps(x, part, prepare)):
-                charged = current if rest is None else rest.add_(current)
-                if before is not None:
-                    before[t, part] = charged
-                spike = _round(torch.clamp(charged, 0, depth, out=spikes[t, part]), self.rounding == "half-up")
-                if counted is not None:
-                    whole(spike, counted[t, part], depth)
-                if t + 1 < len(x):
-                    rest = charged - spike
-                spike.mul_(scale)
-        return Fired(spikes, counted, before, 0.5)
+        way = _way(self.rounding == "half-up")
+        found: Found = kernels().fire_integers(x, depth, way, scale, norm=norm, counts=counts, membrane=membrane)
+        return Fired(*found, 0.5).gated(gate)
 
     def _checked(self, x: Currents) -> Unit:
         unit = self.unit()
@@ -116,7 +109,27 @@ def _round(x: Tensor, half_up: bool) -> Tensor:
     return x.add_(0.5).floor_() if half_up else x.round_()
 
 
+def _way(half_up: bool) -> int:
+    return kernels().HALF_UP if half_up else kernels().HALF_EVEN
+
+
 class _Fire(torch.autograd.Function):
+    """Integers in units of `scale` and their gradient, on a CPU: the numbers of `IntegerIF.fire`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: float, depth: int, half_up: bool) -> Tensor:
+        spikes, _, charged = kernels().fire_integers(x.float(), depth, _way(half_up), scale, membrane=True)
+        ctx.save_for_backward(charged)
+        ctx.settings, ctx.dtype = (depth, _way(half_up), scale), x.dtype
+        return spikes.to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        (charged,) = ctx.saved_tensors
+        return kernels().fire_integers_back(charged, gradient.float(), *ctx.settings).to(ctx.dtype), None, None, None
+
+
+class _Round(torch.autograd.Function):
     """`round(clip(x, 0, D))`; the gradient is 1 in the window."""
 
     @staticmethod

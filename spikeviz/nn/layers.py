@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from spikeviz.axes import MAPS, VECTOR
 from spikeviz.nn.channel_masks import ChannelMask
-from spikeviz.nn.in_place import Prepare
+from spikeviz.nn.in_place import Affine, fuses, in_place, kernels
 from spikeviz.nn.integers import expand
 from spikeviz.nn.neurons import Neuron
 from spikeviz.nn.sparse import active_map, sparse_norm, spread
@@ -89,16 +89,13 @@ class Norm(nn.BatchNorm2d):
 
     sparse = False
 
-    def over_samples(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """What `forward` gives of a `fixed` one, without its questions."""
-        return torch.batch_norm(
-            x, self.weight, self.bias, self.running_mean, self.running_var, False, 0.0, self.eps, False
-        )
-
     @property
-    def fixed(self) -> bool:
-        """Whether a sample is normalised by itself, and whole, so that it may be done where neurons read it."""
-        return not self.training and (not self.sparse or active_map() is None)
+    def fixed(self) -> Affine | None:
+        """How a sample is normalised, where by itself and whole, so that the neurons that read it may do that."""
+        if self.training or (self.sparse and active_map() is not None):
+            return None
+        assert self.running_mean is not None and self.running_var is not None
+        return Affine(self.weight, self.bias, self.running_mean, self.running_var, self.eps)
 
     def forward(self, x: Maps) -> Maps:
         active = active_map() if self.sparse else None
@@ -182,17 +179,20 @@ class Population(nn.Module):
         current: Tensor,
         steps: int | None = None,
         mask: ChannelMask | None = None,
-        prepare: Prepare | None = None,
+        norm: Affine | None = None,
     ) -> Tensor:
-        """`mask` takes some of the spikes away before anybody sees them; `prepare` makes the currents of `current`."""
+        """`mask` takes some of the spikes away before anybody sees them; `norm` makes the currents of `current`."""
         if steps is not None:
             current = current.expand(steps, *current.shape)
-        fired = self.neuron.observe(current, prepare, counts=self.spike.kept, membrane=self.membrane.wanted)
+        gate = None if mask is None or mask.soft else mask.kept()
+        wanted = {"counts": self.spike.kept, "membrane": self.membrane.wanted}
+        fired = self.neuron.observe(current, norm, gate=gate, **wanted)
         if fired.membrane is not None:
             self.membrane(fired.membrane, threshold=fired.threshold, stored=fired.stored_membrane)
-        spikes, counts = (fired.spikes, fired.counts) if mask is None else mask.on(fired.spikes, fired.counts)
         unit = self.neuron.unit()
-        return self.spike(spikes, scale=unit.scale, levels=unit.levels, stored=counts)
+        if mask is not None and mask.soft:
+            return self.spike(mask(fired.spikes), scale=unit.scale, levels=unit.levels)
+        return self.spike(fired.spikes, scale=unit.scale, levels=unit.levels, stored=fired.counts)
 
 
 class SpikingConv(Population):
@@ -211,9 +211,8 @@ class SpikingConv(Population):
     ) -> Float[Tensor, "T B c h w"]:
         """`scale` is the value of one spike of `x`."""
         y = self.conv(x, scale)
-        if self.norm.fixed:
-            return super().forward(y, steps, mask, self.norm.over_samples)
-        return super().forward(self.norm(y), steps, mask)
+        norm = self.norm.fixed
+        return super().forward(self.norm(y) if norm is None else y, steps, mask, norm)
 
 
 class FiringConv(Population):
@@ -227,7 +226,27 @@ class FiringConv(Population):
         self.norm = Norm(conv.out_channels)
 
     def forward(self, x: Float[Tensor, "T #B C H W"]) -> Float[Tensor, "T #B c h w"]:
-        return self.norm(self.conv(super().forward(x), self.scale))
+        return in_sequence(x, self)
+
+    def products(self, x: Float[Tensor, "T #B C H W"], norm: Affine | None) -> Float[Tensor, "T #B c h w"]:
+        """Not normalised yet; `norm` makes the currents of `x`."""
+        return self.conv(super().forward(x, norm=norm), self.scale)
+
+
+def in_sequence(x: Float[Tensor, "T #B C H W"], *layers: FiringConv) -> Float[Tensor, "T #B c h w"]:
+    """One layer after another, each normalised by the neurons of the next where they can."""
+    norm: Affine | None = None
+    for layer in layers:
+        x, norm = layer.products(x, norm), layer.norm.fixed
+        x = layer.norm(x) if norm is None else x
+    if norm is not None and in_place(x) and fuses() and x.is_contiguous():
+        return kernels().normalise(x, norm)
+    return x if norm is None else over_maps(norm.over_samples, x)
+
+
+def added(shortcut: Float[Tensor, "*#maps"], branch: Float[Tensor, "*#maps"]) -> Float[Tensor, "*#maps"]:
+    """Their sum; `branch`, which nobody else reads, becomes it where it can."""
+    return branch.add_(shortcut) if in_place(branch) and branch.shape == shortcut.shape else shortcut + branch
 
 
 class RepConv(nn.Module):

@@ -7,16 +7,15 @@ surrogate gradient, Sigmoid(alpha 4); `spikeviz.nn.integers` has those that fire
 
 from __future__ import annotations
 
-from math import frexp
 from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from spikingjelly.activation_based import surrogate
 from spikingjelly.activation_based.functional import if_multi_step, lif_multi_step
 from torch import Tensor, nn
 
-from spikeviz.nn.in_place import Fired, Prepare, chunks, compare, in_place, steps
+from spikeviz.nn.in_place import Affine, Fired, Found, fuses, in_place, kernels, on_cpu
 from spikeviz.probe import tuned
 
 Reset = Literal["hard", "soft"]
@@ -51,28 +50,39 @@ class Neuron(nn.Module):
         raise NotImplementedError
 
     def observe(
-        self, x: Currents, prepare: Prepare | None = None, *, counts: bool = False, membrane: bool = False
+        self,
+        x: Currents,
+        norm: Affine | None = None,
+        *,
+        gate: Bool[Tensor, "C"] | None = None,
+        counts: bool = False,
+        membrane: bool = False,
     ) -> Fired:
         """Spikes, and what else is asked for.
 
         Args:
-            x: currents, or with `prepare` what they are made of.
-            prepare: makes currents of `[B, ...]`, each sample by itself (a trained normalisation). Where `x` is one
-                step repeated, it is asked once.
+            x: currents, or with `norm` what it makes them of.
+            norm: a normalisation with fixed statistics. Where `x` is one step repeated, it is asked once.
+            gate: which channels send what they fire.
             counts, membrane: what else is wanted. Counts are given where they cost next to nothing.
         """
         if in_place(x):
-            return self.run(x, prepare, counts, membrane)
-        if prepare is not None:
-            still = not x.stride(0)
-            x = prepare(x[0]).expand(x.shape) if still else prepare(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+            if norm is not None and not fuses():
+                x, norm = norm.over_steps(x), None
+            if gate is not None and membrane:  # a closed channel has one as well
+                return self.run(x, norm, None, counts, membrane).gated(gate)
+            return self.run(x, norm, gate, counts, membrane)
+        if norm is not None:
+            x = norm.over_steps(x)
         if not membrane:
-            return Fired(self(x))
+            return Fired(self(x)).gated(gate)
         spikes, potential, threshold = self.trace(x)
-        return Fired(spikes, None, potential, threshold, own=False)
+        return Fired(spikes, None, potential, threshold, own=False).gated(gate)
 
-    def run(self, x: Currents, prepare: Prepare | None, counts: bool, membrane: bool) -> Fired:
-        """`observe` on a CPU where nobody asks for a gradient: in place, chunk by chunk."""
+    def run(
+        self, x: Currents, norm: Affine | None, gate: Bool[Tensor, "C"] | None, counts: bool, membrane: bool
+    ) -> Fired:
+        """`observe` on a CPU where nobody asks for a gradient, by `spikeviz.kernels`."""
         raise NotImplementedError
 
     def unit(self) -> Unit:
@@ -100,14 +110,14 @@ class BinaryNeuron(Neuron):
 
     def forward(self, x: Currents) -> Float[Tensor, "T B *neurons"]:
         if in_place(x):
-            return self.run(x).spikes
-        if x.device.type == "cpu" and x.dtype != torch.float64:  # there SpikingJelly goes by another order
+            return self.observe(x).spikes
+        if on_cpu(x) and x.dtype != torch.float64:
             return _Steps.apply(x, self, self.settings())
         return self.fire(x, self.settings())[0]
 
     def trace(self, x: Currents) -> tuple[Tensor, Tensor, float]:
         if in_place(x):
-            found = self.run(x, membrane=True)
+            found = self.observe(x, membrane=True)
             return found.spikes, cast(Tensor, found.membrane), found.threshold
         settings = self.settings()
         spikes, after = self.fire(x, settings, store_v_seq=True)
@@ -130,52 +140,28 @@ class BinaryNeuron(Neuron):
         )
         return spikes, after
 
-    def run(self, x: Currents, prepare: Prepare | None = None, counts: bool = False, membrane: bool = False) -> Fired:
+    def run(
+        self, x: Currents, norm: Affine | None, gate: Bool[Tensor, "C"] | None, counts: bool, membrane: bool
+    ) -> Fired:
         """With the bits of SpikingJelly, whose first call also looks for kernels of graphics cards, for seconds."""
         settings = self.settings()
-        threshold, wide = settings["threshold"], torch.promote_types(x.dtype, torch.float32)
-        rest, last = self.rest(settings), len(x) - 1
-        spikes = torch.empty_like(x)
-        counted = torch.empty_like(x, dtype=torch.uint8) if counts else None
-        before = torch.empty_like(x, dtype=wide) if membrane else None
-        for part in chunks(x):
-            charged = torch.empty_like(x[0, part], dtype=wide)
-            after = torch.full_like(charged, rest) if rest else torch.empty_like(charged)
-            fired = torch.empty_like(charged, dtype=torch.uint8)
-            for t, current in enumerate(steps(x, part, prepare)):
-                if before is not None:
-                    charged = before[t, part]
-                if t or rest:
-                    self.charge(after, current, settings, charged)
-                else:
-                    self.start(current, settings, charged)
-                flags = fired if counted is None else counted[t, part]
-                spike = compare(charged, threshold, flags, spikes[t, part])
-                if t < last:
-                    self.forget(charged, spike, threshold, after)
-        return Fired(spikes, counted, before, threshold)
+        threshold, hard = settings["threshold"], self.reset == "hard"
+        found: Found = kernels().fire(
+            x, threshold, tau=settings.get("tau"), hard=hard, rest=self.rest(settings),
+            norm=norm, gate=gate, counts=counts, membrane=membrane,
+        )  # fmt: skip
+        return Fired(*found, threshold)
 
     def rest(self, settings: dict[str, float]) -> float:
         """The membrane before the first step."""
         return self.initial * settings["threshold"]
 
-    def forget(self, charged: Tensor, spike: Tensor, threshold: float, out: Tensor) -> None:
-        """What the reset leaves of a membrane, into `out`."""
-        if self.reset == "hard":
-            torch.addcmul(charged, charged, spike, value=-1, out=out)
-        else:
-            torch.sub(charged, spike, alpha=threshold, out=out)
-
     def dynamics(self, *args: Any, **options: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         """SpikingJelly's functional of this neuron."""
         raise NotImplementedError
 
-    def charge(self, before: Tensor, x: Tensor, settings: dict[str, float], out: Tensor | None = None) -> Tensor:
-        """The membrane H[t] from V[t-1] and X[t]; with `out` it is written there."""
-        raise NotImplementedError
-
-    def start(self, x: Tensor, settings: dict[str, float], out: Tensor) -> None:
-        """The membrane H[1] from a membrane of 0: the same numbers as `charge`, in one pass."""
+    def charge(self, before: Tensor, x: Tensor, settings: dict[str, float]) -> Tensor:
+        """The membrane H[t] from V[t-1] and X[t]."""
         raise NotImplementedError
 
     def extra_repr(self) -> str:
@@ -184,7 +170,7 @@ class BinaryNeuron(Neuron):
 
 
 class _Steps(torch.autograd.Function):
-    """The steps of a binary neuron and their gradient, in place and chunk by chunk, on a CPU.
+    """The steps of a binary neuron and their gradient, on a CPU.
 
     Forward it has the bits of SpikingJelly's functional, backward its operations in its order: the surrogate gradient,
     detached at the reset.
@@ -192,43 +178,21 @@ class _Steps(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, neuron: BinaryNeuron, settings: dict[str, float]) -> Tensor:
-        threshold, wide = settings["threshold"], torch.promote_types(x.dtype, torch.float32)
-        spikes, before = torch.empty_like(x), torch.empty_like(x, dtype=wide)
-        for part in chunks(x):
-            after = torch.full_like(before[0, part], neuron.rest(settings))
-            fired = torch.empty_like(after)
-            for current, charged, spike in zip(x[:, part], before[:, part], spikes[:, part], strict=True):
-                neuron.charge(after, current.to(wide), settings, charged)
-                own = fired if x.dtype != wide else spike
-                torch.ge(charged, threshold, out=own)
-                neuron.forget(charged, own, threshold, after)
-                if own is fired:
-                    spike.copy_(fired)
+        spikes, _, before, *_ = neuron.run(x.float(), None, None, False, True)
         ctx.save_for_backward(before)
         ctx.neuron, ctx.settings, ctx.dtype = neuron, settings, x.dtype
-        return spikes
+        return spikes.to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (before,) = ctx.saved_tensors
-        neuron, threshold, tau = ctx.neuron, ctx.settings["threshold"], ctx.settings.get("tau")
-        found = torch.empty_like(before)
-        for part in chunks(before):
-            slope, kept = torch.empty_like(before[0, part]), torch.empty_like(before[0, part])
-            carried: Tensor | None = None
-            for t in reversed(range(len(before))):
-                charged, own = before[t, part], found[t, part]
-                torch.sub(charged, threshold, out=slope).mul_(neuron.alpha).sigmoid_()
-                torch.neg(slope, out=own).add_(1).mul_(slope).mul_(neuron.alpha).mul_(gradient[t, part])
-                if carried is not None:
-                    if neuron.reset == "hard":
-                        carried.mul_(torch.lt(charged, threshold, out=kept))
-                    own.add_(carried)
-                if tau is None:
-                    carried = own.clone() if t else None
-                else:
-                    passed = torch.empty_like(own) if carried is None else carried
-                    carried = passed.copy_(own).sub_(own.div_(tau))
+        neuron, settings = ctx.neuron, ctx.settings
+        threshold, alpha = settings["threshold"], neuron.alpha
+        slope = torch.empty_like(before)
+        for charged, own in zip(before, slope, strict=True):  # a sigmoid rounds by its place in a vector
+            torch.sub(charged, threshold, out=own).mul_(alpha).sigmoid_()
+        tau, hard = settings.get("tau"), neuron.reset == "hard"
+        found = kernels().fire_back(before, slope, gradient.float(), alpha, threshold, tau, hard)
         return found.to(ctx.dtype), None, None
 
 
@@ -260,22 +224,8 @@ class LIF(BinaryNeuron):
     def dynamics(self, *args: Any, **options: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         return lif_multi_step(*args, **options)
 
-    def charge(self, before: Tensor, x: Tensor, settings: dict[str, float], out: Tensor | None = None) -> Tensor:
-        moved, tau = torch.sub(x, before, out=out), settings["tau"]
-        if _is_power_of_two(tau):  # times 1 / tau is the same number, in one pass
-            return torch.add(before, moved, alpha=1 / tau, out=out)
-        return torch.add(before, torch.div(moved, tau, out=out), out=out)
-
-    def start(self, x: Tensor, settings: dict[str, float], out: Tensor) -> None:
-        tau = settings["tau"]
-        if _is_power_of_two(tau):
-            torch.mul(x, 1 / tau, out=out)
-        else:
-            torch.div(x, tau, out=out)
-
-
-def _is_power_of_two(number: float) -> bool:
-    return frexp(number)[0] == 0.5
+    def charge(self, before: Tensor, x: Tensor, settings: dict[str, float]) -> Tensor:
+        return before + (x - before) / settings["tau"]
 
 
 class IF(BinaryNeuron):
@@ -293,8 +243,5 @@ class IF(BinaryNeuron):
     def dynamics(self, *args: Any, **options: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         return if_multi_step(*args, **options)
 
-    def charge(self, before: Tensor, x: Tensor, settings: dict[str, float], out: Tensor | None = None) -> Tensor:
-        return torch.add(before, x, out=out)
-
-    def start(self, x: Tensor, settings: dict[str, float], out: Tensor) -> None:
-        out.copy_(x)
+    def charge(self, before: Tensor, x: Tensor, settings: dict[str, float]) -> Tensor:
+        return before + x

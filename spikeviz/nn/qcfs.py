@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Any, ClassVar, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from spikingjelly.activation_based import surrogate
 from spikingjelly.activation_based.functional import if_multi_step
 from torch import Tensor, nn
 
-from spikeviz.nn.in_place import MOST_COUNT, Fired, Prepare, chunks, compare, in_place, steps, whole
+from spikeviz.nn.in_place import Affine, Fired, Found, in_place, kernels, on_cpu
 from spikeviz.nn.neurons import Neuron, Unit
 
 START = 2.0  # of every threshold
@@ -41,26 +41,21 @@ class QCFS(Neuron):
 
     def forward(self, x: Float[Tensor, "*neurons"]) -> Float[Tensor, "*neurons"]:
         levels = self.settings()["quanta"]
-        if torch.is_grad_enabled():
-            return _Quantise.apply(x, self.threshold, levels)
-        return _counts(x, self.threshold, levels).clamp_(0, levels).mul_(self.threshold / levels)
+        return cast(Tensor, _Quantise.apply(x, self.threshold, levels))
 
-    def run(self, x: Float[Tensor, "T B *neurons"], prepare: Prepare | None, counts: bool, membrane: bool) -> Fired:
-        levels = self.settings()["quanta"]
-        worth = self.threshold / levels
-        spikes = torch.empty_like(x)
-        counted = torch.empty_like(x, dtype=torch.uint8) if counts and levels <= MOST_COUNT else None
-        currents = torch.empty_like(x) if membrane else None
-        for part in chunks(x):
-            for t, current in enumerate(steps(x, part, prepare)):
-                if currents is not None:
-                    currents[t, part] = current
-                spike = torch.div(current, self.threshold, out=spikes[t, part])
-                spike.mul_(levels).add_(0.5).floor_().clamp_(0, levels)
-                if counted is not None:
-                    whole(spike, counted[t, part], levels)
-                spike.mul_(worth)
-        return Fired(spikes, counted, currents, float(self.threshold))
+    def run(
+        self,
+        x: Float[Tensor, "T B *neurons"],
+        norm: Affine | None,
+        gate: Bool[Tensor, "C"] | None,
+        counts: bool,
+        membrane: bool,
+    ) -> Fired:
+        levels, threshold = self.settings()["quanta"], float(self.threshold)
+        worth, way = float(self.threshold / levels), kernels().QUANTISE
+        options = {"divisor": threshold, "norm": norm, "counts": counts, "membrane": membrane}
+        found: Found = kernels().fire_integers(x, levels, way, worth, **options)
+        return Fired(*found, threshold).gated(gate)
 
     def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
         """The membrane is what goes in; it would fire all its spikes from the threshold on."""
@@ -82,17 +77,31 @@ class _Quantise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, threshold: Tensor, levels: int) -> Tensor:
-        counts = _counts(x, threshold, levels)
-        y = counts.clamp(0, levels) * (threshold / levels)
-        inside = torch.gt(counts, 0, out=torch.empty_like(counts))  # comparing into floats takes a sixth of the time
-        ctx.save_for_backward(x, threshold, y, inside.mul_(torch.lt(counts, levels, out=counts)))
-        return y
+        ctx.save_for_backward(x, threshold)
+        ctx.levels = levels
+        if not _compiled(x):
+            return _counts(x, threshold, levels).clamp_(0, levels).mul_(threshold / levels)
+        worth = float(threshold / levels)
+        options = {"divisor": float(threshold)}
+        flat = x.float().reshape(1, 1, -1)
+        return kernels().fire_integers(flat, levels, kernels().QUANTISE, worth, **options)[0].view(x.shape)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        x, threshold, y, inside = ctx.saved_tensors
-        passed = gradient * inside
+        x, threshold = ctx.saved_tensors
+        if _compiled(x):
+            passed, own = kernels().quantise_back(
+                x.float().contiguous(), gradient.float(), float(threshold), ctx.levels
+            )
+            return passed.to(x.dtype), own, None
+        counts = _counts(x, threshold, ctx.levels)
+        passed = gradient * ((counts > 0) & (counts < ctx.levels))
+        y = counts.clamp_(0, ctx.levels).mul_(threshold / ctx.levels)
         return passed, ((gradient * y).sum() - (passed * x).sum()).reshape(1) / threshold, None
+
+
+def _compiled(x: Tensor) -> bool:
+    return on_cpu(x) and x.dtype != torch.float64
 
 
 def _counts(x: Tensor, threshold: Tensor, levels: int) -> Tensor:
@@ -117,13 +126,13 @@ class ConvertedIF(Neuron):
 
     def forward(self, x: Float[Tensor, "T B *neurons"]) -> Float[Tensor, "T B *neurons"]:
         if in_place(x):
-            return self.run(x).spikes
+            return self.observe(x).spikes
         return self._fire(x / self.threshold)[0] * self.threshold
 
     def trace(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
         """The membrane is in units of the threshold."""
         if in_place(x):
-            found = self.run(x, membrane=True)
+            found = self.observe(x, membrane=True)
             return found.spikes, cast(Tensor, found.membrane), found.threshold
         x = x / self.threshold
         spikes, after = self._fire(x, store_v_seq=True)
@@ -134,25 +143,15 @@ class ConvertedIF(Neuron):
     def run(
         self,
         x: Float[Tensor, "T B *neurons"],
-        prepare: Prepare | None = None,
-        counts: bool = False,
-        membrane: bool = False,
+        norm: Affine | None,
+        gate: Bool[Tensor, "C"] | None,
+        counts: bool,
+        membrane: bool,
     ) -> Fired:
-        spikes = torch.empty_like(x)
-        counted = torch.empty_like(x, dtype=torch.uint8) if counts else None
-        before = torch.empty_like(x) if membrane else None
-        for part in chunks(x):
-            after = torch.full_like(x[0, part], self.initial)
-            charged, fired = torch.empty_like(after), torch.empty_like(after, dtype=torch.uint8)
-            for t, current in enumerate(steps(x, part, prepare)):
-                if before is not None:
-                    charged = before[t, part]
-                torch.add(after, torch.div(current, self.threshold, out=charged), out=charged)
-                flags = fired if counted is None else counted[t, part]
-                spike = compare(charged, 1.0, flags, spikes[t, part])
-                torch.sub(charged, spike, out=after)
-                spike.mul_(self.threshold)
-        return Fired(spikes, counted, before, 1.0)
+        threshold = float(self.threshold)
+        options = {"norm": norm, "gate": gate, "counts": counts, "membrane": membrane}
+        found: Found = kernels().fire(x, 1.0, rest=self.initial, divisor=threshold, worth=threshold, **options)
+        return Fired(*found, 1.0)
 
     def _fire(self, x: Tensor, **options: Any) -> tuple[Tensor, Tensor | None]:
         wide = torch.promote_types(x.dtype, torch.float32)

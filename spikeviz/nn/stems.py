@@ -6,12 +6,21 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from spikeviz.nn.layers import Conv, FiringConv, Norm, PointwiseAfterDepthwise, SpikingConv, over_maps
+from spikeviz.nn.in_place import in_place, kernels
+from spikeviz.nn.layers import (
+    Conv,
+    FiringConv,
+    Norm,
+    PointwiseAfterDepthwise,
+    SpikingConv,
+    added,
+    in_sequence,
+    over_maps,
+)
 from spikeviz.nn.neurons import LIF, Neuron
 from spikeviz.probe import Part
 
@@ -50,22 +59,12 @@ class SPS(Part):
             x = stage(x, steps if number == 1 else None)  # T begins at the first membrane
             if number in self.pools:
                 x = over_maps(halved, x)
-        return x + self.rpe(x)
+        return added(x, self.rpe(x))
 
 
 def halved(x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C h w"]:
-    """The largest of 3 x 3 neighbours, in steps of 2; where no gradient is wanted rows first, then columns, which takes
-    a CPU a fifth of the time."""
-    if x.device.type != "cpu" or torch.is_grad_enabled() or x.shape[-1] % 2 or x.shape[-2] % 2:
-        return max_pool2d(x, 3, stride=2, padding=1)
-    for axis in (-2, -1):
-        pairs = x.unfold(axis, 2, 2)
-        first, second = pairs.unbind(-1)
-        x = torch.maximum(first, second)
-        before = second.narrow(axis, 0, second.shape[axis] - 1)
-        rest = x.narrow(axis, 1, x.shape[axis] - 1)
-        torch.maximum(rest, before, out=rest)
-    return x
+    """The largest of 3 x 3 neighbours, in steps of 2."""
+    return kernels().halve(x) if in_place(x) else max_pool2d(x, 3, stride=2, padding=1)
 
 
 Residual = Literal["add", "iand"]
@@ -75,7 +74,7 @@ def joined(
     shortcut: Float[Tensor, "*#maps"], branch: Float[Tensor, "*#maps"], residual: Residual
 ) -> Float[Tensor, "*#maps"]:
     """`shortcut + branch`, or SEW ResNet's IAND, `shortcut and not branch`, always binary (Spikformer V2, Table 6)."""
-    return shortcut + branch if residual == "add" else shortcut * (1 - branch)
+    return added(shortcut, branch) if residual == "add" else shortcut * (1 - branch)
 
 
 class SCSStage(nn.Module):
@@ -136,7 +135,7 @@ class SepConv(nn.Module):
         self.reduce = FiringConv(neuron(), Conv(wide, dim, 1, bias=False))
 
     def forward(self, x: Maps) -> Maps:
-        return self.reduce(self.depth(self.expand(x)))
+        return in_sequence(x, self.expand, self.depth, self.reduce)
 
 
 class ConvBlock(nn.Module):
@@ -159,8 +158,8 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Maps) -> Maps:
         if self.sep is not None:
-            x = x + self.sep(x)
-        return x + self.reduce(self.expand(x))
+            x = added(x, self.sep(x))
+        return added(x, in_sequence(x, self.expand, self.reduce))
 
 
 class ConvStage(nn.Module):

@@ -31,9 +31,10 @@ class SpikingLinear(Population, Part):
     ) -> Float[Tensor, "T #B c h w"]:
         """`scale` is the value of one spike of `x`."""
         x = self.conv(x, scale)
-        if isinstance(self.norm, Norm) and self.norm.fixed:
-            return super().forward(x, steps, prepare=self.norm.over_samples)
-        return super().forward(x if self.norm is None else self.norm(x), steps)
+        norm = self.norm.fixed if isinstance(self.norm, Norm) else None
+        if norm is None and self.norm is not None:
+            x = self.norm(x)
+        return super().forward(x, steps, norm=norm)
 
 
 class ScoreNeurons(nn.Module):
