@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from spikeviz.evaluation.in_turn import at_once, in_turn
 from spikeviz.interventions import Intervention
 from spikeviz.metrics.channel_masks import channel_rates
+from spikeviz.runtime import at_once, in_turn
 from spikeviz.simulation import simulate
 
 Rates = dict[str, Tensor]  # by layer, [N, C]

@@ -9,10 +9,10 @@ from statistics import fmean, stdev
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from spikeviz.evaluation.in_turn import at_once, in_turn
 from spikeviz.evaluation.survey import batch_seed
 from spikeviz.interventions import Intervention
 from spikeviz.metrics.firing import SPIKES, power
+from spikeviz.runtime import at_once, in_turn
 from spikeviz.simulation import simulate
 
 

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from spikeviz.evaluation.in_turn import at_once, in_turn
 from spikeviz.interventions import Intervention
 from spikeviz.metrics.firing import SPIKES, nsfr
 from spikeviz.probe import Memory
+from spikeviz.runtime import at_once, in_turn
 from spikeviz.simulation import simulate
 
 STRIDE = 0x9E3779B1  # 2**32 / golden ratio: nearby seeds share no batch seed in a survey of any usual length
