@@ -126,7 +126,8 @@ def _ahead(page: Page) -> None:
         return
     settings.hear(page, runs.network(card))
     with suppress(ValueError, FileNotFoundError):  # said where it is shown
-        _ = open_scene(page, session.state(), session.uploads())[0].packed
+        scene, *_ = open_scene(page, session.state(), session.uploads())
+        _ = scene.packed if card.classifies else scene.now.recording
 
 
 @st.fragment
