@@ -202,7 +202,7 @@ class Tape:
             _ACTIVE.reset(token)
 
     def keeps(self, name: str) -> bool:
-        return any(fnmatchcase(name, glob) for glob in self.keep)
+        return _matches(name, self.keep)
 
     def wants(self, probe: Probe) -> bool:
         return self.keeps(probe.name) or any(e.edits(probe.name, probe.kind) for e in self.edits)
@@ -277,6 +277,12 @@ class Tape:
         self.tracks[name] = Track(mask, probe.axes, "mask")
 
 
+@lru_cache(maxsize=1 << 16)
+def _matches(name: str, globs: tuple[str, ...]) -> bool:
+    """Asked several times of every place in every run, so answered once."""
+    return any(fnmatchcase(name, glob) for glob in globs)
+
+
 def stream(seed: int, name: str, position: int) -> torch.Generator:
     """A generator that is a function of its arguments alone; on the CPU, so that every device draws the same."""
     return torch.Generator().manual_seed(_mixed(seed, f"{name}#{position}"))
@@ -293,7 +299,7 @@ def _mixed(seed: int, place: str) -> int:
 def tuned(**settings: Any) -> dict[str, Any]:
     """A module's own settings as the active interventions set them: `tuned(threshold=1.0)["threshold"]`."""
     tape = _ACTIVE.get()
-    if tape is None:
+    if tape is None or not (tape.edits or tape.memory):
         return settings
     own = tuple(settings.items())
     if tape.memory is not None:

@@ -21,6 +21,7 @@ from spikeviz.convert.to_spiking import to_spiking
 from spikeviz.metrics import SPIKES
 from spikeviz.models.registry import build
 from spikeviz.nn.layers import Conv, FiringConv, Head, Product
+from spikeviz.runtime import reuse_memory
 from spikeviz.simulation import simulate
 
 Work = Callable[[], object]
@@ -106,6 +107,7 @@ def recording_costs(
 
     Once with every spike recorded, once with every track kept.
     """
+    reuse_memory()
     for network in networks:
         model = _awake(network)
         for batch in batches:

@@ -96,26 +96,29 @@ def _neurons(
     counts: bool,
     membrane: bool,
 ) -> Fired:
-    shape, still = x.shape, len(x) > 1 and not x.stride(0)
-    steps, samples = shape[0], shape[1]
+    shape = x.shape
+    steps, samples, size = shape[0], shape[1], x.numel()
+    neurons = size // max(1, steps * samples)
+    still = steps > 1 and not x.stride(0)
     given = (x[:1] if still else x).contiguous()
     spikes = torch.empty(shape)
     counted = torch.empty(shape, dtype=torch.uint8) if counts else None
     before = torch.empty(shape) if membrane else None
-    neurons = x[0, 0].numel() if samples and steps else 0
     channels = shape[2] if norm is not None or gate is not None else 1
-    plane = neurons // max(1, channels)
-    if neurons:
-        shared_over(
-            neurons,
-            x.numel(),
-            lambda low, high: kernel(
-                *(given, still, steps, samples, channels, plane, low, high),
-                *(norm or (None, None, None, None, 0.0)),
-                *(gate, *settings, spikes, counted, before),
-            ),
-        )
+    first = (given.data_ptr(), still, steps, samples, channels, neurons // max(1, channels))
+    rest = (*_addresses(norm), address(gate), *settings, spikes.data_ptr(), address(counted), address(before))
+    if size:
+        shared_over(neurons, size, lambda low, high: kernel(*first, low, high, *rest, counts, membrane))
     return spikes, counted, before
+
+
+def address(x: Tensor | None) -> int:
+    """Of its first number; 0 of none."""
+    return 0 if x is None else x.data_ptr()
+
+
+def _addresses(norm: Affine | None) -> tuple[float, ...]:
+    return (0, 0, 0, 0, 0.0) if norm is None else (*(x.data_ptr() for x in norm[:4]), norm[4])
 
 
 def fire_back(
@@ -128,11 +131,8 @@ def fire_back(
     steps, neurons = len(before), before[0].numel()
     settings = (alpha, threshold, tau or 1.0, tau is not None, hard)
     gradient = gradient.contiguous()
-    shared_over(
-        neurons,
-        before.numel(),
-        lambda low, high: loops.fire_back(before, slope, gradient, steps, neurons, low, high, *settings),
-    )
+    given = (before.data_ptr(), slope.data_ptr(), gradient.data_ptr(), steps, neurons)
+    shared_over(neurons, before.numel(), lambda low, high: loops.fire_back(*given, low, high, *settings))
     return slope
 
 
@@ -140,18 +140,17 @@ def fire_integers_back(charged: Tensor, gradient: Tensor, levels: int, rounding:
     """The gradient of the currents of `fire_integers`; all are `[T, ...]`."""
     steps, neurons = len(charged), charged[0].numel()
     found, gradient, settings = torch.empty_like(charged), gradient.contiguous(), (levels, worth, rounding)
-    shared_over(
-        neurons,
-        charged.numel(),
-        lambda low, high: loops.fire_integers_back(charged, gradient, found, steps, neurons, low, high, *settings),
-    )
+    given = (charged.data_ptr(), gradient.data_ptr(), found.data_ptr(), steps, neurons)
+    shared_over(neurons, charged.numel(), lambda low, high: loops.fire_integers_back(*given, low, high, *settings))
     return found
 
 
 def quantise_back(x: Tensor, gradient: Tensor, threshold: float, levels: int) -> tuple[Tensor, Tensor]:
     """The gradients of the currents and of the threshold, `[1]`, of QCFS."""
     found, total = torch.empty_like(x), torch.empty(1)
-    loops.quantise_back(x, gradient.contiguous(), found, total, x.numel(), threshold, levels)
+    gradient = gradient.contiguous()
+    addresses = (x.data_ptr(), gradient.data_ptr(), found.data_ptr(), total.data_ptr())
+    loops.quantise_back(*addresses, x.numel(), threshold, levels)
     return found, total
 
 
@@ -159,7 +158,8 @@ def normalise(x: Tensor, norm: Affine) -> Tensor:
     """Normalise `x`, contiguous `[..., C, H, W]`, where it lies."""
     neurons, plane, channels = x.shape[-3:].numel(), x.shape[-2:].numel(), x.shape[-3]
     samples = x.numel() // max(1, neurons)
-    shared_over(neurons, x.numel(), lambda low, high: loops.normalise(x, samples, channels, plane, low, high, *norm))
+    first, rest = (x.data_ptr(), samples, channels, plane), _addresses(norm)
+    shared_over(neurons, x.numel(), lambda low, high: loops.normalise(*first, low, high, *rest))
     return x
 
 
@@ -169,7 +169,8 @@ def halve(x: Tensor) -> Tensor:
     height, width = x.shape[-2:]
     out = torch.empty(*x.shape[:2], (height + 1) // 2, (width + 1) // 2)
     maps = x.shape[0] * x.shape[1]
-    shared_over(maps, x.numel(), lambda low, high: loops.halve(x, maps, height, width, out, low, high))
+    given = (x.data_ptr(), maps, height, width, out.data_ptr())
+    shared_over(maps, x.numel(), lambda low, high: loops.halve(*given, low, high))
     return out
 
 
@@ -177,7 +178,7 @@ def pack(x: Tensor, scale: float) -> Tensor | None:
     """How many times `scale` each number is, as uint8; None where one is no whole number of times, or over 255."""
     x = x.contiguous()
     packed = torch.empty(x.shape, dtype=torch.uint8)
-    return packed if loops.pack(x, packed, x.numel(), scale) else None
+    return packed if loops.pack(x.data_ptr(), packed.data_ptr(), x.numel(), scale) else None
 
 
 def shared_over(units: int, work: int, run: Callable[[int, int], Any]) -> None:

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic
-from torch import Tensor
 
-BLOCK = 2048  # numbers of one sample and step that are worked on at once: eight kilobytes
+BLOCK = 1024  # numbers of one sample and step that are worked on at once: all a block needs fits a core's first cache
 F = np.float32
 ZERO, ONE, HALF, BIG = F(0), F(1), F(0.5), F(1 << 23)  # adding and taking away BIG rounds half to even
 INTEGRATE, LEAK_BY_FACTOR, LEAK_BY_QUOTIENT = range(3)
@@ -28,7 +27,7 @@ class Kernel:
     """A loop over numbers in memory, as machine code that lets other threads run meanwhile.
 
     Args:
-        body: what numba compiles; its arguments are addresses (F of float32, B of bytes) and numbers (f, i).
+        body: what numba compiles; its arguments are addresses (F of float32, B of bytes; 0 is none) and numbers (f, i).
         kinds: a letter for each of them.
     """
 
@@ -48,7 +47,7 @@ class Kernel:
         return from_address(found.address)
 
     def __call__(self, *arguments: Any) -> int:
-        return self.call(*[a.data_ptr() if isinstance(a, Tensor) else a or 0 for a in arguments])
+        return self.call(*arguments)
 
 
 def kernel(kinds: str) -> Callable[[Callable[..., Any]], Kernel]:
@@ -84,30 +83,32 @@ def fill(slopes, offsets, start, size, plane, weight, bias, mean, variance, eps,
         done = end
 
 
-@kernel("FiiiiiiiFFFFfBfffiiffFBF")
+@kernel("FiiiiiiiFFFFfBfffiiffFBFii")
 def fire(
     x, still, steps, samples, channels, plane, low, high, weight, bias, mean, variance, eps, gate,
-    divisor, threshold, tau, leak, hard, rest, worth, spikes, counts, before,
+    divisor, threshold, tau, leak, hard, rest, worth, spikes, counts, before, counted, watched,
 ):  # fmt: skip
     neurons = channels * plane
     xs = carray(x, neurons * samples * (1 if still else steps))
-    ss, bs = carray(spikes, neurons * samples * steps), carray(before, neurons * samples * steps)
-    cs, gs = carray(counts, neurons * samples * steps), carray(gate, channels)
+    ss, gs = carray(spikes, neurons * samples * steps), carray(gate, channels)
+    bs = carray(before, neurons * samples * steps) if watched else np.empty(BLOCK, F)
+    cs = carray(counts, neurons * samples * steps) if counted else np.empty(BLOCK, np.uint8)
     w, b, m, v = carray(weight, channels), carray(bias, channels), carray(mean, channels), carray(variance, channels)
     slopes, offsets = np.empty(BLOCK, F), np.empty(BLOCK, F)
-    left, nowhere, no_bytes = np.empty(BLOCK, F), np.empty(BLOCK, F), np.empty(BLOCK, np.uint8)
+    left = np.empty(BLOCK, F)
     rate = ONE / tau
     for start in range(low, high, BLOCK):
         size = min(BLOCK, high - start)
         fill(slopes, offsets, start, size, plane, w, b, m, v, eps, gs, w.ctypes.data != 0, gs.ctypes.data != 0)
         for sample in range(samples):
-            left[:size] = rest
+            for j in range(size):
+                left[j] = rest
             for t in range(steps):
                 at = (t * samples + sample) * neurons + start
                 given = sample * neurons + start if still else at
                 current, spike = xs[given : given + size], ss[at : at + size]
-                count = cs[at : at + size] if cs.ctypes.data != 0 else no_bytes[:size]
-                charged = bs[at : at + size] if bs.ctypes.data != 0 else nowhere[:size]
+                count = cs[at * counted : at * counted + size]
+                charged = bs[at * watched : at * watched + size]
                 for j in range(size):
                     y = fma(current[j], slopes[j], offsets[j])
                     if divisor != ONE:
@@ -127,31 +128,33 @@ def fire(
     return 0
 
 
-@kernel("FiiiiiiiFFFFfBfifiFBF")
+@kernel("FiiiiiiiFFFFfBfifiFBFii")
 def fire_integers(
     x, still, steps, samples, channels, plane, low, high, weight, bias, mean, variance, eps, gate,
-    divisor, levels, worth, rounding, counts_out, counts, before,
+    divisor, levels, worth, rounding, spikes, counts, before, counted, watched,
 ):  # fmt: skip
     """Integers: up to `levels`, half to even or half up; or QCFS's levels, which leave nothing behind."""
     neurons = channels * plane
     xs = carray(x, neurons * samples * (1 if still else steps))
-    ss, bs = carray(counts_out, neurons * samples * steps), carray(before, neurons * samples * steps)
-    cs, gs = carray(counts, neurons * samples * steps), carray(gate, channels)
+    ss, gs = carray(spikes, neurons * samples * steps), carray(gate, channels)
+    bs = carray(before, neurons * samples * steps) if watched else np.empty(BLOCK, F)
+    cs = carray(counts, neurons * samples * steps) if counted else np.empty(BLOCK, np.uint8)
     w, b, m, v = carray(weight, channels), carray(bias, channels), carray(mean, channels), carray(variance, channels)
     slopes, offsets = np.empty(BLOCK, F), np.empty(BLOCK, F)
-    left, nowhere, no_bytes = np.empty(BLOCK, F), np.empty(BLOCK, F), np.empty(BLOCK, np.uint8)
+    left = np.empty(BLOCK, F)
     most = F(levels)
     for start in range(low, high, BLOCK):
         size = min(BLOCK, high - start)
         fill(slopes, offsets, start, size, plane, w, b, m, v, eps, gs, w.ctypes.data != 0, gs.ctypes.data != 0)
         for sample in range(samples):
-            left[:size] = ZERO
+            for j in range(size):
+                left[j] = ZERO
             for t in range(steps):
                 at = (t * samples + sample) * neurons + start
                 given = sample * neurons + start if still else at
                 current, spike = xs[given : given + size], ss[at : at + size]
-                count = cs[at : at + size] if cs.ctypes.data != 0 else no_bytes[:size]
-                charged = bs[at : at + size] if bs.ctypes.data != 0 else nowhere[:size]
+                count = cs[at * counted : at * counted + size]
+                charged = bs[at * watched : at * watched + size]
                 for j in range(size):
                     h = left[j] + fma(current[j], slopes[j], offsets[j])
                     charged[j] = h
@@ -193,7 +196,8 @@ def fire_back(before, slope, gradient, steps, neurons, low, high, alpha, thresho
     carried = np.empty(BLOCK, F)
     for start in range(low, high, BLOCK):
         size = min(BLOCK, high - start)
-        carried[:size] = ZERO
+        for j in range(size):
+            carried[j] = ZERO
         for t in range(steps - 1, -1, -1):
             at = t * neurons + start
             charged, own, given = hs[at : at + size], ss[at : at + size], gs[at : at + size]
@@ -220,7 +224,8 @@ def fire_integers_back(charged, gradient, found, steps, neurons, low, high, leve
     carried = np.empty(BLOCK, F)
     for start in range(low, high, BLOCK):
         size = min(BLOCK, high - start)
-        carried[:size] = ZERO
+        for j in range(size):
+            carried[j] = ZERO
         for t in range(steps - 1, -1, -1):
             at = t * neurons + start
             h, given, own = hs[at : at + size], gs[at : at + size], out[at : at + size]

@@ -119,7 +119,8 @@ class SpikingNorm(Population):
         self.norm = norm
 
     def forward(self, x: Maps) -> Maps:
-        return super().forward(self.norm(x))
+        norm = self.norm.fixed if isinstance(self.norm, Norm) else None
+        return super().forward(self.norm(x) if norm is None else x, norm=norm)
 
 
 class MLP(nn.Module):
@@ -180,7 +181,8 @@ class Block(Part):
         if self.merge is not None:
             x = self.merge(x)
         x = x + self.attn(self.input(x), self.input.scale)
-        x = self.norm(x)
+        norm = self.norm.fixed if isinstance(self.norm, Norm) else None
+        x = self.norm(x) if norm is None else norm.over_own(x)
         return x + self.mlp(self.middle(x), self.middle.scale)
 
 

@@ -31,6 +31,12 @@ class Affine(NamedTuple):
             return self.over_samples(x[0]).expand(x.shape)
         return self.over_samples(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
+    def over_own(self, x: Float[Tensor, "*TB C H W"]) -> Float[Tensor, "*TB C H W"]:
+        """Of what nobody else reads: it is normalised where it lies, if it can be."""
+        if in_place(x) and fuses() and x.is_contiguous():
+            return kernels().normalise(x, self)
+        return self.over_samples(x.flatten(0, -4)).view(x.shape)
+
 
 Found = tuple[Tensor, Tensor | None, Tensor | None]  # spikes, counts, membrane, of a kernel
 
@@ -68,7 +74,7 @@ class Fired(NamedTuple):
 
 def on_cpu(x: Tensor) -> bool:
     """Whether the numbers of a tensor lie in this machine's memory; not those of a fake one or of one being traced."""
-    return x.device.type == "cpu" and type(x) in (Tensor, torch.nn.Parameter) and not torch.compiler.is_compiling()
+    return x.is_cpu and type(x) in (Tensor, torch.nn.Parameter) and not torch.compiler.is_compiling()
 
 
 def in_place(x: Tensor) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from spikeviz.axes import MAPS, VECTOR
 from spikeviz.nn.channel_masks import ChannelMask
-from spikeviz.nn.in_place import Affine, fuses, in_place, kernels
+from spikeviz.nn.in_place import Affine, in_place
 from spikeviz.nn.integers import expand
 from spikeviz.nn.neurons import Neuron
 from spikeviz.nn.sparse import active_map, sparse_norm, spread
@@ -239,9 +239,7 @@ def in_sequence(x: Float[Tensor, "T #B C H W"], *layers: FiringConv) -> Float[Te
     for layer in layers:
         x, norm = layer.products(x, norm), layer.norm.fixed
         x = layer.norm(x) if norm is None else x
-    if norm is not None and in_place(x) and fuses() and x.is_contiguous():
-        return kernels().normalise(x, norm)
-    return x if norm is None else over_maps(norm.over_samples, x)
+    return x if norm is None else norm.over_own(x)
 
 
 def added(shortcut: Float[Tensor, "*#maps"], branch: Float[Tensor, "*#maps"]) -> Float[Tensor, "*#maps"]:
