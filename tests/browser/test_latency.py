@@ -9,9 +9,15 @@ import pytest
 from support.visits import CANVAS, STATUS, as_floor, as_spikeviz, drawn, milliseconds, settle, slider
 
 ROUNDS = 24
-SIGNS = dict.fromkeys(
-    ("Spike maps", "Channel masks", "Random masks", "Integer firing"), f"{CANVAS}[data-drawn]"
-) | {"Reconstruction": ".sv-patches img, .sv-patches canvas", "Events": "[data-testid='event-player'][data-drawn]", "Overview": "text=spikes of"}
+SIGNS = {  # of a page: what shows that its picture is there
+    "Spike maps": f"{CANVAS}[data-drawn]",
+    "Channel masks": f"{CANVAS}[data-drawn]",
+    "Random masks": f"{CANVAS}[data-drawn]",
+    "Integer firing": f"{CANVAS}[data-drawn]",
+    "Reconstruction": ".sv-patches img",
+    "Events": "[data-testid='event-player'][data-drawn]",
+    "Overview": "text=spikes of",
+}
 LIVE, PLAIN = 30.0, 120.0  # ms that a move is meant to take beyond the floor and the forward pass, at the most
 
 
