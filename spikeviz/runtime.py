@@ -104,9 +104,10 @@ def at_once(model: nn.Module) -> int:
     """How many batches of a model run at a time: as many as there are cores for, where torch leaves them free.
 
     In the app torch has one thread, since one sample is too little work for two; a batch is not, but two batches side
-    by side wait for each other less than two threads do at every layer. Elsewhere torch takes all cores by itself.
+    by side wait for each other less than two threads do at every layer. Elsewhere torch takes all cores by itself. Two
+    batches take up to a third more processor time than one after the other, so on a busy machine it is one.
     """
-    if next(model.parameters()).device.type != "cpu":
+    if next(model.parameters()).device.type != "cpu" or _is_busy():
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(MOST, cores // torch.get_num_threads()))

@@ -107,6 +107,7 @@ def test_an_error_reaches_who_listens():
 
 def test_as_many_batches_at_once_as_torch_leaves_cores_for(two_threads, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {*range(6)}, raising=False)
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.1,) * 3, raising=False)
     model = make_tiny()
     assert runtime.at_once(model) == 3
     torch.set_num_threads(1)
@@ -114,3 +115,6 @@ def test_as_many_batches_at_once_as_torch_leaves_cores_for(two_threads, monkeypa
     torch.set_num_threads(12)
     assert runtime.at_once(model) == 1
     assert runtime.at_once(make_tiny().to("meta")) == 1  # another device
+    torch.set_num_threads(1)
+    monkeypatch.setattr(os, "getloadavg", lambda: (3.0 * (os.cpu_count() or 1),) * 3, raising=False)
+    assert runtime.at_once(model) == 1  # where other work takes the cores
