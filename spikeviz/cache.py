@@ -18,10 +18,14 @@ class ByteCache:
     A value may grow after it was stored (what is derived from it lazily): it is weighed again whenever it is asked for,
     and by `reweigh`. A value that is larger than the limit by itself is answered, to everybody who waits for it, and
     not stored.
+
+    Args:
+        limit: in bytes.
+        grows: whether values do; of what never does, such as networks, only `reweigh` weighs again.
     """
 
-    def __init__(self, limit: int):
-        self.limit = limit
+    def __init__(self, limit: int, grows: bool = True):
+        self.limit, self._grows = limit, grows
         self._entries: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._making: dict[Hashable, _Making] = {}
         self._lock = threading.RLock()
@@ -29,7 +33,7 @@ class ByteCache:
     def get(self, key: Hashable, make: Callable[[], V]) -> V:
         """The value of a key, made if it is not there; who asks while it is being made waits for it."""
         with self._lock:
-            found = self._found(key)
+            found = self._found(key, self._grows)
             if found is not None:
                 return found[0]
             making = self._making.setdefault(key, _Making())
@@ -61,17 +65,20 @@ class ByteCache:
     def reweigh(self, key: Hashable) -> None:
         """To be called when a value has grown."""
         with self._lock:
-            self._found(key)
+            self._found(key, True)
 
     def clear(self) -> None:
         with self._lock:
             self._entries.clear()
 
-    def _found(self, key: Hashable) -> tuple[Any, int] | None:
+    def _found(self, key: Hashable, weigh: bool) -> tuple[Any, int] | None:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        self._store(key, entry[0])
+        if weigh:
+            self._store(key, entry[0])
+        else:
+            self._entries.move_to_end(key)
         return entry
 
     def _store(self, key: Hashable, value: Any) -> None:

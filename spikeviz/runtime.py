@@ -5,9 +5,12 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import islice
 from typing import TypeVar
 
 import torch
@@ -15,8 +18,11 @@ from torch import Tensor, nn
 
 from spikeviz.display import plural
 
+A = TypeVar("A")
+R = TypeVar("R")
 M = TypeVar("M", bound=nn.Module)
 SMALL = 1e10  # numbers of an input times weights of a network: up to here a pass runs in one thread
+MOST = 4  # batches at a time: each holds all feature maps of a network
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
 
@@ -123,3 +129,37 @@ def reuse_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_MAX, 0)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def at_once(model: nn.Module) -> int:
+    """How many batches of a model run at a time: as many as there are cores for, where torch leaves them free.
+
+    In the app torch has one thread, since one sample is too little work for two; a batch is not, but two batches side
+    by side wait for each other less than two threads do at every layer. Elsewhere torch takes all cores by itself. Two
+    batches take up to a third more processor time than one after the other, so on a busy machine it is one.
+    """
+    if next(model.parameters()).device.type != "cpu" or _is_busy():
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(MOST, cores // torch.get_num_threads()))
+
+
+def in_turn(work: Callable[[A], R], items: Iterable[A], together: int) -> Iterator[R]:
+    """`work` of each item, in their order, up to `together` of them at a time.
+
+    Who stops listening, or an error, ends it: what has not begun is left undone, and what has is waited for.
+    """
+    if together < 2:
+        yield from map(work, items)
+        return
+    rest, waiting = iter(items), deque[Future[R]]()
+    with ThreadPoolExecutor(together, "spikeviz batch") as pool:
+        try:
+            waiting.extend(pool.submit(work, item) for item in islice(rest, together))
+            while waiting:
+                found = waiting.popleft().result()
+                waiting.extend(pool.submit(work, item) for item in islice(rest, 1))
+                yield found
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from math import sqrt
@@ -123,6 +125,9 @@ class CheckpointCard:
             raise ValueError(f"{path.name} is not a model card ({error}); `spikeviz publish` writes one.") from None
 
 
+FilesAndCards = tuple[dict[str, Path], list[CheckpointCard]]  # card files by checkpoint name; what they say
+
+
 def accuracy_text(accuracy: float | None, digits: int = 3) -> str:
     """The accuracy of a card as text: a card may hold none."""
     return "not measured" if accuracy is None else f"{accuracy:.{digits}f}"
@@ -161,7 +166,32 @@ def card_files() -> dict[str, Path]:
 
 def list_checkpoints() -> list[CheckpointCard]:
     """Every shipped and user checkpoint, sorted by name."""
-    return [_read(path, path.stat().st_mtime_ns) for path in card_files().values()]
+    return list(_files_and_cards()[1])
+
+
+@contextmanager
+def same_cards() -> Iterator[None]:
+    """Within it, and in this thread, the cards are those that were there when they were first asked for: a page asks
+    for them a dozen times while it is drawn, and to look into the folders takes as long as some forward passes."""
+    token = _SAME.set([])
+    try:
+        yield
+    finally:
+        _SAME.reset(token)
+
+
+_SAME: ContextVar[list[FilesAndCards] | None] = ContextVar("same cards", default=None)
+
+
+def _files_and_cards() -> FilesAndCards:
+    same = _SAME.get()
+    if same:
+        return same[0]
+    files = card_files()
+    found = files, [_read(path, path.stat().st_mtime_ns) for path in files.values()]
+    if same is not None:
+        same.append(found)
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -176,7 +206,7 @@ def find_card(name: str) -> tuple[CheckpointCard, Path]:
     Raises:
         ValueError: for an unknown name, with the names there are.
     """
-    files = card_files()
+    files = (_SAME.get() or [(card_files(), [])])[0][0]
     if name not in files:
         raise ValueError(f"no checkpoint {name!r}; there are {', '.join(files) or 'none'}.")
-    return CheckpointCard.read(files[name]), files[name].with_suffix(".safetensors")
+    return _read(files[name], files[name].stat().st_mtime_ns), files[name].with_suffix(".safetensors")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from spikeviz.interventions import Intervention
 from spikeviz.metrics.channel_masks import channel_rates
+from spikeviz.runtime import at_once, in_turn
 from spikeviz.simulation import simulate
 
 Rates = dict[str, Tensor]  # by layer, [N, C]
@@ -35,12 +36,16 @@ def channel_survey(
         KeyError: at the first batch, for a layer that the model lacks.
     """
     found: dict[str, list[Tensor]] = {name: [] for name in layers}
-    done = 0
-    for some in x.split(batch, x.ndim - 4):
+
+    def run(some: Tensor) -> tuple[int, Rates]:
         recording = simulate(model, some, interventions, tuple(f"{name}.spike" for name in layers))
-        for name, rates in found.items():
-            rates.append(channel_rates(recording[f"{name}.spike"]))
-        done += some.shape[some.ndim - 4]
+        return some.shape[some.ndim - 4], {name: channel_rates(recording[f"{name}.spike"]) for name in layers}
+
+    done = 0
+    for count, rates in in_turn(run, x.split(batch, x.ndim - 4), at_once(model)):
+        for name, known in found.items():
+            known.append(rates[name])
+        done += count
         yield done, {name: torch.cat(rates) for name, rates in found.items()}
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from spikeviz.evaluation.survey import batch_seed
 from spikeviz.interventions import Intervention
 from spikeviz.metrics.firing import SPIKES, power
+from spikeviz.runtime import at_once, in_turn
 from spikeviz.simulation import simulate
 
 
@@ -63,17 +64,25 @@ def masked_accuracy(
     axis = x.ndim - 4
     if not len(seeds) or x.shape[axis] != len(y) or not len(y):
         raise ValueError(f"{len(seeds)} seeds, {x.shape[axis]} samples and {len(y)} labels make no accuracy.")
+
+    def run(unit: tuple[int, int]) -> tuple[int, float]:
+        """How many of a batch are right under a seed, and the power of the first."""
+        seed, start = unit
+        some, labels = x.narrow(axis, start, min(batch, len(y) - start)), y[start : start + batch]
+        first = seed == seeds[0]
+        recording = simulate(model, some, interventions, SPIKES if first else "", batch_seed(seed, start // batch))
+        right = int((recording.output.argmax(-1).cpu() == labels.cpu()).sum())
+        return right, power(recording) * len(labels) if first else 0.0
+
+    starts = range(0, len(y), batch)
+    units = [(seed, start) for seed in seeds for start in starts]
     accuracies: list[float] = []
-    spent = 0.0
-    for seed in seeds:
-        right = 0
-        for i, (some, labels) in enumerate(zip(x.split(batch, axis), y.split(batch), strict=True)):
-            keep = SPIKES if not accuracies else ""
-            recording = simulate(model, some, interventions, keep, batch_seed(seed, i))
-            right += int((recording.output.argmax(-1).cpu() == labels).sum())
-            if not accuracies:
-                spent += power(recording) * len(labels)
-            if (i + 1) * batch < len(y):
-                yield None
+    right, spent = 0, 0.0
+    for (_, start), (more, power_of_them) in zip(units, in_turn(run, units, at_once(model)), strict=True):
+        right, spent = right + more, spent + power_of_them
+        if start != starts[-1]:
+            yield None
+            continue
         accuracies.append(right / len(y))
+        right = 0
         yield MaskedAccuracy(tuple(accuracies), spent / len(y), len(y))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from spikeviz.interventions import Intervention
 from spikeviz.memory import Memory
 from spikeviz.metrics.firing import SPIKES, nsfr
+from spikeviz.runtime import at_once, in_turn
 from spikeviz.simulation import simulate
 
 STRIDE = 0x9E3779B1  # 2**32 / golden ratio: nearby seeds share no batch seed in a survey of any usual length
@@ -102,13 +103,16 @@ def _surveys(
     seed: int,
     batch: int,
 ) -> Iterator[Survey]:
+    def run(numbered: tuple[int, tuple[Tensor, Tensor]]) -> tuple[int, int, Tensor]:
+        i, (some, labels) = numbered
+        recording = simulate(model, some, interventions, keep=SPIKES, seed=batch_seed(seed, i))
+        return len(labels), int((recording.output.argmax(-1).cpu() == labels).sum()), nsfr(recording)
+
     images, right, fired = 0, 0, torch.zeros((), dtype=torch.float64)
     pairs = zip(x.split(batch, x.ndim - 4), y.cpu().split(batch), strict=True)
-    for i, (some, labels) in enumerate(pairs):
-        recording = simulate(model, some, interventions, keep=SPIKES, seed=batch_seed(seed, i))
-        images += len(labels)
-        right += int((recording.output.argmax(-1).cpu() == labels).sum())
-        fired = fired + nsfr(recording) * len(labels)  # every image has the same neurons: they weigh the same
+    for count, of_them, rates in in_turn(run, enumerate(pairs), at_once(model)):
+        images, right = images + count, right + of_them
+        fired = fired + rates * count  # every image has the same neurons: they weigh the same
         yield Survey(images, len(y), right, fired / images)
 
 
@@ -138,12 +142,17 @@ def right_under(
     axis = x.ndim - 4
     if not settings or x.shape[axis] != len(y) or not len(y):
         raise ValueError(f"{len(settings)} settings, {x.shape[axis]} samples and {len(y)} labels make no accuracy.")
-    right, done = [0] * len(settings), 0
-    for number, (some, labels) in enumerate(zip(x.split(batch, axis), y.split(batch), strict=True)):
-        weight = next(model.parameters())
+    weight = next(model.parameters())
+
+    def run(numbered: tuple[int, tuple[Tensor, Tensor]]) -> tuple[int, list[int]]:
+        number, (some, labels) = numbered
         some, memory = some.to(weight.device, weight.dtype), Memory()
-        for place, interventions in enumerate(settings):
-            output = simulate(model, some, interventions, "", batch_seed(seed, number), memory).output
-            right[place] += int((output.argmax(-1).cpu() == labels).sum())
-        done += len(labels)
+        outputs = (simulate(model, some, each, "", batch_seed(seed, number), memory).output for each in settings)
+        return len(labels), [int((output.argmax(-1).cpu() == labels).sum()) for output in outputs]
+
+    right, done = [0] * len(settings), 0
+    pairs = zip(x.split(batch, axis), y.split(batch), strict=True)
+    for count, of_them in in_turn(run, enumerate(pairs), at_once(model)):
+        done += count
+        right = [so_far + more for so_far, more in zip(right, of_them, strict=True)]
         yield done, list(right)

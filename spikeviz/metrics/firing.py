@@ -45,10 +45,11 @@ def nsfr(recording: Recording) -> Float[Tensor, "TD"]:
     for (first, a), (second, b) in pairwise(lengths.items()):
         if a != b:
             raise ValueError(f"{first} has {a} steps and {second} has {b}: there is no rate of the network per step.")
-    alike: dict[int, list[Tensor]] = {}  # by D: what is counted alike is counted at once
-    for track in tracks.values():
-        alike.setdefault(track.levels, []).append(_with_time(track).flatten(1))
-    spikes = (_spikes_at(torch.cat(values, 1), levels) for levels, values in alike.items())
+    alike: dict[tuple[int, int], list[Tensor]] = {}  # by D: off the CPU, what is counted alike is counted at once
+    for number, track in enumerate(tracks.values()):
+        values = _with_time(track).flatten(1)
+        alike.setdefault((track.levels, number if values.device.type == "cpu" else 0), []).append(values)
+    spikes = (_spikes_at(torch.cat(v, 1) if len(v) > 1 else v[0], levels) for (levels, _), v in alike.items())
     counts = sum(spikes, torch.zeros((), dtype=torch.int64))
     return counts.double() / sum(neurons(track) for track in tracks.values())
 
@@ -205,14 +206,14 @@ def _with_time(track: Track) -> Tensor:
 
 def _spikes_at(values: Tensor, levels: int) -> Int[Tensor, "TD"]:
     """How many values `[T, ...]` are at least d, for d = 1 .. D at each step: a spike at d is a count of d or more."""
-    if levels == 1:  # one count a step: many times faster than a sum over a tensor of booleans
+    if levels == 1 and values.device.type != "cpu":  # one count a step: many times faster than a sum over booleans
         return torch.stack([step.count_nonzero() for step in values]).cpu()
     found = np.zeros((len(values), levels), dtype=np.int64)
     for t, step in enumerate(values.flatten(1).cpu()):
         for piece in step.split(PIECE):
             array = piece.numpy()  # which compares and counts bytes four times faster than torch
             for d in range(1, levels + 1):
-                count = np.count_nonzero(array >= d)
+                count = np.count_nonzero(array >= d if levels > 1 else array != 0)
                 if count == 0:  # few neurons fire all they may: most of a large D ends here
                     break
                 found[t, d - 1] += count

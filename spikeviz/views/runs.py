@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from spikeviz.recording import Recording
 
 V = TypeVar("V")
-NETWORKS, RUNS, DATA = ByteCache(512 * MB), ByteCache(512 * MB), ByteCache(1024 * MB)
+NETWORKS, RUNS, DATA = ByteCache(512 * MB, grows=False), ByteCache(512 * MB), ByteCache(1024 * MB)
 LIVE = 60.0  # ms of a forward pass up to which a slider answers while it is dragged
 MADE = ("patches", "mask", "reconstruction")  # what an autoencoder answers beside its spikes
 
@@ -305,7 +305,7 @@ class Run:
 
         return self.once("packed layers", lambda recording: pack_layers(recording, self.layers))
 
-    @property
+    @cached_property
     def packed(self) -> PackedSpikes:
         """All spikes with the input and what a page says of the run, for the viewer."""
         from spikeviz.artifacts.packed_spikes import pack

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from weakref import WeakKeyDictionary
 
 from spikeviz.views.experiment import Experiment
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 LONGEST_CONVERTED = 64  # T of the slider of a converted network
 MOST_SEEDS = 2**31 - 1  # the largest seed of an address
+_DYNAMICS: WeakKeyDictionary[Any, tuple[Setting, ...]] = WeakKeyDictionary()  # by network, which is never written to
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,15 @@ class Setting:
 def dynamics(model: Any, _: Experiment) -> list[Setting]:
     """D, T, firing threshold and time constant, as far as `model` has them.
 
-    Of events there are T frames at most, unless these are channels; a converted network needs many steps.
+    Of events there are T frames at most, unless these are channels; a converted network needs many steps. A page asks
+    several times a move, and the answer is a walk through all modules: once for each network.
     """
+    if model not in _DYNAMICS:
+        _DYNAMICS[model] = tuple(_dynamics(model))
+    return list(_DYNAMICS[model])
+
+
+def _dynamics(model: Any) -> list[Setting]:
     from spikeviz.interventions import FiringThreshold, SpikeLevels, TimeConstant, TimeSteps
     from spikeviz.nn.neurons import Neuron
     from spikeviz.nn.qcfs import ConvertedIF

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from spikeviz import cache as cache_module
 from spikeviz.cache import ByteCache, nbytes
 
 
@@ -154,6 +155,21 @@ def test_a_value_that_grew_is_weighed_again(ask):
     cache.reweigh("growing")
     assert "growing" not in cache and cache.bytes == 0
     cache.reweigh("growing")  # one that is gone
+
+
+def test_what_never_grows_is_weighed_once(monkeypatch):
+    """A page asks for its network some forty times a move: to weigh it each time took longer than to run it."""
+    weighed = []
+    weigh = cache_module.nbytes
+    monkeypatch.setattr(cache_module, "nbytes", lambda value: weighed.append(value) or weigh(value))
+    cache = ByteCache(30, grows=False)
+    first = cache.get("first", lambda: block(10))
+    cache.get("second", lambda: block(15))
+    for _ in range(3):
+        assert cache.get("first", missing) is first
+    assert len(weighed) == 2
+    cache.get("third", lambda: block(15))  # and what was asked for last still stays longest
+    assert "first" in cache and "second" not in cache
 
 
 def test_what_fails_is_not_stored_and_made_again():

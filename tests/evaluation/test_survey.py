@@ -1,5 +1,6 @@
 """A survey equals one big recording, batch by batch, and says what it cannot take."""
 
+from importlib import import_module
 from math import sqrt
 
 import pytest
@@ -7,12 +8,13 @@ import torch
 from support.networks import make_masked, make_tiny
 
 import spikeviz as sv
-from spikeviz.evaluation import Survey, survey
+from spikeviz.evaluation import Survey, masked_accuracy, survey
 from spikeviz.evaluation.survey import batch_seed, right_under
 from spikeviz.interventions import FiringThreshold, MaskChannels, MaskSpikes, TimeSteps
 from spikeviz.metrics import SPIKES
 
 MASK = MaskSpikes(0.5)
+survey_module, masked_module = (import_module(f"spikeviz.evaluation.{name}") for name in ("survey", "masked_accuracy"))
 
 
 @pytest.fixture
@@ -70,6 +72,20 @@ def test_random_masks_are_a_function_of_the_seed(tiny, x, y):
     first, again, other = ([s.nsfr for s in survey(tiny, x, y, MASK, seed=s, batch=4)] for s in (0, 0, 1))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert all(not torch.equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("together", [1, 2, 4])
+def test_batches_side_by_side_give_the_same_numbers(tiny, x, y, monkeypatch, together):
+    """Masks are drawn by the number of a batch, whichever thread runs it."""
+    one_by_one = list(survey(tiny, x, y, MASK, batch=3)), list(right_under(tiny, x, y, [(), (MASK,)], batch=3))
+    for module in (survey_module, masked_module):
+        monkeypatch.setattr(module, "at_once", lambda _: together)
+    found = list(survey(tiny, x, y, MASK, batch=3)), list(right_under(tiny, x, y, [(), (MASK,)], batch=3))
+    assert found[1] == one_by_one[1]
+    for so_far, alone in zip(found[0], one_by_one[0], strict=True):
+        assert (so_far.images, so_far.right) == (alone.images, alone.right) and torch.equal(so_far.nsfr, alone.nsfr)
+    known = masked_accuracy(tiny, x, y, (MASK,), range(3), batch=4)
+    assert [step and len(step.accuracies) for step in known] == [None, None, 1, None, None, 2, None, None, 3]
 
 
 def test_a_batch_is_simulated_with_its_own_seed(tiny, x, y):

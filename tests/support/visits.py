@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from spikeviz.paths import app_root
 
@@ -23,6 +24,11 @@ def slider(page, label: str):
 
 def status(page) -> str:
     return page.get_by_text(STATUS).first.inner_text()
+
+
+def milliseconds(page) -> float:
+    """Of the forward pass, as the status line says it."""
+    return float(status(page).split()[0])
 
 
 def complains(message) -> bool:
@@ -47,4 +53,10 @@ def as_spikeviz(port: int) -> list[str]:
 
 def as_streamlit(port: int) -> list[str]:
     script = str(app_root() / "app.py")
+    return ["-m", "streamlit", "run", script, "--server.port", str(port), "--server.headless", "true"]
+
+
+def as_floor(port: int) -> list[str]:
+    """The least there is of an app (`floor.py`)."""
+    script = str(Path(__file__).with_name("floor.py"))
     return ["-m", "streamlit", "run", script, "--server.port", str(port), "--server.headless", "true"]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from spikeviz.ui.kit.glossary import help_for
 from spikeviz.views.view import Figure
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 FORMATS = {
     "png": "image/png",
@@ -20,7 +24,8 @@ FORMATS = {
 
 def figure(shown: Figure, page: str) -> None:
     """Title, chart and words."""
-    title(shown, page)
+    with title_row():
+        title(shown, page)
     if shown.html is not None:
         st.html(shown.html())
     else:
@@ -35,12 +40,16 @@ def figure(shown: Figure, page: str) -> None:
     caption(shown)
 
 
+def title_row() -> DeltaGenerator:
+    """Where a title stands."""
+    return st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
+
+
 def title(shown: Figure, page: str) -> None:
     """The title of a figure, a word explained, and the figure as a file where it is known where it is from."""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"**{shown.title}**", help=help_for(shown.term))
-        if shown.about is not None:
-            _downloads(shown, f"{page}-{shown.name}")
+    st.markdown(f"**{shown.title}**", help=help_for(shown.term))
+    if shown.about is not None:
+        _downloads(shown, f"{page}-{shown.name}")
 
 
 def caption(shown: Figure) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -38,24 +39,28 @@ def row(page: str) -> DeltaGenerator:
     return st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key=f"{page}_input_row")
 
 
-def choose_network(page: Page) -> CheckpointCard:
-    """The card of the network that the page shows, chosen where there are several."""
+def network(page: Page) -> CheckpointCard:
+    """The card of the network that the page shows."""
     names = session.names(page.networks)
     now = session.state().experiment.checkpoint
     if now not in names:
         default = page.networks.default()
         session.notice(f"The network {now} is not here any more: this is {full_name(names[default])}.")
         session.begin(default)
+    return names[session.state().experiment.checkpoint]
+
+
+def choose_network(page: Page) -> None:
+    """Another network, where there are several."""
+    names = session.names(page.networks)
     if len(names) > 1:
-        shown = session.state().experiment.checkpoint
         st.selectbox(
             "Network",
             list(names),
             format_func=lambda name: list_entry(names[name]) if name in names else name,
-            **bind(f"{page.key}_checkpoint", shown, _take_checkpoint),
+            **bind(f"{page.key}_checkpoint", session.state().experiment.checkpoint, _take_checkpoint),
             width=228,
         )
-    return names[session.state().experiment.checkpoint]
 
 
 def libraries() -> None:
@@ -72,12 +77,14 @@ def waiting(card: CheckpointCard) -> AbstractContextManager[None]:
     return st.spinner(f"Loading {'' if runs.imported() else 'torch and '}the network {full_name(card)} ...")
 
 
-def opened(card: CheckpointCard) -> Network:
-    """A network; where it cannot be opened a sentence, and the run of the page ends."""
+def opened(card: CheckpointCard, otherwise: Callable[[], None]) -> Network:
+    """A network; where it cannot be opened a sentence, and the run of the page ends, after `otherwise` has drawn what
+    changes it."""
     try:
         with waiting(card):
             return runs.network(card)
     except ValueError as error:
+        otherwise()
         st.error(f"{card.name} cannot be shown: {error}")
         st.stop()
 

@@ -1,56 +1,39 @@
-"""Draws a page: heading, controls, status line, main picture, tabs, terms; and every item that a view yields."""
+"""Draws a page: heading, controls, status line, main picture, tabs, terms."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit.errors import StreamlitPageNotFoundError
 
-from spikeviz.ui import components
+from spikeviz.artifacts.cards import same_cards
 from spikeviz.ui.components import live_slider
 from spikeviz.ui.kit import compare, inputs, network_card, presets, session, settings, share, url
 from spikeviz.ui.kit.bind import bind
-from spikeviz.ui.kit.figure import caption, figure, title
-from spikeviz.ui.kit.glossary import help_for, terms
-from spikeviz.ui.kit.job_panel import panel, progress_of
+from spikeviz.ui.kit.glossary import terms
+from spikeviz.ui.kit.items import draw
 from spikeviz.ui.kit.turns import in_turn
-from spikeviz.ui.server import warm_up
+from spikeviz.ui.server import preload, warm_up
 from spikeviz.ui.server.router import take_over
-from spikeviz.views import address
+from spikeviz.views import address, runs
 from spikeviz.views.address import Parameter
-from spikeviz.views.data_sets import without_data
 from spikeviz.views.layers.looks import layers_of_a
 from spikeviz.views.layers.names import words as in_words
 from spikeviz.views.page import Page
 from spikeviz.views.scene import Scene, like, open_scene
 from spikeviz.views.settings import as_trained, moved
 from spikeviz.views.sharing.provenance import Provenance, provenance
-from spikeviz.views.view import (
-    Component,
-    Download,
-    Figure,
-    Item,
-    Link,
-    Markup,
-    Metrics,
-    Note,
-    Option,
-    Row,
-    Study,
-    drive,
-)
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from spikeviz.evaluation.job import Job
     from spikeviz.views.runs import Network
 
 
+@same_cards()
 def show(page: Page) -> None:
     """A page of the app, from its value. The heading is drawn before anything heavy is imported."""
     if take_over():
@@ -62,14 +45,23 @@ def show(page: Page) -> None:
     st.markdown(page.question + source, unsafe_allow_html=True)
     (_scene_page if page.first else _first_look)(page)
     draw(page.after(), page.key)
+    if page.first is None:
+        preload.charts()
     warm_up.start(warm_up.DRAWN)  # where the server has not begun by itself
 
 
 @st.fragment
 @warm_up.first
 @in_turn
+@same_cards()
 def _scene_page(page: Page) -> None:
-    """Controls and results: a moved slider runs this part again and nothing else."""
+    """Controls and results: a moved slider runs this part again and nothing else.
+
+    What it waits for, the main picture and the line that says of what it is, is computed and sent first, and in one
+    go: the browser goes through the whole page for every few messages. So a slider that is dragged, which sends its
+    next value once it is answered, is answered with a picture.
+    """
+    _ahead(page)
     controls, sliders = st.container(), st.container(key="sliders")  # beside one another: the sliders stay in view
     messages, status, view = st.container(), st.container(), st.container(key="viewer")
     network = address.checkpoint_parameter(page.networks)
@@ -77,45 +69,73 @@ def _scene_page(page: Page) -> None:
         inputs.libraries()
         url.read(page.key, [network])
         tools = inputs.row(page.key)
-        with tools:
-            card = inputs.choose_network(page)
-        opened = inputs.opened(card)
-        if session.look("layer") not in opened.layers:  # a neuron of an address belongs to a layer
-            session.set_look("layer", page.first(opened.layers) if page.first else "")
-        url.read(page.key, _parameters(page, url.pending(page.key)))
+        card = inputs.network(page)
+
+        def choose_network() -> None:
+            with tools:
+                inputs.choose_network(page)
+
+        opened = inputs.opened(card, choose_network)
+    if session.look("layer") not in opened.layers:  # a neuron of an address belongs to a layer
+        session.set_look("layer", page.first(opened.layers) if page.first else "")
+    if query := url.pending(page.key):
+        url.read(page.key, _parameters(page, query))
+    settings.hear(page, opened)
+
+    def draw_controls() -> None:
+        choose_network()
         with tools:
             inputs.choose_input(page.key, card)
-        inputs.download(card)
+        with controls:
+            inputs.download(card)
+            if session.plain():
+                _choose_layer(page, opened)
         with sliders:
-            shown = page.settings(opened.model, session.state().experiment)
-            settings.controls(page, shown, opened.fast, opened.model)
-        if session.plain():
-            _choose_layer(page, opened)
-    scene = _opened(page)
+            settings.controls(page, opened)
+
+    scene = _opened(page, draw_controls)
     session.store(scene.state)
     session.share_input(scene.state.experiment)
-    parameters, about = [network, *_parameters(page)], provenance(scene, share.server())
-    with tools:
-        _tools(scene, about)
+    about = cache(partial(provenance, scene, share.server()))
     _messages(messages)
-    with status, st.container(horizontal=True, vertical_alignment="center", key=f"{page.key}_status"):
+    with status:
+        line = st.container(horizontal=True, vertical_alignment="center", key=f"{page.key}_status")
+    with line:
         _status(scene)
+    with view:
+        draw(page.main(scene), page.key, about, first=True)
+    draw_controls()
+    parameters = [network, *_parameters(page)]
+    with tools:
+        _tools(scene, about())
+    with line:
         network_card.about(card, page.key)
         _not_retrained(scene)
         compare.caption(scene)
         if preset := presets.chosen(page, parameters):
             st.caption(f"*{preset.source}.* {preset.about}")
-    with view:
-        draw(page.main(scene), page.key, about)
     draw(page.tab(_choose_tab(page) if page.tabs else None)(scene), page.key, about)
     terms(page.terms)
     if live_slider.settled():
         url.write(page.key, parameters)
 
 
+def _ahead(page: Page) -> None:
+    """Compute what the page will show, where it says by itself neither that it waits nor what is new in its address:
+    the caches keep it."""
+    card = session.checkpoints().get(session.state().experiment.checkpoint)
+    if card is None or url.pending(page.key) or not (runs.imported() and runs.is_open(card)):
+        return
+    settings.hear(page, runs.network(card))
+    with suppress(ValueError, FileNotFoundError):  # said where it is shown
+        scene, *_ = open_scene(page, session.state(), session.uploads())
+        _ = scene.packed if card.classifies else scene.now.recording
+
+
 @st.fragment
 @warm_up.first
 @in_turn
+@same_cards()
 def _first_look(page: Page) -> None:
     """Network and input alone, beside the picture."""
     picture, words = st.columns([2.9, 1], gap="medium")
@@ -123,8 +143,9 @@ def _first_look(page: Page) -> None:
     with words:
         url.read(page.key, [network])
         tools = inputs.row(page.key)
+        card = inputs.network(page)
         with tools:
-            card = inputs.choose_network(page)
+            inputs.choose_network(page)
         url.read(page.key, _parameters(page, url.pending(page.key)))
         with tools:
             inputs.choose_input(page.key, card)
@@ -136,9 +157,9 @@ def _first_look(page: Page) -> None:
         _messages(st.container())
         url.write(page.key, [network, *_parameters(page)])
         draw(page.body(scene), page.key)
-    about = provenance(scene, share.server())
+    about = cache(partial(provenance, scene, share.server()))
     with tools:
-        share.share(scene, about)
+        share.share(scene, about())
     with picture:
         with st.container(horizontal=True, vertical_alignment="center"):
             _status(scene)
@@ -151,11 +172,13 @@ def _parameters(page: Page, query: Mapping[str, str] | None = None) -> list[Para
     return address.parameters(page, session.state(), session.uploads(), query or {})
 
 
-def _opened(page: Page) -> Scene:
-    """The scene of the session's state; what cannot be shown is one sentence, and the run of the page ends."""
+def _opened(page: Page, otherwise: Callable[[], None] = lambda: None) -> Scene:
+    """The scene of the session's state; what cannot be shown is one sentence, and the run of the page ends, after
+    `otherwise` has drawn what changes it."""
     try:
         scene, _, notices = open_scene(page, session.state(), session.uploads())
     except (ValueError, FileNotFoundError) as error:
+        otherwise()
         st.error(str(error))
         st.stop()
     session.notice(*notices)
@@ -229,96 +252,4 @@ def _choose_tab(page: Page) -> str:
         # a click on what is chosen already gives none
         **bind(f"{name} chosen", now, lambda new: session.set_look(name, new or now)),
     )
-    return now
-
-
-def draw(items: Iterable[Item], page: str, about: Provenance | None = None) -> None:
-    """Every item of a view, in its order; figures can be exported where it is known where they are from (`about`)."""
-
-    def handle(item: Item) -> Any:
-        if isinstance(item, Option):
-            return _option(item, page)
-        if isinstance(item, Row):
-            for column, part in zip(st.columns(item.widths, gap=item.gap), item.columns, strict=True):
-                with column:
-                    drive(part, handle)
-        elif isinstance(item, Study):
-            if lack := list(without_data(item)):
-                drive([*lack, *item.idle()], handle)
-                return None
-            job = panel(item, lambda study, job: _studied(study, job, page, about))
-            if job is None or job.latest is None:
-                drive(item.idle(), handle)
-        else:
-            _item(item, page, about)
-        return None
-
-    drive(items, handle)
-
-
-def _studied(study: Study, job: Job, page: str, about: Provenance | None) -> None:
-    """What a study has found so far; a figure that still grows is not exported."""
-    draw(study.figures(job.latest, progress_of(job)), page, about.studied() if about and job.over else None)
-
-
-def _item(item: Item, page: str, about: Provenance | None) -> None:
-    if isinstance(item, Figure):
-        figure(about.on(item) if about else item, page)
-    elif isinstance(item, Component):
-        shown = about.on(item.figure) if about and item.figure else item.figure
-        if shown is not None:
-            title(shown, page)
-        components.show(item.name, item.data, f"{page}_{item.name}")
-        if item.still is not None:
-            with st.container(key=f"{item.name}_still"):
-                st.html(item.still())
-        if shown is not None:
-            caption(shown)
-    elif isinstance(item, Note):
-        _note(item)
-    elif isinstance(item, Markup):
-        st.html(item.html)
-    elif isinstance(item, Metrics):
-        for column, (label, value, help) in zip(st.columns(len(item.numbers)), item.numbers, strict=True):
-            column.metric(label, value, help=help)
-    elif isinstance(item, Download):
-        key = f"{page}_{item.file}"
-        st.download_button(item.label, item.make, item.file, item.mime, key=key, on_click="ignore", help=item.help)
-    elif isinstance(item, Link):
-        with suppress(StreamlitPageNotFoundError):  # a page that runs without the app
-            st.page_link(f"pages/{item.page}.py", label=item.label)
-    else:
-        raise TypeError(f"{type(item).__name__} is no item of a view.")
-
-
-def _note(note: Note) -> None:
-    if note.level in ("caption", "text"):
-        shown = st.caption if note.level == "caption" else st.markdown
-        shown(note.text, unsafe_allow_html=True, help=help_for(note.term))
-    else:
-        {"info": st.info, "warning": st.warning, "error": st.error}[note.level](note.text)
-
-
-def _option(option: Option, page: str) -> Any:
-    """The widget of a choice; its answer is in the state before the page runs again."""
-    now = option.answer(session.state().looks)
-
-    def take(new: Any) -> None:
-        if new is None:  # a click on the button that is chosen already
-            return
-        if not option.choices:
-            new = type(option.step)(min(max(new, option.low), option.high))
-        session.set_look(option.name, option.store(new) if option.store else new)
-
-    how = bind(f"{page} {option.name} {option.label}", now, take) | {"help": option.help or None}
-    if option.form == "slider":
-        st.slider(option.label, option.low, option.high, step=option.step, **how)
-    elif option.form == "number":
-        how |= {"width": option.width or "stretch"}
-        st.number_input(option.label, option.low, option.high, step=option.step, **how)
-    elif option.form == "buttons":
-        st.segmented_control(option.label, list(option.choices), format_func=option.titles, **how)
-    else:
-        how |= {"width": option.width or "stretch"}
-        st.selectbox(option.label, list(option.choices), format_func=option.titles, **how)
     return now

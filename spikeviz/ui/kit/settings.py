@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -16,18 +16,33 @@ from spikeviz.views.experiment import Experiment
 from spikeviz.views.page import Page
 from spikeviz.views.settings import MOST_SEEDS, Setting
 
+if TYPE_CHECKING:
+    from spikeviz.views.runs import Network
+
 CHOICES, BUTTON = 2.6, 0.9  # width of what does not slide, and of one button more, beside one slider
 MOST_PILLS = 8
 
 
-def controls(page: Page, settings: Sequence[Setting], fast: bool, model: Any) -> None:
-    """Every setting of a page; those of a further intervention of one kind in a row of their own.
+def hear(page: Page, opened: Network) -> None:
+    """Take over what the browser said last of every slider that answers while it is dragged, before it is drawn."""
+    if not live(opened):
+        return
+    for setting in page.settings(opened.model, session.state().experiment):
+        if setting.form == "slider":
+            live_slider.hear(_live_key(page, setting), _taker(setting))
 
-    `fast` answers while a slider is dragged, otherwise when it is let go.
-    """
-    sliders = sum(setting.form == "slider" and not setting.number for setting in settings)
-    for number in sorted({setting.number for setting in settings}):
-        _row(page, [s for s in settings if s.number == number], fast, model, number, sliders)
+
+def live(opened: Network) -> bool:
+    """Whether sliders answer while they are dragged, otherwise when they are let go."""
+    return opened.fast and not session.plain()
+
+
+def controls(page: Page, opened: Network) -> None:
+    """Every setting of a page; those of a further intervention of one kind in a row of their own."""
+    shown, model = page.settings(opened.model, session.state().experiment), opened.model
+    sliders = sum(setting.form == "slider" and not setting.number for setting in shown)
+    for number in sorted({setting.number for setting in shown}):
+        _row(page, [s for s in shown if s.number == number], live(opened), model, number, sliders)
 
 
 def _row(page: Page, settings: Sequence[Setting], fast: bool, model: Any, number: int, sliders: int) -> None:
@@ -38,7 +53,7 @@ def _row(page: Page, settings: Sequence[Setting], fast: bool, model: Any, number
     columns = st.columns([1.0] * len(sliding) + [rest] * bool(others or random), gap="medium")
     for column, setting in zip(columns, sliding, strict=False):
         with column:
-            _slider(f"{page.key}_{setting.name}", setting, fast and not session.plain())
+            _slider(page, setting, fast)
     if others or random:
         with columns[-1], st.container(horizontal=True, gap="small", key=f"{page.key}_choices{number or ''}"):
             for setting in others:
@@ -90,24 +105,34 @@ def _choose_seed(name: str) -> None:
     )
 
 
-def _slider(key: str, setting: Setting, fast: bool) -> None:
+def _live_key(page: Page, setting: Setting) -> str:
+    return f"{page.key}_{setting.name}_live"
+
+
+def _taker(setting: Setting) -> Callable[[Any], None]:
+    """Puts a new value into the experiment; limits are kept by the browser alone: once more here."""
+    number = int if setting.bounds.whole else float
+    low, high = (number(end) for end in setting.bounds.slider)
+
+    def take(new: Any) -> None:
+        within = min(max(number(round(new, 6)), low), high)
+        session.change(lambda now: setting.put(now, within))
+
+    return take
+
+
+def _slider(page: Page, setting: Setting, fast: bool) -> None:
     bounds, number = setting.bounds, int if setting.bounds.whole else float
     low, high = (number(end) for end in bounds.slider)
     value, step = number(setting.value(session.state().experiment)), number(bounds.step)
     start = f"{'Trained with' if setting.learned else 'It starts at'} {setting.text(setting.trained)}."
-    help = f"{bounds.help} {start} {setting.kind.source}."
-
-    def take(new: Any) -> None:  # limits are kept by the browser alone: once more here
-        within = min(max(number(round(new, 6)), low), high)
-        session.change(lambda now: setting.put(now, within))
-
+    help, take = f"{bounds.help} {start} {setting.kind.source}.", _taker(setting)
     if fast:
-        decimals = 0 if bounds.whole else 2
-        live_slider.slider(
-            setting.label, low, high, step, value, decimals=decimals, help=help, key=f"{key}_live", take=take
-        )
+        decimals, key = 0 if bounds.whole else 2, _live_key(page, setting)
+        live_slider.slider(setting.label, low, high, step, value, decimals=decimals, help=help, key=key, take=take)
         return
     form = "%d" if bounds.whole else "%.2f"
+    key = f"{page.key}_{setting.name}"
     st.slider(setting.label, low, high, step=step, format=form, help=help, **bind(key, value, take))
 
 

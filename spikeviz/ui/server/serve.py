@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import tomllib
 from contextlib import suppress
 from typing import Any
@@ -12,6 +13,7 @@ from spikeviz.paths import app_root
 ADDRESS = "127.0.0.1"
 FIRST_PORT = 8501
 TRIES = 100
+TURN = 0.001  # s after which a thread that computes lets another one send what there is; Python's own are 0.005
 
 
 def serve(port: int | None = None, host: str = ADDRESS) -> None:
@@ -34,6 +36,7 @@ def serve(port: int | None = None, host: str = ADDRESS) -> None:
     port = free_port(host=host) if port is None else checked(port, host)
     print(greeting(host, port), flush=True)
     claim()
+    sys.setswitchinterval(TURN)
     warm_up.start(tell=_loaded)
     with suppress(KeyboardInterrupt):
         st.App(app_root() / "app.py").run(config=options(port, host))

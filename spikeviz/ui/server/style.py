@@ -11,6 +11,9 @@ STYLE = """<style>
 [data-testid="stCaptionContainer"] p { line-height: 1.4; }
 [data-testid="stText"] { font-variant-numeric: tabular-nums; }
 [data-testid="stExpander"] summary { padding: 0.35rem 0.7rem; }
+[data-testid="stLayoutWrapper"]:has(> .st-key-preload) {
+  position: absolute; left: 0; bottom: 0; width: 320px; height: 0; overflow: hidden; visibility: hidden;
+}
 .network-card { font-size: 0.85rem; }
 .network-card td:last-child { overflow-wrap: anywhere; }
 [data-testid="stSelectboxVirtualDropdown"]:has([role="listbox"][aria-label="Network"]) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -65,17 +66,29 @@ def load(tell: Callable[[float], None]) -> None:
             _idle.wait_for(lambda: _drawn == 0, POLITE)
         with suppress(Exception):
             _visit(file)
+    settle()
     tell(time.perf_counter() - begun)
 
 
+def settle() -> None:
+    """Let Python look no more for garbage in what is there now, which stays: torch, plotly, the networks.
+
+    Streamlit has all of it searched after each run of a page. That took 0.1 to 0.3 s, more than the run, and nobody
+    else was answered meanwhile.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def _visit(file: str) -> None:
-    """The figures of a page at its defaults, as a browser would be sent them."""
+    """The figures of a page as it opens, as a browser would be sent them."""
     from spikeviz.figures.chart import Chart
     from spikeviz.figures.render_plotly import plotly_figure
-    from spikeviz.views.host import scene_at, shown_figures
+    from spikeviz.views.host import query_of, scene_at, shown_figures
     from spikeviz.views.page import find_page
 
-    scene, _ = scene_at(find_page(file), {})
+    page = find_page(file)
+    scene, _ = scene_at(page, query_of(page))
     for figure in shown_figures(scene):
         if figure.html is None and isinstance(figure.chart, Chart):
             plotly_figure(figure.chart)

@@ -28,14 +28,14 @@ def slider(
     Streamlit does not always call back where two values come within one run: what was not heard of is taken here.
     In the page it is an element of the role `group` with the slider's label, as Streamlit's own slider is.
     """
-    if (late := _hear(key, take)) is not None:
+    if (late := hear(key, take)) is not None:
         value = late
     data = {"label": label, "low": low, "high": high, "step": step, "value": value, "seq": seq(key, "value")}
     data |= {"decimals": decimals, "help": help}
-    part("live_slider")(key=key, data=data, on_value_change=lambda: _hear(key, take))
+    part("live_slider")(key=key, data=data, on_value_change=lambda: hear(key, take))
 
 
-def _hear(key: str, take: Callable[[float], None]) -> float | None:
+def hear(key: str, take: Callable[[float], None]) -> float | None:
     """Hand on what the browser said last, once; what that was, or None if there is nothing new."""
     sent, number, heard = view(key, "value"), seq(key, "value"), f"{key} heard"
     if number in (0, st.session_state.get(heard)):

@@ -3,6 +3,12 @@
 const MEAN = -1, ALL = -2;
 const PACE = 450, PATIENCE = 600;  // ms a step is played; ms after the last move of a slider
 
+function mean(values, size) {  // of the parts of that size that lie one behind the other
+  const sum = new Float32Array(size), share = size / values.length;
+  for (let from = 0; from < values.length; from += size) for (let i = 0; i < size; i++) sum[i] += values[from + i] * share;
+  return sum;
+}
+
 class SpikeViewer extends Playable {
   constructor(root) {
     super(root, ["layer", "layerA", "channel", "sides", "why", "network", "step", "when", "where", "legend"]);
@@ -125,9 +131,7 @@ class SpikeViewer extends Playable {
       const packed = this.spikes(name), [steps] = packed.shape, size = packed.values.length / steps, longest = this.shape()[0];
       if (step > steps && step <= longest) return null;
       if (step <= longest) return Float32Array.from(packed.values.subarray((step - 1) * size, step * size));
-      const mean = new Float32Array(size);
-      for (let i = 0; i < packed.values.length; i++) mean[i % size] += packed.values[i] / steps;
-      return mean;
+      return mean(packed.values, size);
     });
   }
 
@@ -136,11 +140,7 @@ class SpikeViewer extends Playable {
     if (!rates) return null;
     const size = height * width, chosen = this.view.channel;
     if (chosen >= 0) return { values: rates.subarray(chosen * size, (chosen + 1) * size), height, width };
-    if (chosen === MEAN) {
-      const values = new Float32Array(size);
-      rates.forEach((v, i) => (values[i % size] += v / channels));
-      return { values, height, width };
-    }
+    if (chosen === MEAN) return { values: mean(rates, size), height, width };
     const columns = Math.ceil(Math.sqrt(channels)), rows = Math.ceil(channels / columns);
     const sheet = { columns, height: rows * (height + 1) - 1, width: columns * (width + 1) - 1 };
     sheet.values = new Float32Array(sheet.height * sheet.width).fill(NaN);
