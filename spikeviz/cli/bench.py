@@ -1,8 +1,11 @@
 """What recording a forward pass costs on this machine, as ratios of works that take turns.
 
-A recorded pass over its convolutions, linear layers and products alone, on the same inputs; and over SpikingJelly's own
-Spikformer with its monitor. Ratios of one run can be compared, milliseconds of two machines cannot. It takes minutes,
-and wants a machine that does nothing else.
+A recorded pass over its convolutions, linear layers and products alone, on the same inputs; over SpikingJelly's own
+Spikformer with its monitor (peer) and over the same network by torch.compile (compiled, where there is a C++ compiler);
+ten seeds and a curve over single runs (several); a training step over that of separate operations (training).
+
+Ratios of one run can be compared, milliseconds of two machines cannot. It takes minutes, and wants a machine that does
+nothing else.
 
 Examples:
   spikeviz bench
@@ -13,33 +16,47 @@ from __future__ import annotations
 
 import argparse
 import logging
+from functools import partial
 from itertools import chain
+from typing import Any
 
 from spikeviz.cli import Result
 
+OTHERS = ("peer", "compiled", "several", "training")
+
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--only", default="", help="names of networks, with commas between them; peer is SpikingJelly")
+    command.add_argument(
+        "--only", default="", help=f"names of networks, with commas between them, or {', '.join(OTHERS)}"
+    )
     command.add_argument("--batch", default="32,1", help="samples of a pass, with commas between them")
     command.add_argument("--threads", default="1,2", help="of torch, with commas between them")
     command.add_argument("--rounds", type=int, default=7, help="turns of each work")
 
 
 def run(options: argparse.Namespace) -> Result:
-    from spikeviz.evaluation.bench import NETWORKS, against_peer, machine, recording_costs
+    from spikeviz.evaluation.bench import works
+    from spikeviz.evaluation.bench.ratios import machine
     from spikeviz.runtime import reuse_memory
 
     reuse_memory()
-    names = [network.name for network in NETWORKS]
-    only = _words(options.only) or [*names, "peer"]
-    if unknown := [word for word in only if word not in (*names, "peer")]:
-        raise ValueError(f"--only takes {', '.join(names)}, peer, not {', '.join(unknown)}.")
+    names = [network.name for network in works.NETWORKS]
+    only = _words(options.only) or [*names, *OTHERS]
+    if unknown := [word for word in only if word not in (*names, *OTHERS)]:
+        raise ValueError(f"--only takes {', '.join((*names, *OTHERS))}, not {', '.join(unknown)}.")
     if options.rounds < 1:
         raise ValueError(f"a bench needs a round, not {options.rounds}.")
-    sizes = (_numbers("--batch", options.batch), _numbers("--threads", options.threads), options.rounds)
-    costs = recording_costs([network for network in NETWORKS if network.name in only], *sizes)
+    batches, rest = _numbers("--batch", options.batch), (_numbers("--threads", options.threads), options.rounds)
+    networks = [network for network in works.NETWORKS if network.name in only]
+    others: dict[str, Any] = {
+        "peer": partial(works.against_peer, batches),
+        "compiled": partial(works.against_compiled, batches),
+        "several": works.several_runs,
+        "training": works.training_steps,
+    }
     found = []
-    for ratio in chain(costs, against_peer(*sizes) if "peer" in only else ()):
+    costs = works.recording_costs(networks, batches, *rest)
+    for ratio in chain(costs, *(run(threads=rest[0], rounds=rest[1]) for name, run in others.items() if name in only)):
         found.append(ratio)
         logging.getLogger("spikeviz").info("measured: %s, batch %d", ratio.network, ratio.batch)  # it takes minutes
     where = machine()

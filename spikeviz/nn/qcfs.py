@@ -66,6 +66,13 @@ class QCFS(Neuron):
     def unit(self) -> Unit:
         return Unit(reads().worth(self.threshold, self.settings()["quanta"]))
 
+    def plain(self, x: Float[Tensor, "*neurons"]) -> Float[Tensor, "*neurons"]:
+        """The numbers and gradients of `forward`, by operations that torch differentiates itself."""
+        levels = self.settings()["quanta"]
+        counts = x / self.threshold * levels + 0.5
+        counts = (counts + (counts.floor() - counts).detach()).clamp(0, levels)
+        return counts * (self.threshold / levels)
+
     def most(self) -> int:
         return self.settings()["quanta"]
 

@@ -36,7 +36,7 @@ from spikeviz.nn.channel_masks import TRAINED, ChannelMask, find_masks
 from spikeviz.nn.layers import SpikingConv
 from spikeviz.nn.qcfs import QCFS
 from spikeviz.probe import Tape
-from spikeviz.runtime import auto_device, describe, moved, sent
+from spikeviz.runtime import auto_device, autocast, describe, moved, sent
 from spikeviz.train.objectives import Objective, in_low_levels, objective_of
 from spikeviz.train.recipes import Recipe
 
@@ -92,19 +92,6 @@ def learning_rate(recipe: Recipe, progress: float) -> float:
     start = max(first, recipe.warmup)
     part = (progress - start) / max(end - start, 1e-9)
     return recipe.final_lr + (peak - recipe.final_lr) * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
-
-
-def autocast(device: torch.device) -> Any:
-    """bfloat16 where the hardware multiplies it; on a CPU without it a convolution takes many times longer."""
-    fast = {"cuda": torch.cuda.is_available() and torch.cuda.is_bf16_supported(), "cpu": _cpu_has_bf16()}
-    return torch.autocast(device.type, torch.bfloat16) if fast.get(device.type, False) else nullcontext()
-
-
-def _cpu_has_bf16() -> bool:
-    capabilities = torch.backends.cpu.get_cpu_capability()
-    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return capabilities.startswith("AVX512") and (probe() or amx())
 
 
 def decays(parameter: Tensor) -> bool:

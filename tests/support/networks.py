@@ -11,7 +11,7 @@ from spikeviz.artifacts.as_data import as_data
 from spikeviz.artifacts.cards import CheckpointCard, list_checkpoints
 from spikeviz.artifacts.checkpoints import save
 from spikeviz.data.catalog import find_data
-from spikeviz.evaluation.bench import awaken
+from spikeviz.evaluation.bench.networks import awaken
 from spikeviz.models.cnn import CNNConfig
 from spikeviz.models.espikeformer import ESpikeFormerConfig
 from spikeviz.models.mst import MSTConfig

@@ -1,0 +1,1 @@
+"""What runs cost, as ratios of works that take turns (`spikeviz bench`)."""
