@@ -6,7 +6,7 @@ from contextlib import suppress
 from support.gates import until
 
 from spikeviz.turns import telling, turn
-from spikeviz.ui.kit.turns import words
+from spikeviz.ui.server.turns import words
 
 
 def waiter(name: str, order: list[str], heard: dict[str, list[int]], leave: threading.Event) -> threading.Thread:

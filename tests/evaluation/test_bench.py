@@ -71,7 +71,7 @@ def test_bad_options(options, sentence, capsys):
 
 
 def test_separate_operations_have_the_numbers_of_a_training_step():
-    for name in ("spikformer-fashion", "e-spikeformer-fashion", "mst-fashion"):
+    for name in ("spikformer-fashion", "e-spikeformer-fashion-sfa4", "mst-fashion"):
         network = networks.Network(name, 28, 1)
         x, found = networks.input_of(network, 2), []
         for make in (lambda model: model, networks.separate):

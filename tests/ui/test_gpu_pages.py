@@ -81,7 +81,7 @@ def waiting() -> None:
     import streamlit as st
 
     from spikeviz.turns import _TELL
-    from spikeviz.ui.kit.turns import in_turn
+    from spikeviz.ui.server.turns import in_turn
 
     @in_turn
     def draw() -> None:

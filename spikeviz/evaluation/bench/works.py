@@ -30,7 +30,7 @@ NETWORKS = (
 MASKED = Network("mst-fashion", 28, 16)
 CURVE = Network("sdmformer-fashion-dvs", 34, 8, events=True)
 POINTS = 21  # of a curve
-TRAINED = tuple(Network(name, 28, 1) for name in ("spikformer-fashion", "e-spikeformer-fashion", "mst-fashion"))
+TRAINED = tuple(Network(name, 28, 1) for name in ("spikformer-fashion", "e-spikeformer-fashion-sfa4", "mst-fashion"))
 PEER = Network("spikformer-4-384", 32, 4)  # SpikingJelly's `spikformer_cifar10` is of this size
 
 

@@ -15,9 +15,9 @@ from spikeviz.ui.kit import compare, inputs, network_card, presets, session, set
 from spikeviz.ui.kit.bind import bind
 from spikeviz.ui.kit.glossary import terms
 from spikeviz.ui.kit.items import draw
-from spikeviz.ui.kit.turns import in_turn
 from spikeviz.ui.server import preload, warm_up
 from spikeviz.ui.server.router import take_over
+from spikeviz.ui.server.turns import in_turn
 from spikeviz.views import address, runs
 from spikeviz.views.address import Parameter
 from spikeviz.views.layers.looks import layers_of_a
