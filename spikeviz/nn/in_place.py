@@ -81,6 +81,12 @@ def on_cpu(x: Tensor) -> bool:
     return x.is_cpu and type(x) in (Tensor, torch.nn.Parameter) and not torch.compiler.is_compiling()
 
 
+def on_host(x: Tensor) -> float:
+    """A number that lies in this machine's memory: to read it waits for no device."""
+    assert x.is_cpu
+    return float(x.detach())
+
+
 def in_place(x: Tensor) -> bool:
     """Whether neurons may take steps of their own, which no gradient passes: on a CPU, in float32."""
     return x.dtype == torch.float32 and not torch.is_grad_enabled() and on_cpu(x)

@@ -15,7 +15,7 @@ from spikingjelly.activation_based import surrogate
 from spikingjelly.activation_based.functional import if_multi_step
 from torch import Tensor, nn
 
-from spikeviz.nn.in_place import Affine, Fired, Found, in_place, kernels, on_cpu
+from spikeviz.nn.in_place import Affine, Fired, Found, in_place, kernels, on_cpu, on_host
 from spikeviz.nn.neurons import Neuron, Unit
 from spikeviz.probe import reads
 from spikeviz.unread import Scale
@@ -53,8 +53,8 @@ class QCFS(Neuron):
         counts: bool,
         membrane: bool,
     ) -> Fired:
-        levels, threshold = self.settings()["quanta"], float(self.threshold)
-        worth, way = float(self.threshold / levels), kernels().QUANTISE
+        levels, threshold = self.settings()["quanta"], on_host(self.threshold)
+        worth, way = on_host(self.threshold / levels), kernels().QUANTISE
         options = {"divisor": threshold, "norm": norm, "counts": counts, "membrane": membrane}
         found: Found = kernels().fire_integers(x, levels, way, worth, **options)
         return Fired(*found, threshold).gated(gate)
@@ -93,8 +93,8 @@ class _Quantise(torch.autograd.Function):
         ctx.levels = levels
         if not _compiled(x):
             return _counts(x, threshold, levels).clamp_(0, levels).mul_(threshold / levels)
-        worth = float(threshold / levels)
-        options = {"divisor": float(threshold)}
+        worth = on_host(threshold / levels)
+        options = {"divisor": on_host(threshold)}
         flat = x.float().reshape(1, 1, -1)
         return kernels().fire_integers(flat, levels, kernels().QUANTISE, worth, **options)[0].view(x.shape)
 
@@ -103,7 +103,7 @@ class _Quantise(torch.autograd.Function):
         x, threshold = ctx.saved_tensors
         if _compiled(x):
             passed, own = kernels().quantise_back(
-                x.float().contiguous(), gradient.float(), float(threshold), ctx.levels
+                x.float().contiguous(), gradient.float(), on_host(threshold), ctx.levels
             )
             return passed.to(x.dtype), own, None
         counts = _counts(x, threshold, ctx.levels)
@@ -160,7 +160,7 @@ class ConvertedIF(Neuron):
         counts: bool,
         membrane: bool,
     ) -> Fired:
-        threshold = float(self.threshold)
+        threshold = on_host(self.threshold)
         options = {"norm": norm, "gate": gate, "counts": counts, "membrane": membrane}
         found: Found = kernels().fire(x, 1.0, rest=self.initial, divisor=threshold, worth=threshold, **options)
         return Fired(*found, 1.0)

@@ -16,7 +16,8 @@ from spikeviz.train.recipes import ONE_STEP, Recipe, Stage
 
 STEPS = 3
 PACKAGE = str(app_root() / "spikeviz")
-ON_THE_HOST = ("worth",)  # of a threshold on a CPU; on a GPU it stays a tensor (tests/models/test_without_numbers.py)
+# of a threshold on a CPU; on a GPU it stays a tensor (tests/models/test_without_numbers.py)
+ON_THE_HOST = ("worth", "on_host")
 TINY = Recipe("tiny", "spikformer-fashion", "fashion", "train-10k", (Stage(1, ONE_STEP),), batch=16, limit=48)
 
 
