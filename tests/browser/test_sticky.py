@@ -68,6 +68,7 @@ def test_threshold_and_membrane_are_on_one_screen(visit, bare, query):
 @pytest.mark.parametrize("name", MAIN)
 def test_the_main_slider_is_always_in_view(visit, bare, name, width):
     page = visit(name, width, address=bare)
+    settle(page)  # charts come after the map, and move what is below them
     moved, charts = slider(page, MAIN[name]), page.locator("[data-testid='stPlotlyChart']")
     limit = 0.25 if width == 390 else 0.4
     for by in (0, 300, 600, 900):
