@@ -13,6 +13,7 @@ from torch import Tensor
 from spikeviz.display import facts, table
 
 Number: TypeAlias = Any  # a float; of a pass on a GPU a tensor without axes, until it is over (`spikeviz.unread`)
+MOST_COUNT = 255  # that uint8, which counts are kept as, holds
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,8 +24,8 @@ from spikeviz.kernels.loops import HALF_EVEN as HALF_EVEN
 from spikeviz.kernels.loops import HALF_UP as HALF_UP
 from spikeviz.kernels.loops import INTEGRATE, LEAK_BY_FACTOR, LEAK_BY_QUOTIENT, Kernel
 from spikeviz.kernels.loops import QUANTISE as QUANTISE
+from spikeviz.recording import MOST_COUNT
 
-MOST_COUNT = 255  # that a byte holds
 MANY = 1 << 18  # numbers from which on several threads share the work
 # A normalisation with fixed statistics, of the third axis of [T, B, C, ...]: weight, bias, mean, variance [C] and eps.
 Affine = tuple[Tensor, Tensor, Tensor, Tensor, float]
@@ -108,7 +108,7 @@ def _neurons(
     before = torch.empty_like(spikes) if membrane else None
     channels = shape[2] if norm is not None or gate is not None else 1
     first = (given.data_ptr(), still, steps, samples, channels, neurons // max(1, channels))
-    rest = (*_addresses(norm), address(gate), *settings, spikes.data_ptr(), address(counted), address(before))
+    rest = (*_addresses(norm), _address(gate), *settings, spikes.data_ptr(), _address(counted), _address(before))
     if size:
         shared_over(neurons, size, lambda low, high: kernel(*first, low, high, *rest, counts, membrane))
     return spikes, counted, before
@@ -127,7 +127,7 @@ def _laid_out_as(x: Tensor, other: Tensor) -> Tensor:
     return x if x.stride() == other.stride() else torch.empty_like(other).copy_(x)
 
 
-def address(x: Tensor | None) -> int:
+def _address(x: Tensor | None) -> int:
     """Of its first number; 0 of none."""
     return 0 if x is None else x.data_ptr()
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ HALF_EVEN, HALF_UP, QUANTISE = range(3)
 _KINDS = {"f": types.float32, "i": types.int64, "F": types.CPointer(types.float32), "B": types.CPointer(types.uint8)}
 _C = {"f": ctypes.c_float, "i": ctypes.c_int64, "F": ctypes.c_void_p, "B": ctypes.c_void_p}
 
+_COMPILING = Lock()
+
 
 class Kernel:
     """A loop over numbers in memory, as machine code that lets other threads run meanwhile.
@@ -33,9 +35,15 @@ class Kernel:
 
     def __init__(self, body: Callable[..., Any], kinds: str):
         self.body, self.kinds = body, kinds
+        self._call: Callable[..., int] | None = None
 
-    @cached_property
-    def call(self) -> Callable[..., int]:
+    def __call__(self, *arguments: Any) -> int:
+        if self._call is None:
+            with _COMPILING:  # two sessions may come first: the code of one must not be freed while it runs
+                self._call = self._call or self._compiled()
+        return self._call(*arguments)
+
+    def _compiled(self) -> Callable[..., int]:
         kinds: list[Any] = [_C[kind] for kind in self.kinds]
         from_address: Any = ctypes.CFUNCTYPE(ctypes.c_int64, *kinds)
         signature = types.int64(*(_KINDS[kind] for kind in self.kinds))
@@ -45,9 +53,6 @@ class Kernel:
             found = cfunc(signature)(self.body)
         self._found = found  # the code lives as long as this
         return from_address(found.address)
-
-    def __call__(self, *arguments: Any) -> int:
-        return self.call(*arguments)
 
 
 def kernel(kinds: str) -> Callable[[Callable[..., Any]], Kernel]:

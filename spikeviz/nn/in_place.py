@@ -12,8 +12,6 @@ from torch import Tensor
 
 from spikeviz.unread import Scale
 
-MOST_COUNT = 255  # that uint8 holds
-
 
 class Affine(NamedTuple):
     """A normalisation with fixed statistics, of the channels of `[B, C, ...]`; each `[C]`."""

@@ -15,8 +15,9 @@ from spikingjelly.activation_based import surrogate
 from spikingjelly.activation_based.functional import if_multi_step, lif_multi_step
 from torch import Tensor, nn
 
-from spikeviz.nn.in_place import MOST_COUNT, Affine, Fired, Found, fuses, in_place, kernels, on_cpu
+from spikeviz.nn.in_place import Affine, Fired, Found, fuses, in_place, kernels, on_cpu
 from spikeviz.probe import tuned
+from spikeviz.recording import MOST_COUNT
 from spikeviz.unread import Scale
 
 Reset = Literal["hard", "soft"]

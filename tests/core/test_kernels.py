@@ -1,5 +1,7 @@
 """The compiled loops against the operations of torch that they replace, bit for bit."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch.nn.functional import max_pool2d
@@ -87,3 +89,14 @@ def test_where_nothing_can_be_kept_a_loop_is_compiled_anew(monkeypatch):
     fresh = loops.Kernel(loops.pack.body, "FBif")
     x, out = torch.ones(3), torch.zeros(3, dtype=torch.uint8)
     assert fresh(x.data_ptr(), out.data_ptr(), 3, 1.0) == 1 and out.tolist() == [1, 1, 1]
+
+
+def test_two_that_come_first_wait_for_one_compilation(monkeypatch):
+    compiled, compile_ = [], loops.cfunc
+    monkeypatch.setattr(loops, "cfunc", lambda *args, **options: compiled.append(1) or compile_(*args, **options))
+    fresh = loops.Kernel(loops.pack.body, "FBif")
+    x, out = torch.ones(3), torch.zeros(3, dtype=torch.uint8)
+    with ThreadPoolExecutor(4) as pool:
+        given = (x.data_ptr(), out.data_ptr(), 3, 1.0)
+        assert list(pool.map(lambda _: fresh(*given), range(8))) == [1] * 8
+    assert compiled == [1]
