@@ -138,7 +138,11 @@ def fire_integers(
     x, still, steps, samples, channels, plane, low, high, weight, bias, mean, variance, eps, gate,
     divisor, levels, worth, rounding, spikes, counts, before, counted, watched,
 ):  # fmt: skip
-    """Integers: up to `levels`, half to even or half up; or QCFS's levels, which leave nothing behind."""
+    """Integers: up to `levels`, half to even or half up; or QCFS's levels, which leave nothing behind.
+
+    A function beside `fire`, with the same frame: in one for both the compiler no longer takes eight neurons of `fire`
+    at a time, and it is seven times slower.
+    """
     neurons = channels * plane
     xs = carray(x, neurons * samples * (1 if still else steps))
     ss, gs = carray(spikes, neurons * samples * steps), carray(gate, channels)
