@@ -198,6 +198,7 @@ def neuron_option(side: Side, axis: int, label: str, size: int, help: str = "") 
 def survey(scene: Scene) -> Iterator[Item]:
     """NSFR and accuracy over many test samples: what one sample cannot say."""
     from spikeviz.evaluation import survey as over
+    from spikeviz.evaluation.job import duration
 
     run = scene.now
     some = data_sets.some(run.card.data, SURVEY_IMAGES)
@@ -206,7 +207,7 @@ def survey(scene: Scene) -> Iterator[Item]:
         for so_far in over(run.model, some.batch, some.labels, run.experiment.interventions, run.experiment.seed):
             yield so_far.images, so_far
 
-    seconds = len(some) * run.network.milliseconds / 1000
+    seconds = len(some) * run.network.milliseconds / 1000  # as single passes: a batch takes less for each
     yield Study(
         f"survey {(run.card.sha256, run.experiment.but(source=''), len(some))!r}",
         f"Over {len(some):,} {run.samples}",
@@ -214,7 +215,7 @@ def survey(scene: Scene) -> Iterator[Item]:
         work,
         partial(_surveyed, run),
         f"Run over {len(some):,} {run.samples.removeprefix('test ')}",
-        f"NSFR and accuracy of this setting over the first {len(some):,} {run.samples}, about {seconds:.0f} s.",
+        f"NSFR and accuracy of this setting over the first {len(some):,} {run.samples}, at most {duration(seconds)}.",
         data=some.data,
     )
 

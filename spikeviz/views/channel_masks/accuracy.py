@@ -44,7 +44,7 @@ def accuracy(scene: Scene) -> Iterator[Item]:
         work,
         partial(_measured, run, curve),
         "Measure this threshold",
-        f"{run.status_text}, the first {len(some):,} {run.samples}, about "
+        f"{run.status_text}, the first {len(some):,} {run.samples}, at most "
         f"{duration(len(some) * run.network.milliseconds / 1000)}.",
         partial(_precomputed, run, curve),
         data=some.data,

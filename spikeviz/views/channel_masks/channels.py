@@ -167,7 +167,7 @@ def _over_samples(scene: Scene, layer: str, chosen: int) -> Study:
         work,
         partial(_surveyed, scene, layer, chosen, some),
         f"Run over {total:,} {run.samples.removeprefix('test ')}",
-        f"What every masked channel fires, all of them kept: about {duration(seconds)}, once for all thresholds and "
+        f"What every masked channel fires, all of them kept: at most {duration(seconds)}, once for all thresholds and "
         "layers.",
         data=some.data,
     )

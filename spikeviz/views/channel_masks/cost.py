@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from spikeviz.display import plural
 from spikeviz.views import data_sets
 from spikeviz.views.channel_masks.networks import PEER, Compared, compared, peer, peer_card
 from spikeviz.views.channel_masks.pruned import download
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from spikeviz.views.scene import Scene
 
 ENERGY_SAMPLES = 64
-SPEED_BATCH, ROUNDS = 32, 15
+SPEED_BATCH, ROUNDS = 32, 61
 TABLES = "SDMFormer, sec. 4.3.1 and 4.3.2"
 ENERGY_SOURCE = "after SDMFormer, sec. 4.3.2 (our setting)"
 
@@ -130,7 +131,7 @@ def _over_samples(run: Run, networks: Sequence[Compared]) -> Study:
         work,
         partial(_measured, run),
         f"Run over {total} {run.samples.removeprefix('test ')}",
-        f"{len(networks)} networks, about {duration(seconds)}.",
+        f"{len(networks)} networks, at most {duration(seconds)}.",
         data=some.data,
     )
 
@@ -213,7 +214,7 @@ def _timed(names: Sequence[str], value: tuple[Throughput, str], _: Progress) -> 
     speed = speed_text(found.speedup(1)[1], found.interval(1))
     yield Figure(
         speed_chart(names, found),
-        f"The pruned network against the masked one: {speed}; {found.rounds} rounds in turns, batches of "
+        f"The pruned network against the masked one: {speed}; {plural(found.rounds, 'round')} in turns, batches of "
         f"{found.batch}, {device}. It is the speed of this machine at this moment, with whatever else it does. The "
         "paper prints 196.20 img/s for SDMFormer-2-256, on its machine.",
         "SDMFormer, sec. 4.4",

@@ -72,7 +72,7 @@ def _sweep(scene: Scene) -> Iterator[Item]:
         work,
         partial(_swept, run),
         "Run all D",
-        f"{len(different)} settings over {len(some):,} {run.samples} each, about {duration(seconds)}.",
+        f"{len(different)} settings over {len(some):,} {run.samples} each, at most {duration(seconds)}.",
         idle=partial(_shipped, run),
         data=some.data,
     )

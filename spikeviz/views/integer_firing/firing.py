@@ -95,7 +95,7 @@ def vanilla_against_sfa(scene: Scene) -> Iterator[Item]:
         work,
         partial(_fig_9, run, other),
         "Run both networks",
-        f"This setting of {run.card.name}, and {other.name} as trained: about {duration(seconds)}.",
+        f"This setting of {run.card.name}, and {other.name} as trained: at most {duration(seconds)}.",
         data=some.data,
     )
 

@@ -139,7 +139,7 @@ def measured_now(scene: Scene, x: str, points: Points, title: str, source: str, 
         partial(_measured, run, x, f"{title} · {run.card.name}", source, what),
         f"Measure {len(points)} points",
         f"{what[0].upper()}{what[1:]}: the first {len(some):,} {run.samples} of {find_data(run.card.data).title}, "
-        f"{len(SEEDS)} seeds, about {duration(seconds)}.",
+        f"{len(SEEDS)} seeds, at most {duration(seconds)}.",
         data=some.data,
     )
 
