@@ -45,14 +45,15 @@ BINS = 20  # of the histogram of mask values in the log
 Images = Float[Tensor, "B *T C H W"]  # or event frames
 
 
-def augment(x: Images, shift: int, flip: bool, generator: torch.Generator) -> Images:
-    """Move each picture by up to `shift` pixels (black comes in) and flip it left-right with probability 1/2.
+def augment(x: Images, shift: int, flip: bool, generator: torch.Generator, cutout: int = 0) -> Images:
+    """Move each picture by up to `shift` pixels (black comes in), flip it left-right with probability 1/2, and give a
+    square of `cutout` pixels a side, in part outside where its middle is near an edge, the picture's mean.
 
     Of events `[B, T, 2, H, W]` all frames of a recording move together.
     """
     if x.ndim == 5:
         frames = x.shape[1:3]
-        return augment(x.flatten(1, 2), shift, flip, generator).unflatten(1, frames)
+        return augment(x.flatten(1, 2), shift, flip, generator, cutout).unflatten(1, frames)
     batch, _, height, width = x.shape
     if flip:
         turned = sent(torch.rand(batch, generator=generator) < 0.5, x.device)
@@ -64,6 +65,14 @@ def augment(x: Images, shift: int, flip: bool, generator: torch.Generator) -> Im
         which = torch.arange(batch, device=x.device)[:, None, None, None]
         channel = torch.arange(x.shape[1], device=x.device)[None, :, None, None]
         x = pad(x, (shift,) * 4)[which, channel, rows, columns]
+    if cutout:
+        down, right = sent(torch.rand(2, batch, 1, generator=generator), x.device)
+        rows, columns = (
+            (torch.arange(side, device=x.device) - (middle * side).floor()).add(cutout // 2)
+            for side, middle in ((height, down), (width, right))
+        )
+        inside = ((rows >= 0) & (rows < cutout))[:, :, None] & ((columns >= 0) & (columns < cutout))[:, None, :]
+        x = torch.where(inside[:, None], x.mean((1, 2, 3), keepdim=True), x)
     return x
 
 
@@ -262,7 +271,7 @@ def _epoch(
             group["lr"] = rate * group["times"]
         x = sent(images[chosen], device)
         if recipe.stage(run.epoch).augment:
-            x = augment(x, recipe.shift, recipe.flip, generator)
+            x = augment(x, recipe.shift, recipe.flip, generator, recipe.cutout)
         x = as_batch(x)
         for mask in masks.values():
             mask.temperature = recipe.temperature(run.epoch + number / len(batches))

@@ -8,6 +8,7 @@ from typing import Any
 
 from spikeviz.artifacts.as_data import as_data
 from spikeviz.interventions import ATTENTION, Intervention, MaskSpikes, TimeConstant, TimeSteps
+from spikeviz.models.variants import VARIANTS
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Recipe:
         smoothing: label smoothing.
         clip: largest gradient norm.
         shift: pictures are moved by up to this many pixels, and flipped left-right if `flip`.
+        cutout: the side of a square that every picture loses, at any place (DeVries & Taylor, 2017), in pixels; 0 none.
         limit: train on the first `limit` pictures only, None for all.
         images: how many pictures there must be, so that nobody trains on a part without knowing; None for any.
         seed: of weights, order and augmentation.
@@ -117,6 +119,7 @@ class Recipe:
     clip: float = 1.0
     shift: int = 2
     flip: bool = True
+    cutout: int = 0
     limit: int | None = None
     seed: int = 0
     masks: Masks | None = None
@@ -237,6 +240,8 @@ def _fashion_v2(form: str, start: str | None) -> Recipe:
 # Masks are soft and harden in the first part, and hard in the last, where the rest learns to do without what is gone.
 SOFT_THEN_HARD = (Stage(6, temperatures=(5.0, 100.0)), Stage(4))
 
+IN_ONE_STEP_THEN_ALL = (Stage(3, ONE_STEP), Stage(1, current_gain=ALL_STEPS))
+
 # Pictures as they are, at three falling learning rates.
 IN_THREE_PARTS = (Stage(5, augment=False), Stage(2, lr=2e-3, augment=False), Stage(1, lr=6e-4, augment=False))
 
@@ -274,6 +279,10 @@ RECIPES: dict[str, Recipe] = {
                 Stage(2, lr=4e-4, augment=False),
             ),
             images=60_000,
+        ),
+        *(
+            Recipe(v.name, v.name, "fashion", stages=IN_ONE_STEP_THEN_ALL, images=55_000)
+            for v in VARIANTS  # what is between them is attention, stem or residual
         ),
         *(_espikeformer(n, "fashion", IN_THREE_PARTS, 60_000) for n in SFA_AND_VANILLA),
         _events("spikformer-fashion-dvs", "fashion-dvs", (Stage(10),)),

@@ -183,6 +183,16 @@ def test_augment_moves_and_flips():
     assert torch.equal(augment(x, 0, False, torch.Generator()), x)
 
 
+def test_cutout_takes_a_square_from_every_picture():
+    x = torch.linspace(0, 1, 2 * 8 * 8).view(1, 2, 8, 8).repeat(200, 1, 1, 1)
+    y = augment(x, 0, False, torch.Generator().manual_seed(0), cutout=4)
+    gone = (y != x).any(1)
+    rows, columns = gone.any(2).sum(1), gone.any(1).sum(1)
+    assert torch.equal(gone.sum((1, 2)), rows * columns)  # a square, or what is left of it at an edge
+    assert rows.unique().tolist() == columns.unique().tolist() == [2, 3, 4] and rows.ge(2).all()
+    torch.testing.assert_close(y[gone[:, None].expand_as(y)], x[0].mean().expand(int(gone.sum()) * 2))
+
+
 def test_weight_decay_spares_biases_and_norms():
     model = sv.build("spikformer-fashion")
     spared = {n for n, p in model.named_parameters() if not loop.decays(p)}
@@ -349,6 +359,7 @@ CHANGED = {
     "clip": 2.0,
     "shift": 0,
     "flip": False,
+    "cutout": 4,
     "limit": 47,
     "seed": 1,
     "masks": Masks(0.1),
