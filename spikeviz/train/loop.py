@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from spikeviz.artifacts.as_data import as_data
 from spikeviz.artifacts.checkpoints import save
+from spikeviz.convert.to_spiking import unrolled
 from spikeviz.data.catalog import as_batch, load_data
 from spikeviz.evaluation.reconstruction import record_epoch
 from spikeviz.models.registry import build
@@ -259,6 +260,8 @@ def _epoch(
         if begun.threshold_scale != 1.0:
             scale_thresholds(run.model, begun.threshold_scale)
             run.optimizer.state.clear()
+    stage = recipe.stage(run.epoch)
+    network = unrolled(run.model, stage.unrolled) if stage.unrolled else run.model
     generator = torch.Generator().manual_seed(recipe.seed * 100_003 + run.epoch)
     masks = find_masks(run.model)
     total, seen = 0.0, 0
@@ -270,7 +273,7 @@ def _epoch(
         for group in run.optimizer.param_groups:
             group["lr"] = rate * group["times"]
         x = sent(images[chosen], device)
-        if recipe.stage(run.epoch).augment:
+        if stage.augment:
             x = augment(x, recipe.shift, recipe.flip, generator, recipe.cutout)
         x = as_batch(x)
         for mask in masks.values():
@@ -280,11 +283,10 @@ def _epoch(
         prepared = objective.prepare(x, generator)
         # another seed at every step: what is drawn at random is drawn anew
         with Tape(interventions, keep="", seed=recipe.seed * 1_000_003 + step).rolling(), autocast(device):
-            loss, correct = objective.loss(run.model, x, y, prepared)
-            stage = recipe.stage(run.epoch)
+            loss, correct = objective.loss(network, x, y, prepared)
             if stage.low_levels:
                 loss = loss + in_low_levels(run.model, x, y, stage, generator)
-            if recipe.masks and recipe.stage(run.epoch).temperatures:
+            if recipe.masks and stage.temperatures:
                 loss = loss + recipe.masks.penalty * weights_left(masks)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()

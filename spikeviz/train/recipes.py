@@ -27,6 +27,9 @@ class Stage:
         threshold_scale: what every threshold of a QCFS network is multiplied by before the stage; if not 1, the
             optimiser forgets its moments, which belong to other thresholds. Below 1 the same current makes more spikes,
             which tell sooner how large it is. Ours, as well.
+        unrolled: of a QCFS network, T of its spiking twin, which is trained in its place through all its steps
+            (`spikeviz.convert.to_spiking.unrolled`); 0 trains the QCFS network itself. Ours: a converted neuron takes
+            no spike back, so that what random masks add to its currents becomes a bias, which this unlearns.
     """
 
     epochs: int
@@ -38,6 +41,7 @@ class Stage:
     low_levels: tuple[int, ...] = ()
     low_level_share: float = 0.25
     threshold_scale: float = 1.0
+    unrolled: int = 0
 
 
 # One step instead of four, a quarter of the work: with tau near 1 a neuron fires in that step if its current reaches

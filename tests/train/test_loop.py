@@ -317,6 +317,20 @@ def test_a_student_starts_from_its_teacher_and_stays_near(tmp_path):
     assert not same(weights(student), weights(alone))  # the teacher is heard
 
 
+def test_a_stage_can_train_the_spiking_twin(tmp_path):
+    """Its statistics are those of the QCFS network, and its weights are what is stored."""
+    teacher = sv.load("mst-fashion", "cpu")
+    rule = MaskSpikes(0.5)
+    settings = {"batch": 8, "limit": 16, "lr": 1e-4, "smoothing": 0.0, "teacher": Teacher("mst-fashion")}
+    stages = (Stage(1, (rule,), augment=False, unrolled=2),)
+    student = train(
+        Recipe("student", "mst-fashion", "fashion", "train-10k", stages, **settings), tmp_path, "cpu", progress=False
+    )
+    assert not hasattr(student, "time_steps")
+    for name, value in student.state_dict().items():
+        assert torch.equal(value, teacher.state_dict()[name]) == ("running" in name or "num_batches" in name), name
+
+
 def test_masks_are_drawn_anew_at_every_step(tmp_path, monkeypatch):
     seeds = []
 
@@ -378,6 +392,7 @@ OF_A_STAGE = {
     "low_levels": (1, 2),
     "low_level_share": 0.5,
     "threshold_scale": 0.6,
+    "unrolled": 4,
 }
 
 
