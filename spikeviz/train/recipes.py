@@ -91,7 +91,9 @@ class Recipe:
     Attributes:
         name: what `spikeviz train` takes; the checkpoint gets the same name.
         model: a name of `list_models`.
-        data, split: what is trained on (`load_data`).
+        data, split: what is trained on (`load_data`). `train` leaves val out, so that a recipe, an epoch or a threshold
+            can be chosen on it. Recipes that are older than val are on `train+val`, the official training set, or on
+            `train-10k`; they were chosen on the test set.
         stages: what is trained one after the other; the last one should be the network as it ships.
         batch, lr, final_lr, weight_decay: of AdamW; after `warmup` epochs lr falls along a cosine to `final_lr`
             (a stage may start another).
@@ -185,13 +187,16 @@ class Recipe:
         return [s for stage in self.stages for s in (stage, *[None] * (stage.epochs - 1))][epoch]
 
 
+OFFICIAL = "train+val"  # what recipes were trained on before there was a val
+
+
 def _espikeformer(name: str, data: str, stages: tuple[Stage, ...], images: int) -> Recipe:
-    return Recipe(name, name, data, stages=stages, lr=4e-3, smoothing=0.0, images=images)
+    return Recipe(name, name, data, OFFICIAL, stages, lr=4e-3, smoothing=0.0, images=images)
 
 
-def _events(name: str, data: str, stages: tuple[Stage, ...], **settings: Any) -> Recipe:
+def _events(name: str, data: str, stages: tuple[Stage, ...], split: str = "train-10k", **settings: Any) -> Recipe:
     """Event frames: moved by up to a pixel, never mirrored, since a shoe's toe points one way."""
-    return Recipe(name, name, data, stages=stages, batch=32, lr=2e-3, smoothing=0.0, shift=1, flip=False, **settings)
+    return Recipe(name, name, data, split, stages, batch=32, lr=2e-3, smoothing=0.0, shift=1, flip=False, **settings)
 
 
 CONVOLUTIONS = {  # what goes into convolutions: all spikes but the last (`metrics.spike_masking.masking_places`)
@@ -201,7 +206,7 @@ CONVOLUTIONS = {  # what goes into convolutions: all spikes but the last (`metri
 
 
 def _qcfs(name: str, stages: tuple[Stage, ...], data: str = "fashion", images: int = 60_000) -> Recipe:
-    return Recipe(name, name, data, stages=stages, lr=2e-3, smoothing=0.0, images=images)
+    return Recipe(name, name, data, OFFICIAL, stages, lr=2e-3, smoothing=0.0, images=images)
 
 
 def _masked(percent: int, at: tuple[str, ...], **settings: Any) -> Stage:
@@ -212,7 +217,7 @@ def _student(teacher: str, form: str, stages: tuple[Stage, ...], lr: float) -> R
     """Fine-tuned under random masks, beginning with its teacher's weights."""
     name, images = f"{teacher}-{form}", 60_000
     return Recipe(
-        name, teacher, "fashion", stages=stages, lr=lr, smoothing=0.0, teacher=Teacher(teacher), images=images
+        name, teacher, "fashion", OFFICIAL, stages, lr=lr, smoothing=0.0, teacher=Teacher(teacher), images=images
     )
 
 
@@ -231,14 +236,16 @@ def _cnn_students(teacher: str, at: tuple[str, ...]) -> tuple[Recipe, ...]:
 
 
 def _autoencoder(name: str, data: str, epochs: int, images: int) -> Recipe:
-    return Recipe(name, name, data, stages=(Stage(epochs),), lr=4e-3, weight_decay=0.05, images=images)
+    return Recipe(name, name, data, OFFICIAL, (Stage(epochs),), lr=4e-3, weight_decay=0.05, images=images)
 
 
 def _fashion_v2(form: str, start: str | None) -> Recipe:
     """From fresh weights or from an autoencoder's; what is between the two is where they begin."""
     name = "spikformer-v2-fashion"
     stages = (Stage(4),)
-    return Recipe(f"{name}-{form}", name, "fashion", stages=stages, lr=2e-3, smoothing=0.0, start=start, images=60_000)
+    return Recipe(
+        f"{name}-{form}", name, "fashion", OFFICIAL, stages, lr=2e-3, smoothing=0.0, start=start, images=60_000
+    )
 
 
 # Masks are soft and harden in the first part, and hard in the last, where the rest learns to do without what is gone.
@@ -276,6 +283,7 @@ RECIPES: dict[str, Recipe] = {
             "spikformer-fashion",
             "spikformer-fashion",
             "fashion",
+            OFFICIAL,
             stages=(
                 Stage(6, ONE_STEP),
                 Stage(2, current_gain=ALL_STEPS),
@@ -291,7 +299,9 @@ RECIPES: dict[str, Recipe] = {
         *(_espikeformer(n, "fashion", IN_THREE_PARTS, 60_000) for n in SFA_AND_VANILLA),
         _events("spikformer-fashion-dvs", "fashion-dvs", (Stage(10),)),
         _events("sdmformer-fashion-dvs", "fashion-dvs", SOFT_THEN_HARD, masks=Masks(0.3)),
-        _events("sdmformer-nmnist", "nmnist", (Stage(30, temperatures=(5.0, 100.0)), Stage(20)), masks=Masks(0.3)),
+        _events(
+            "sdmformer-nmnist", "nmnist", (Stage(30, temperatures=(5.0, 100.0)), Stage(20)), OFFICIAL, masks=Masks(0.3)
+        ),
         *(_events(f"e-spikeformer-fashion-dvs-d{d}", "fashion-dvs-4", (Stage(10),)) for d in (1, 4)),
         _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(4),), 50_000),
         _qcfs("mst-fashion", IN_LOW_LEVELS),
