@@ -205,8 +205,10 @@ CONVOLUTIONS = {  # what goes into convolutions: all spikes but the last (`metri
 }
 
 
-def _qcfs(name: str, stages: tuple[Stage, ...], data: str = "fashion", images: int = 60_000) -> Recipe:
-    return Recipe(name, name, data, OFFICIAL, stages, lr=2e-3, smoothing=0.0, images=images)
+def _qcfs(
+    name: str, stages: tuple[Stage, ...], data: str = "fashion", split: str = "train", images: int = 55_000
+) -> Recipe:
+    return Recipe(name, name, data, split, stages, lr=2e-3, smoothing=0.0, images=images)
 
 
 def _masked(percent: int, at: tuple[str, ...], **settings: Any) -> Stage:
@@ -305,8 +307,8 @@ RECIPES: dict[str, Recipe] = {
         *(_events(f"e-spikeformer-fashion-dvs-d{d}", "fashion-dvs-4", (Stage(10),)) for d in (1, 4)),
         _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(4),), 50_000),
         _qcfs("mst-fashion", IN_LOW_LEVELS),
-        *(_qcfs(f"mst-fashion-{form}", (Stage(2),)) for form in ("layernorm", "strict")),
-        _qcfs("mst-cifar10", (Stage(5), Stage(2, lr=1e-3, augment=False), LOWER), "cifar10-jpeg", 50_000),
+        *(_qcfs(f"mst-fashion-{form}", (Stage(2),), split=OFFICIAL, images=60_000) for form in ("layernorm", "strict")),
+        _qcfs("mst-cifar10", (Stage(5), Stage(2, lr=1e-3, augment=False), LOWER), "cifar10-jpeg", OFFICIAL, 50_000),
         _qcfs("mst-resnet18-fashion", (*IN_LOW_LEVELS, LOWER)),
         _qcfs("mst-vgg16-fashion", QCFS),
         _mst_student(50),
