@@ -58,7 +58,7 @@ class CNNConfig:
 
     def conv(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, real: bool = False) -> Conv:
         """Levels of QCFS are real numbers to a convolution: only neurons send spikes."""
-        return Conv(inputs, outputs, kernel, stride=stride, bias=False, real=real or not self.spiking)
+        return Conv(inputs, outputs, kernel, stride=stride, bias=False, real=real, levels=not self.spiking)
 
 
 class Layer(SpikingConv, Part):
@@ -117,8 +117,14 @@ class CNN(nn.Module):
         self.pools = () if residual else _before_pools()
         self.head = Head(inputs, config.num_classes)
         spikes = [part for part in self.modules() if isinstance(part, Probe) and part.kind == "spike"]
-        for number, probe in enumerate(spikes[:-1]):  # each goes into a convolution, the last into the classifier
-            probe.site, probe.block = "convolution", number
+        read = [conv.input for block in self.blocks for conv in _in_order(block)]
+        for number, probes in enumerate(zip(spikes, read, strict=False)):  # the last spikes go into the classifier
+            for probe in probes:
+                probe.site, probe.block = "convolution", number
+        for block in self.blocks:
+            if isinstance(block, ResBlock) and block.shortcut is not None:  # reads what the first of the two reads
+                own, beside = block.shortcut.input, _in_order(block)[0].input
+                own.site, own.block = beside.site, beside.block
 
     def forward(self, x: Float[Tensor, "#B C H W"]) -> Float[Tensor, "T #B K"]:
         if x.ndim != 4:
@@ -131,6 +137,11 @@ class CNN(nn.Module):
                 x, scale = _pooled(x, scale), scale / 4
             x, scale = block(x, scale=scale), block.scale
         return self.head(x.mean((-2, -1)))
+
+
+def _in_order(block: Any) -> tuple[Any, ...]:
+    """The convolutions of a block that lie behind each other."""
+    return (block.layer.conv, block.conv) if isinstance(block, ResBlock) else (block.conv,)
 
 
 def _pooled(x: Maps, scale: Scale) -> Float[Tensor, "T #B C h w"]:

@@ -14,7 +14,7 @@ from spikeviz.axes import VECTOR
 from spikeviz.nn.attention import SDSA, Order
 from spikeviz.nn.intake import Intake
 from spikeviz.nn.integers import IntegerIF, Rounding
-from spikeviz.nn.layers import Conv, FiringConv, Head, Population, RepConv, added, in_sequence
+from spikeviz.nn.layers import Conv, FiringConv, Head, Population, RepConv, added, in_sequence, numbered
 from spikeviz.nn.neurons import LIF, Neuron
 from spikeviz.nn.stems import ConvStem, SepConv
 from spikeviz.probe import Blocks, Part, tagged, tuned
@@ -196,6 +196,8 @@ class ESpikeFormer(nn.Module):
             for narrow, dim, depth in zip((None, *dims), dims, config.depths, strict=False)
             for number in range(depth)
         )
+        blocks = [block for block in self.blocks if isinstance(block, Block)]
+        numbered(self.stem.stages, *(part for block in blocks for part in (block.widen, block.local)))
         if not classifies:
             return
         self.readout = Population(neuron(), VECTOR)

@@ -103,7 +103,7 @@ class MSTConfig:
 
     def conv(self, inputs: int, outputs: int, *, bias: bool = True, real: bool = False) -> Conv:
         """A linear layer of tokens on their grid. QCFS levels are real numbers to it: only neurons send spikes."""
-        return Conv(inputs, outputs, 1, bias=bias, real=real or not self.spiking)
+        return Conv(inputs, outputs, 1, bias=bias, real=real, levels=not self.spiking)
 
 
 class TokenNorm(nn.LayerNorm):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from spikeviz.nn.attention import SSA, Attention, Order
 from spikeviz.nn.channel_masks import ChannelMask, Kept
 from spikeviz.nn.intake import Intake
-from spikeviz.nn.layers import Conv, Head, SpikingConv
+from spikeviz.nn.layers import Conv, Head, SpikingConv, numbered
 from spikeviz.nn.neurons import LIF
 from spikeviz.nn.stems import SPS, Residual, joined
 from spikeviz.probe import Blocks, Part, tagged, tuned
@@ -133,6 +133,7 @@ class Spikformer(nn.Module):
         self.config, self.time_steps = config, config.time_steps
         self.intake = Intake(config.in_channels, config.image_size, 2 ** len(pools), config.mean, config.std)
         self.stem = SPS(config.in_channels, config.dim, pools, layout.real, light)
+        numbered(*self.stem.stages[1:], self.stem.rpe)
         blocks = kept or (None,) * config.depth
         self.blocks = Blocks(Block(config, layout, masked, channels) for channels in blocks)
         self.head = Head(config.dim, config.num_classes)

@@ -54,7 +54,7 @@ class SpikeAttention(nn.Module):
             self.qk, self.av = Product(left=qk, right=qk), Product(left=False, right=v)
         else:
             self.kv, self.qa = Product(left=qk, right=v), Product(left=qk, right=False)
-        self.scores = Probe("scores", SCORES, site="scores")
+        self.scores = Probe("scores", SCORES, site="scores", whole=qk)  # coincidences
 
     def weigh(self, scores: Float[Tensor, "T B heads N N"]) -> Float[Tensor, "T B heads N N"]:
         """What the scores become before they meet v."""
@@ -62,17 +62,17 @@ class SpikeAttention(nn.Module):
 
     def attend(self, q: Maps, k: Maps, v: Values, scales: tuple[Scale, Scale, Scale] = (1.0, 1.0, 1.0)) -> Values:
         """`scales` are the values of one spike of q, k and v; the output has the channels of v."""
-        height = q.shape[-2]
+        height, one = q.shape[-2], self.scale * scales[0] * scales[1]  # what one coincidence is worth
         q, k, v = (rearrange(x, "t b (heads d) h w -> t b heads (h w) d", heads=self.heads) for x in (q, k, v))
         if self.order == "(qk)v":
             scores = self.qk(q, k.mT, scales[:2])
             scores = self.weigh(scores * self.scale if torch.is_grad_enabled() else scores.mul_(self.scale))
-            y = self.av(self.scores(scores), v, (1.0, scales[2]))
+            y = self.av(self.scores(scores, scale=one), v, (1.0, scales[2]))
         else:
             y = self.qa(q, self.kv(k.mT, v, scales[1:]), (scales[0], 1.0)) * self.scale
             if self.scores.wanted:
                 scores = (q @ k.mT) * self.scale
-                edited = self.scores(scores)
+                edited = self.scores(scores, scale=one)
                 y = y if edited is scores else edited @ v
         return rearrange(y, "t b heads (h w) d -> t b (heads d) h w", h=height)
 

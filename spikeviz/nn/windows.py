@@ -54,7 +54,7 @@ class ScoreNeurons(nn.Module):
         if fired.membrane is not None:
             self.membrane(fired.membrane, threshold=fired.threshold, stored=fired.stored_membrane)
         unit = self.neuron.unit()
-        left = scores(fired.spikes, scale=unit.scale, stored=fired.counts)
+        left = scores(fired.spikes, scale=unit.scale, stored=fired.counts, most=self.neuron.most())
         counts = fired.counts if left is fired.spikes else None
         return self.spike(left, scale=unit.scale, levels=unit.levels, stored=counts)
 
@@ -96,7 +96,7 @@ class WindowAttention(nn.Module):
         self.heads, self.window, self.shift, self.softmax = heads, min(window, grid), shift, softmax
 
         def linear() -> SpikingLinear:
-            return SpikingLinear(Conv(dim, dim, 1, real=not spiking), neuron())
+            return SpikingLinear(Conv(dim, dim, 1, levels=not spiking), neuron())
 
         self.q, self.k, self.v = (tagged(linear(), site) for site in ("q", "k", "v"))
         self.qk, self.av = Product(left=spiking, right=spiking), Product(left=spiking and not softmax, right=spiking)

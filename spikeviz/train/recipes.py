@@ -199,9 +199,9 @@ def _events(name: str, data: str, stages: tuple[Stage, ...], split: str = "train
     return Recipe(name, name, data, split, stages, batch=32, lr=2e-3, smoothing=0.0, shift=1, flip=False, **settings)
 
 
-CONVOLUTIONS = {  # what goes into convolutions: all spikes but the last (`metrics.spike_masking.masking_places`)
-    "resnet18": ("stem.spike", "blocks.*.layer.spike", "blocks.[0-6].out.spike"),
-    "vgg16": ("stem.spike", "blocks.[0-9].spike", "blocks.10.spike"),
+CONVOLUTIONS = {  # what every convolution but the first reads (`metrics.spike_masking.masking_places`)
+    "resnet18": ("blocks.*.conv.input", "blocks.*.shortcut.input"),
+    "vgg16": ("blocks.*.conv.input",),
 }
 
 

@@ -7,7 +7,9 @@ import dataclasses
 import pytest
 
 from spikeviz.artifacts import cards
+from spikeviz.artifacts.as_data import as_data, from_data
 from spikeviz.artifacts.cards import card_files, find_card, list_checkpoints, same_cards
+from spikeviz.interventions import MaskSpikes
 
 
 @pytest.fixture
@@ -49,3 +51,15 @@ def test_a_card_that_was_written_again_is_read_again(tmp_path, monkeypatch):
     for recipe in ("first", "second"):
         dataclasses.replace(card, recipe=recipe).write(tmp_path / "mine.json")
         assert find_card("mine")[0].recipe == recipe
+
+
+def test_masks_of_an_older_card_dropped_whole_activations():
+    """Cards did not say by which law: they were trained when there was one."""
+    (rule,) = from_data([{"kind": "MaskSpikes", "ratio": 0.5, "at": ["*.attn.q.spike"]}])
+    assert rule == MaskSpikes(0.5, at="*.attn.q.spike", law="whole")
+    for law in ("spikes", "whole"):
+        rules = (MaskSpikes(0.5, law=law),)
+        assert from_data(as_data(rules)) == rules and as_data(rules)[0]["law"] == law
+    old = [card for card in list_checkpoints() if any("law" not in r for r in card.trained_under)]
+    for card in old:
+        assert all(rule.law == "whole" for rule in from_data(card.trained_under) if isinstance(rule, MaskSpikes))

@@ -95,9 +95,9 @@ def test_places_of_masks():
         "blocks.0.mlp.hidden.spike",
     ]
     assert {p.block for p in places} == {0, 1, 2} and len(places) == 12
-    assert [p.site for p in masking_places(make_tiny())] == ["q", "k", "scores", "MLP hidden"]
+    assert [p.site for p in masking_places(make_tiny())] == ["q", "k", "scores", "MLP hidden", *["convolution"] * 4]
     vgg, resnet = make_cnn("vgg16"), make_cnn("resnet18")
-    assert len(masking_places(vgg)) == 12 and len(masking_places(resnet)) == 16
+    assert len(masking_places(vgg)) == 12 and len(masking_places(resnet)) == 19
     r = sv.simulate(
         sv.to_spiking(vgg, 2), torch.rand(1, 1, 32, 32), MaskSpikes(1.0, at=tuple(p.name for p in masking_places(vgg)))
     )

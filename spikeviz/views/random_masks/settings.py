@@ -150,7 +150,7 @@ def _short(site: str) -> str:
 
 def masked(rules: Sequence[MaskSpikes], places: Sequence[Place]) -> list[Place]:
     """The places at which one of the masks acts."""
-    return [place for place in places if any(rule.edits(place.name, "spike") for rule in rules)]
+    return [place for place in places if any(rule.edits(place.name, place.kind) for rule in rules)]
 
 
 def masks_of(run: Run) -> tuple[MaskSpikes, ...]:
