@@ -23,7 +23,8 @@ from spikeviz.recording import Track
 from spikeviz.unread import Reads, Scale, Unread, equal
 
 Kind = Literal["spike", "membrane", "scores", "mask", "feature"]
-Role = Literal["", "operand"]
+Role = Literal["", "operand", "branch", "match"]
+SILENT = ("branch", "match")  # roles of places that controls edit: a recording has them where their very name is asked for
 _ACTIVE: ContextVar[Tape | None] = ContextVar("spikeviz_tape", default=None)
 M = TypeVar("M", bound=nn.Module)
 
@@ -38,7 +39,8 @@ class Probe(nn.Module):
             may keep them as uint8. A static image is real even if every pixel of it happens to be 0 or 1.
         site: what it is within its block: "q", "k", "v", "scores", "MLP hidden", or "convolution" where a network
             without attention sends spikes into one; "" of everything else.
-        role: "operand" of what a weighted product reads, else "".
+        role: "operand" of what a weighted product reads; "branch" of what an attention module adds to the residual
+            stream, "match" of what its queries and keys say to each other, before scale, bias and softmax; else "".
 
     `name` is the module path (`blocks.1.attn.q.spike`), `block` the number of its block, from 0, or None outside of
     blocks; `name_probes` sets both, once.
@@ -73,7 +75,7 @@ class Probe(nn.Module):
     def kept(self) -> bool:
         """Whether an active tape keeps what flows here."""
         tape = _ACTIVE.get()
-        return tape is not None and tape.asked_about(self).keeps(self.name)
+        return tape is not None and tape.asked_about(self).keeps(self.name, self.role in SILENT)
 
     @property
     def wanted(self) -> bool:
@@ -152,11 +154,12 @@ class Tape:
         if self.memory is not None:
             self.memory.replace(kept, self.tracks)
 
-    def keeps(self, name: str) -> bool:
-        return _matches(name, self.keep)
+    def keeps(self, name: str, silent: bool = False) -> bool:
+        """A glob does not ask for what is silent."""
+        return name in self.keep if silent else _matches(name, self.keep)
 
     def wants(self, probe: Probe) -> bool:
-        return self.keeps(probe.name) or any(e.edits(probe.name, probe.kind) for e in self.edits)
+        return self.keeps(probe.name, probe.role in SILENT) or any(e.edits(probe.name, probe.kind) for e in self.edits)
 
     def visit(
         self, probe: Probe, x: Tensor, scale: Any, threshold: Any, levels: int, stored: Tensor | None = None
@@ -168,7 +171,7 @@ class Tape:
                 x, mask = self._edited(edit, probe, x, position)
                 if mask is not None and self.keeps(f"{probe.name}.mask"):
                     self._keep_mask(probe, mask)
-        if self.keeps(probe.name):
+        if self.keeps(probe.name, probe.role in SILENT):
             axes = probe.axes[-x.ndim :]  # a static image has no T yet
             track = self._seen(x, probe, scale) if stored is None or x is not given else None
             if track is not None:

@@ -1,0 +1,12 @@
+"""What must stand beside a claim (`docs`, Controls): ablations, re-estimated normalisation, other ways to prune."""
+
+from spikeviz.evaluation.controls.gaps import Gap, attention_gap, content_gap, gap_survey
+from spikeviz.evaluation.controls.norms import reestimate_norm
+
+__all__ = [
+    "Gap",
+    "attention_gap",
+    "content_gap",
+    "gap_survey",
+    "reestimate_norm",
+]
