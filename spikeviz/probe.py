@@ -24,7 +24,7 @@ from spikeviz.unread import Reads, Scale, Unread, equal
 
 Kind = Literal["spike", "membrane", "scores", "mask", "feature"]
 Role = Literal["", "operand", "branch", "match"]
-SILENT = ("branch", "match")  # roles of places that controls edit: a recording has them where their very name is asked for
+SILENT = ("branch", "match")  # of places that controls edit: recorded where their very name is asked for
 _ACTIVE: ContextVar[Tape | None] = ContextVar("spikeviz_tape", default=None)
 M = TypeVar("M", bound=nn.Module)
 

@@ -3,7 +3,8 @@
 Of a run: its weights, measured as they are written, and their card; of an autoencoder also the replay of its training.
 Of a checkpoint, or of the one just made, `--with` names what is computed and written beside it: curves (accuracy
 against thresholds, ratios, T, D), costs, firing and gaps (operations and speed; how often every layer fires over the
-first test samples; what attention is worth in accuracy; all three go into the card), recording (its spikes on test sample 0, so that the start page opens at once).
+first test samples; what attention is worth in accuracy; all three go into the card), recording (its spikes on test
+sample 0, so that the start page opens at once).
 
 Examples:
   spikeviz publish runs/smoke

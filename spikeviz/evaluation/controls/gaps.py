@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
 
-import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
 

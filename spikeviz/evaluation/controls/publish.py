@@ -50,7 +50,8 @@ def write_gaps(name: str, device: str = "auto", samples: int = MEASURED, progres
     again = training_samples(card.data) if has_norm(model) else None
     found: Mapping[Any, Gap] = {}
     with tqdm(total=2 * len(y), desc=f"gaps of {name}", disable=not progress, mininterval=2.0) as bar:
-        for done, found in gap_survey(model, batch, y, reestimate=again):
+        for done, so_far in gap_survey(model, batch, y, reestimate=again):
+            found = so_far
             bar.update(done - bar.n)
     about = {
         "steps": len(simulate(model, batch.narrow(batch.ndim - 4, 0, 1), keep="").logits_per_step),
