@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from spikeviz.data.catalog import as_batch, open_data
 from spikeviz.evaluation.survey import batch_seed
 from spikeviz.interventions import Intervention
 from spikeviz.probe import Tape
@@ -77,3 +78,14 @@ def reestimate_norm(
 def has_norm(model: nn.Module) -> bool:
     """Whether a model has BatchNorm."""
     return any(isinstance(layer, _BatchNorm) for layer in model.modules())
+
+
+def training_samples(data: str, count: int = SAMPLES) -> Tensor:
+    """Samples of the training split, evenly spaced over it, as `simulate` takes them: at most `count`.
+
+    Raises:
+        FileNotFoundError: where there are none on this machine.
+    """
+    samples, _ = open_data(data, "train")
+    step = max(1, len(samples) // count)
+    return as_batch(torch.stack([samples[i] for i in range(0, len(samples), step)][:count]))

@@ -7,31 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from spikeviz.artifacts.cards import find_card
 from spikeviz.artifacts.checkpoints import load
 from spikeviz.data.catalog import as_batch, open_data
 from spikeviz.evaluation.controls.gaps import Gap, gap_survey
-from spikeviz.evaluation.controls.norms import SAMPLES, has_norm
+from spikeviz.evaluation.controls.norms import has_norm, training_samples
 from spikeviz.evaluation.firing import own_card
 from spikeviz.runtime import describe
 from spikeviz.simulation import simulate
 
 MEASURED = 2000  # test samples of what a card holds
-
-
-def training_samples(data: str, count: int = SAMPLES) -> Tensor:
-    """Samples of the training split, evenly spaced over it, as `simulate` takes them: at most `count`.
-
-    Raises:
-        FileNotFoundError: where there are none on this machine.
-    """
-    samples, _ = open_data(data, "train")
-    step = max(1, len(samples) // count)
-    return as_batch(torch.stack([samples[i] for i in range(0, len(samples), step)][:count]))
 
 
 def write_gaps(name: str, device: str = "auto", samples: int = MEASURED, progress: bool = True) -> Path:
