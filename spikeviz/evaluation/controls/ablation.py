@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spikeviz.artifacts.gaps import Part
 from spikeviz.interventions import HidePatches, Intervention
 from spikeviz.probe import Role, find_probes
 from spikeviz.recording import Recording
 from spikeviz.simulation import model_name
 
-Part = Literal["attention", "content"]
 ROLES: dict[Part, Role] = {"attention": "branch", "content": "match"}
 # over which axes the mean is: a branch keeps step and channel, a product of q and k step, head and pair of places
 OVER: dict[Part, tuple[str, ...]] = {"attention": ("B", "H", "W"), "content": ("B",)}

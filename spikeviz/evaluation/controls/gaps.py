@@ -10,9 +10,9 @@ from typing import Any
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
-from spikeviz.evaluation.controls.ablation import MeanAblation, Part, batch_sums, places
+from spikeviz.artifacts.gaps import Part, verdict
+from spikeviz.evaluation.controls.ablation import MeanAblation, batch_sums, places
 from spikeviz.evaluation.controls.norms import has_norm, reestimate_norm
-from spikeviz.evaluation.paired_survey import SURE
 from spikeviz.evaluation.survey import batch_seed
 from spikeviz.interventions import Intervention
 from spikeviz.memory import Memory
@@ -21,15 +21,6 @@ from spikeviz.simulation import simulate
 
 PARTS: tuple[Part, ...] = ("attention", "content")
 BATCH = 32  # a batch's scores of all blocks are held at once
-
-_FOUND: dict[Part, str] = {
-    "attention": "attention does something that depends on the input",
-    "content": "who looks at whom matters",
-}
-_NOT_FOUND: dict[Part, str] = {
-    "attention": "attention is idle as far as accuracy shows",
-    "content": "attention compares nothing that accuracy shows",
-}
 
 
 @dataclass(frozen=True)
@@ -77,12 +68,7 @@ class Gap:
     @property
     def verdict(self) -> str:
         """In words; a difference is named only outside two standard errors."""
-        points = f"{100 * self.gap:+.1f} ± {100 * self.error:.1f} points, n = {self.samples:,}"
-        if self.gap > SURE * self.error:
-            return f"{_FOUND[self.part]}: {points}"
-        if self.gap < -SURE * self.error:
-            return f"the network is better without it: {points}"
-        return f"{_NOT_FOUND[self.part]}: no difference found ({points})"
+        return verdict(self.part, self.gap, self.error, self.samples)
 
     @property
     def as_data(self) -> dict[str, Any]:
