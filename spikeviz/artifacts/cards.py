@@ -97,6 +97,9 @@ class CheckpointCard:
             "over that of the visible mean": f"{hidden['relative']:.3f}, {hidden['ratio']:.0%} hidden"
             if hidden
             else "",
+            "over that of a smooth fill-in": f"{hidden['over_smooth']:.3f}, Gaussian of {hidden['width']:g} pixels"
+            if hidden and "over_smooth" in hidden
+            else "",
             "measured by": self.command,
             "measured on": self.device,
             "recipe": f"{self.recipe}, seed {self.seed}",

@@ -67,10 +67,10 @@ def _found(run: Run, found: PruningControl, progress: Progress) -> Iterator[Item
     samples = len(found.right[LEARNED])
     yield Figure(
         pruning_chart(found),
-        f"{verdicts(found)} {plural(sum(found.dropped.values()), 'channel')} dropped at threshold {threshold(run):.2f}; "
-        f"the first {samples:,} {run.samples} of {run.card.data}, {run.status_text}, "
-        f"{run.recording.device.upper()}, {progress.seconds:.0f} s. These weights were trained with the learned masks "
-        f"and with no other. {whole_test_set(run.card)}",
+        f"{verdicts(found)} {plural(sum(found.dropped.values()), 'channel')} dropped; the first {samples:,} "
+        f"{run.samples} of {run.card.data}, {run.status_text}, {run.recording.device.upper()}, "
+        f"{progress.seconds:.0f} s. These weights were trained with the learned masks and with no other. "
+        f"{whole_test_set(run.card)}",
         "a control of our own; smallest weights after Li et al., ICLR 2017",
         verdicts(found),
         "channel mask",
