@@ -23,7 +23,8 @@ from spikeviz.recording import Track
 from spikeviz.unread import Reads, Scale, Unread, equal
 
 Kind = Literal["spike", "membrane", "scores", "mask", "feature"]
-Role = Literal["", "operand"]
+Role = Literal["", "operand", "branch", "match"]
+SILENT = ("branch", "match")  # of places that controls edit: recorded where their very name is asked for
 _ACTIVE: ContextVar[Tape | None] = ContextVar("spikeviz_tape", default=None)
 M = TypeVar("M", bound=nn.Module)
 
@@ -38,7 +39,8 @@ class Probe(nn.Module):
             may keep them as uint8. A static image is real even if every pixel of it happens to be 0 or 1.
         site: what it is within its block: "q", "k", "v", "scores", "MLP hidden"; "convolution" of what spikes enter one
             by; "" of everything else.
-        role: "operand" of what a weighted product reads, else "".
+        role: "operand" of what a weighted product reads; "branch" of what an attention module adds to the residual
+            stream, "match" of what its queries and keys say to each other, before scale, bias and softmax; else "".
         whole: True where the values are whole numbers of `scale`, so that the spikes they stand for can be dropped one
             by one; by default where they are counts. Levels of QCFS are real to a product, and whole numbers of spikes.
 
@@ -87,7 +89,7 @@ class Probe(nn.Module):
     def kept(self) -> bool:
         """Whether an active tape keeps what flows here."""
         tape = _ACTIVE.get()
-        return tape is not None and tape.asked_about(self).keeps(self.name)
+        return tape is not None and tape.asked_about(self).keeps(self.name, self.role in SILENT)
 
     @property
     def wanted(self) -> bool:
@@ -176,15 +178,16 @@ class Tape:
         if self.memory is not None:
             self.memory.replace(kept, self.tracks)
 
-    def keeps(self, name: str) -> bool:
-        return _matches(name, self.keep)
+    def keeps(self, name: str, silent: bool = False) -> bool:
+        """A glob does not ask for what is silent."""
+        return name in self.keep if silent else _matches(name, self.keep)
 
     def keeps_sent(self, name: str) -> bool:
         """Whether what came to a place is kept where spikes are dropped: `*` does not ask for it, `*.sent` does."""
         return _matches(f"{name}.sent", tuple(glob for glob in self.keep if glob.endswith(".sent")))
 
     def wants(self, probe: Probe) -> bool:
-        return self.keeps(probe.name) or any(e.edits(probe.name, probe.kind) for e in self.edits)
+        return self.keeps(probe.name, probe.role in SILENT) or any(e.edits(probe.name, probe.kind) for e in self.edits)
 
     def visit(
         self,
@@ -209,7 +212,7 @@ class Tape:
         if sent and self.keeps_sent(probe.name):
             came = {"axes": probe.axes[-given.ndim :], "kind": "feature", "scale": scale, "levels": levels}
             self._keep(f"{probe.name}.sent", given, stored, probe.whole, came | {"threshold": None})
-        if self.keeps(probe.name):
+        if self.keeps(probe.name, probe.role in SILENT):
             axes = probe.axes[-x.ndim :]  # a static image has no T yet
             seen = {"axes": axes, "kind": probe.kind, "scale": scale, "threshold": threshold, "levels": levels}
             self._keep(probe.name, x, stored if x is given else None, probe.counts, seen)

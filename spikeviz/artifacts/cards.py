@@ -12,6 +12,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any, ClassVar
 
+from spikeviz.artifacts.gaps import gap_facts
 from spikeviz.display import facts
 from spikeviz.paths import assets, user_checkpoints
 
@@ -38,7 +39,8 @@ class CheckpointCard:
         trained_under: interventions of the last part of its training, as JSON values (`spikeviz.artifacts.as_data`).
         training: what the loop recorded (epochs, seconds, peak memory, images, device, command).
         measured: parameters, operations of a sample and throughput of this file (`spikeviz.evaluation.measure`); of one
-            that was trained under interventions also its accuracy under these; of an autoencoder its errors
+            that was trained under interventions also its accuracy under these; of one with attention its gaps
+            (`spikeviz.evaluation.controls`); of an autoencoder its errors
             (`spikeviz.evaluation.reconstruction.quality`).
         architecture: family, parameters and configuration of the network, as JSON values (`ModelSpec.as_data`): who
             names a network needs no torch. Empty on a card of an older version.
@@ -90,9 +92,13 @@ class CheckpointCard:
             "accuracy under what it was trained under": accuracy_with_error(under["accuracy"], self.samples)
             if under
             else "",
+            **gap_facts(self.measured),
             "mean squared error of hidden patches": f"{hidden['mse']:.4f}" if hidden else "",
             "over that of the visible mean": f"{hidden['relative']:.3f}, {hidden['ratio']:.0%} hidden"
             if hidden
+            else "",
+            "over that of a smooth fill-in": f"{hidden['over_smooth']:.3f}, Gaussian of {hidden['width']:g} pixels"
+            if hidden and "over_smooth" in hidden
             else "",
             "measured by": self.command,
             "measured on": self.device,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 from tqdm import tqdm
@@ -16,10 +16,11 @@ from spikeviz.artifacts.checkpoints import load
 from spikeviz.convert.to_spiking import SHOWN, to_spiking
 from spikeviz.data.catalog import as_batch, open_data
 from spikeviz.evaluation.accuracy import measure
-from spikeviz.evaluation.reconstruction import RATIO
+from spikeviz.evaluation.reconstruction import RATIO, quality
 from spikeviz.interventions import HidePatches, Intervention
 from spikeviz.metrics import SPIKES
 from spikeviz.metrics.firing import neurons, spike_counts
+from spikeviz.models.spike_mae import SpikeMAE
 from spikeviz.nn.qcfs import QCFS
 from spikeviz.paths import assets, is_installed
 from spikeviz.runtime import describe
@@ -112,6 +113,21 @@ def write_costs(name: str, device: str = "auto") -> Path:
     """
     path, (card, _) = own_card(name), find_card(name)
     found = measure(load(name, device), card.data, () if card.classifies else (HidePatches(RATIO),))
+    card, _ = find_card(name)  # it may have been written to in the meantime
+    replace(card, measured=card.measured | found).write(path)
+    return path
+
+
+def write_errors(name: str, device: str = "auto") -> Path:
+    """Measure the errors of an autoencoder again (`spikeviz.evaluation.reconstruction.quality`) into its card.
+
+    Raises:
+        ValueError: for a network that classifies; as `own_card`.
+    """
+    path, (card, _) = own_card(name), find_card(name)
+    if card.classifies:
+        raise ValueError(f"{name} names classes and reconstructs nothing: there are no errors of hidden patches.")
+    found = quality(cast(SpikeMAE, load(name, device)), card.data)
     card, _ = find_card(name)  # it may have been written to in the meantime
     replace(card, measured=card.measured | found).write(path)
     return path

@@ -13,6 +13,9 @@ from tqdm import tqdm
 
 from spikeviz.artifacts.replays import Replay
 from spikeviz.data.catalog import open_data
+from spikeviz.evaluation.controls.norms import training_samples
+from spikeviz.evaluation.controls.smooth import choose_width
+from spikeviz.evaluation.hidden_errors import mean_errors
 from spikeviz.interventions import HidePatches
 from spikeviz.metrics import effective_rank, reconstruction_errors
 from spikeviz.models.spike_mae import SpikeMAE
@@ -68,31 +71,37 @@ def as_bytes(x: Tensor) -> np.ndarray:
 
 
 def hidden_errors(
-    model: SpikeMAE, data: str, ratio: float = RATIO, limit: int | None = None, progress: bool = True
+    model: SpikeMAE,
+    data: str,
+    ratio: float = RATIO,
+    limit: int | None = None,
+    progress: bool = True,
+    train: Tensor | None = None,
 ) -> dict[str, Any]:
-    """Errors over the hidden patches of the test images, means over images: `mse`, that of the visible mean (`fill`),
-    the first over the second (`relative`), `psnr` in dB and `ssim`; with `ratio`, `samples` and `seed`.
+    """Errors over the hidden patches of the test images, means over images (`mean_errors`), with `ratio`, `samples`
+    and `seed`. With training images `train` those of a smooth fill-in stand beside, whose width is chosen on them.
     """
     x, _ = open_data(data, "test", limit)
+    width = None if train is None else choose_width(model, train, ratio)
     tables: list[pd.DataFrame] = []
     for start in tqdm(range(0, len(x), BATCH), f"{data}, ratio {ratio:g}", disable=not progress, mininterval=2.0):
         images = x[start : start + BATCH]
         recording = simulate(model, images, HidePatches(ratio), ("mask", "reconstruction"), SEED + len(tables))
-        tables.append(reconstruction_errors(images, recording))
-    mean = {name.lower(): float(value) for name, value in pd.concat(tables).mean().items()}
-    mean["relative"] = mean["mse"] / mean["fill"]  # of the means: an image that is all of one colour has no fill
-    return {"ratio": ratio, "samples": len(x), "seed": SEED, **mean}
+        tables.append(reconstruction_errors(images, recording, width))
+    return {"ratio": ratio, "samples": len(x), "seed": SEED, **mean_errors(pd.concat(tables), width)}
 
 
 def quality(model: SpikeMAE, data: str, progress: bool = True) -> dict[str, Any]:
     """For the card: hidden-patch errors on the whole test split at ratio 0.75, against the ratio on its first 1,000
-    images, and the effective rank on its first 256.
+    images, beside a smooth fill-in whose width is chosen on 256 training images; and the effective rank on its first
+    256.
     """
+    train = training_samples(data)
     x = open_data(data, "test", WATCHED)[0][:]
     recording = simulate(model, x, HidePatches(RATIO), "patches", SEED)
     rank = effective_rank(visible_tokens(model, x, recording))
     return {
-        "reconstruction": hidden_errors(model, data, progress=progress),
-        "against_ratio": [hidden_errors(model, data, ratio, SAMPLES, progress) for ratio in RATIOS],
+        "reconstruction": hidden_errors(model, data, progress=progress, train=train),
+        "against_ratio": [hidden_errors(model, data, ratio, SAMPLES, progress, train) for ratio in RATIOS],
         "effective_rank": {"ratio": RATIO, "samples": len(x), "seed": SEED, "rank": rank},
     }

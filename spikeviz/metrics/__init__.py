@@ -18,7 +18,14 @@ from spikeviz.metrics.firing import (
 )
 from spikeviz.metrics.ops import ENERGY, OPERANDS, EnergyModel, operations
 from spikeviz.metrics.rank import effective_rank
-from spikeviz.metrics.reconstruction import hidden_mse, hidden_psnr, hidden_ssim, reconstruction_errors, visible_mean
+from spikeviz.metrics.reconstruction import (
+    hidden_mse,
+    hidden_psnr,
+    hidden_ssim,
+    reconstruction_errors,
+    smooth_fill,
+    visible_mean,
+)
 from spikeviz.metrics.sparse_conv import firing_places, hidden_activity, ordinary
 
 __all__ = [
@@ -51,6 +58,7 @@ __all__ = [
     "reconstruction_errors",
     "sam",
     "score_cam",
+    "smooth_fill",
     "spike_driven_equality",
     "spike_maps",
     "visible_mean",

@@ -8,6 +8,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import data_sets
+from spikeviz.views.channel_masks.baselines import baselines
 from spikeviz.views.channel_masks.settings import threshold
 from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.view import Figure, Item, Note, Over, Progress, Study
@@ -25,7 +26,7 @@ Curve = dict[str, Any]  # as `find_curve` gives it
 
 
 def accuracy(scene: Scene) -> Iterator[Item]:
-    """Accuracy against the threshold: the whole curve, precomputed, and the present point, measured now."""
+    """The whole curve, precomputed, the present point, measured now, and other ways to drop as many channels."""
     from spikeviz.evaluation import survey
     from spikeviz.evaluation.job import duration
 
@@ -49,6 +50,7 @@ def accuracy(scene: Scene) -> Iterator[Item]:
         partial(_precomputed, run, curve),
         data=some.data,
     )
+    yield from baselines(scene)
 
 
 def _curve(card: CheckpointCard) -> Generator[Item, Any, Curve | None]:

@@ -13,6 +13,7 @@ from spikeviz.views.captions import dynamics
 from spikeviz.views.layers.names import tags_of
 from spikeviz.views.layers.names import words as in_words
 from spikeviz.views.layers.viewer import spike_viewer
+from spikeviz.views.networks.gaps import gaps
 from spikeviz.views.networks.siblings import config_of
 from spikeviz.views.random_masks.networks import kind, masks_trained_under, tuned_under
 from spikeviz.views.random_masks.settings import drops, masks_of, places_of, unmasked, where
@@ -120,6 +121,7 @@ def about(run: Run) -> Note:
 
 def masks(scene: Scene) -> Generator[Item, Any, None]:
     """Spikes that pass by place, NSFR, the confidence of ten seeds, and what is dropped of a layer."""
+    yield from gaps(scene)
     yield Row(_by_place(scene), _over_time_and_seeds(scene))
     yield from _dropped(scene)
 

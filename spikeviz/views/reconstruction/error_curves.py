@@ -82,11 +82,15 @@ def _others(run: Run) -> tuple[Any, ...]:
 
 
 def _work(run: Run, count: int) -> Iterator[tuple[int, list[dict[str, float]]]]:
+    from spikeviz.evaluation.controls.norms import training_samples
     from spikeviz.evaluation.hidden_errors import errors_against_ratio
 
-    return errors_against_ratio(
-        run.model, data_sets.some(run.card.data, count).batch, _others(run), run.experiment.seed
-    )
+    images = data_sets.some(run.card.data, count).batch
+    try:
+        train = training_samples(run.card.data)
+    except (FileNotFoundError, ValueError):
+        train = None  # no training images here: the visible mean stands alone
+    return errors_against_ratio(run.model, images, _others(run), run.experiment.seed, train=train)
 
 
 def _measured(run: Run, points: list[dict[str, float]], progress: Progress) -> Iterator[Item]:
@@ -117,21 +121,39 @@ def verdict(points: Points, trained: float) -> str:
         f"×{worst['relative']:.2f} at {worst['ratio']:g} (the most){own}."
     )
     known = [point for point in points if point.get("error") is not None and point["error"] == point["error"]]
-    return f"{text} {_compared(known)}" if known else text
+    text = f"{text} {_compared(known)}" if known else text
+    smooth = [point for point in points if point.get("smooth_error", float("nan")) == point.get("smooth_error")]
+    return f"{text} {_against_smooth(smooth)}" if smooth else text
 
 
 def _compared(points: Points) -> str:
     """At how many ratios the reconstruction is better than the visible mean, and at how many it is worse."""
     from spikeviz.evaluation.pairs import SURE
 
-    better = sum(point["fill"] - point["mse"] > SURE * point["error"] for point in points)
-    worse = sum(point["mse"] - point["fill"] > SURE * point["error"] for point in points)
+    text = _counted(points, "fill", "error")
+    return f"{text[0].upper()}{text[1:]} ({SURE:g} standard errors over the images)."
+
+
+def _against_smooth(points: Points) -> str:
+    """The same of the smooth fill-in, with the factors and how wide its Gaussian is."""
+    factors = ", ".join(f"×{p['over_smooth']:.2f} at {p['ratio']:g}" for p in points)
+    widths = " to ".join(dict.fromkeys(f"{end(p['width'] for p in points):g}" for end in (min, max)))
+    return (
+        f"Against a smooth fill-in (visible pixels weighted by a Gaussian of {widths} pixels, for each ratio chosen on "
+        f"training images): {_counted(points, 'smooth', 'smooth_error')}; {factors}."
+    )
+
+
+def _counted(points: Points, fill: str, error: str) -> str:
+    from spikeviz.evaluation.paired_survey import SURE
+
+    better = sum(point[fill] - point["mse"] > SURE * point[error] for point in points)
+    worse = sum(point["mse"] - point[fill] > SURE * point[error] for point in points)
     none = len(points) - better - worse
     parts = [f"below it at {better} of {len(points)} ratios"] if better else []
     parts += [f"above it at {worse}"] if worse else []
     parts += [f"no difference found at {none}"] if none else []
-    text = ", ".join(parts)
-    return f"{text[0].upper()}{text[1:]} ({SURE:g} standard errors over the images)."
+    return ", ".join(parts)
 
 
 def _alt(points: Points) -> str:

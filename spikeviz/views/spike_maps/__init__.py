@@ -7,6 +7,7 @@ from typing import Any
 
 from spikeviz.views import spikes
 from spikeviz.views.layers.viewer import spike_viewer
+from spikeviz.views.networks.gaps import gaps
 from spikeviz.views.page import Page, Preset
 from spikeviz.views.scene import Scene, Side
 from spikeviz.views.settings import dynamics
@@ -19,6 +20,7 @@ def body(scene: Scene) -> Generator[Item, Any, None]:
     """Curves and raster at the left; one neuron, a survey and the costs at the right."""
     side = yield from spikes.charted(scene)
     yield Row(_curves(scene, side), _neuron(scene, side))
+    yield from gaps(scene)
 
 
 def _curves(scene: Scene, side: Side) -> Iterator[Item]:
