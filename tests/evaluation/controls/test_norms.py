@@ -57,7 +57,7 @@ def test_only_statistics_are_changed():
 
 
 def test_interventions_act_and_draw_by_the_seed():
-    model, rule = make_mst(), MaskSpikes(0.9)
+    model, rule = make_mst(), MaskSpikes(0.5)
     plain, one, same, other = (
         statistics(sv.evaluation.reestimate_norm(model, X, *how)) for how in ((), (rule, 1), (rule, 1), ((rule,), 2))
     )
