@@ -267,6 +267,7 @@ def _epoch(
     total, seen = 0.0, 0
     right: Tensor | None = torch.zeros((), dtype=torch.int64, device=device)  # read once, at the end
     batches = list(_batches(len(images), recipe.batch, generator))
+    batches = batches[: max(1, round(len(batches) * stage.share))]
     title = f"epoch {run.epoch + 1}/{recipe.epochs}"
     for number, chosen in enumerate(tqdm(batches, title, disable=not progress, mininterval=2.0)):
         rate = learning_rate(recipe, run.epoch + number / len(batches))

@@ -30,6 +30,7 @@ class Stage:
         unrolled: of a QCFS network, T of its spiking twin, which is trained in its place through all its steps
             (`spikeviz.convert.to_spiking.unrolled`); 0 trains the QCFS network itself. Ours: a converted neuron takes
             no spike back, so that what random masks add to its currents becomes a bias, which this unlearns.
+        share: of the pictures, drawn anew, that an epoch of the stage sees.
     """
 
     epochs: int
@@ -42,6 +43,7 @@ class Stage:
     low_level_share: float = 0.25
     threshold_scale: float = 1.0
     unrolled: int = 0
+    share: float = 1.0
 
 
 # One step instead of four, a quarter of the work: with tau near 1 a neuron fires in that step if its current reaches

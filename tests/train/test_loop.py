@@ -393,6 +393,7 @@ OF_A_STAGE = {
     "low_level_share": 0.5,
     "threshold_scale": 0.6,
     "unrolled": 4,
+    "share": 0.5,
 }
 
 
