@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from spikeviz.views.runs import Run
     from spikeviz.views.scene import Scene
 
-FIG_5 = "E-SpikeFormer, sec. 4.2, Eq. 13 and Fig. 5"
+FIG_5 = "E-SpikeFormer, sec. 3.4, Eq. 13 and Fig. 5"
 SHOWN = 5  # layers whose maps are drawn
 
 
