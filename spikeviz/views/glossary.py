@@ -34,8 +34,8 @@ TERMS = {
     "over T steps comes near to the activation. Masked Spiking Transformer, sec. 3.2.",
     "SAM": "Spike activation map: at each place, the spikes of all channels, each weighed by how soon before it the "
     "same neuron fired. No gradient. Kim & Panda, Sci. Rep. 2021.",
-    "ScoreCAM": "Class map without gradient: every channel of a layer hides a part of the image, and the class score "
-    "that is left weighs it. Wang et al., CVPRW 2020.",
+    "ScoreCAM": "Class map without gradient: a layer's channels are added, each weighed by how much the image seen "
+    "through it raises the class above a black image (softmax over the channels). Wang et al., CVPRW 2020.",
     "masked autoencoder": "An encoder sees some patches of an image, a decoder guesses the others; then the decoder is "
     "thrown away. Spikformer V2, sec. 4.2; E-SpikeFormer, sec. 3.4.",
     "visible mean": "The least a guess must beat: hidden patches filled with the mean of the visible pixels.",
