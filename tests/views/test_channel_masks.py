@@ -335,7 +335,10 @@ def test_the_shipped_curve_is_drawn():
     curve = find_curve(NAME)
     if curve is None:
         pytest.skip(f"no curve of {NAME} was computed yet")
-    line = figure(page_figures(scene_of(PAGE), "accuracy"), "Accuracy against threshold").chart.series[0]
+    shown = figure(page_figures(scene_of(PAGE), "accuracy"), "Accuracy against threshold")
+    line, last = shown.chart.series[0], curve["points"][-1]
+    assert shown.chart.rules[1].value == last["accuracy"] and last["masked"] == last["channels"]
+    assert f"every masked channel gone it is {last['accuracy']:.3f} ±" in shown.caption
     assert list(line.y) == pytest.approx([point["accuracy"] for point in curve["points"]])
 
 
