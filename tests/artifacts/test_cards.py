@@ -8,6 +8,7 @@ import pytest
 
 from spikeviz.artifacts import cards
 from spikeviz.artifacts.cards import card_files, find_card, list_checkpoints, same_cards
+from spikeviz.paths import assets
 
 
 @pytest.fixture
@@ -49,3 +50,13 @@ def test_a_card_that_was_written_again_is_read_again(tmp_path, monkeypatch):
     for recipe in ("first", "second"):
         dataclasses.replace(card, recipe=recipe).write(tmp_path / "mine.json")
         assert find_card("mine")[0].recipe == recipe
+
+
+def test_every_card_that_ships_holds_what_the_changelog_says():
+    """Family, parameters and configuration; operations, speed and firing, as `publish` measures them."""
+    shipped = [card for card in list_checkpoints() if (assets() / "checkpoints" / f"{card.name}.json").exists()]
+    assert shipped
+    for card in shipped:
+        assert {"family", "parameters", "config"} <= {*card.architecture}, card.name
+        assert {"MACs", "SOPs", "picojoule", "samples"} <= {*card.measured["operations"]}, card.name
+        assert card.measured["throughput"] and card.measured["firing"], card.name
