@@ -97,9 +97,12 @@ def test_means_of_kept_and_dropped_channels():
     np.testing.assert_allclose(found["rate"], [0.2, 0.2, 0.2, nan])
     np.testing.assert_allclose(found["explained"], [0.5, 0.3, 0.5, nan])
     np.testing.assert_allclose(found["predicted"], [nan, 0.5, nan, nan])
-    text = charts.carried_table({"a": channels, "b": channels[:1]})
+    names = {"a": "first", "b": "second"}
+    text = charts.carried_table({"a": channels, "b": channels[:1]}, names)
+    assert "first, kept" in text and "second, dropped" in text
     assert "30.0%" in text and text.count("–") == 2 + 3  # nothing is known of a single kept channel, nor of no channel
-    assert len(charts.carried_chart({"a": channels, "b": channels[:1]}).table()) == 4
+    chart = charts.carried_chart({"a": channels, "b": channels[:1]}, names)
+    assert chart.series[0].names[0] == "first, kept" and chart.table()["layer"].tolist() == ["a", "a", "a", "b"]
 
 
 def test_the_papers_tables_are_as_printed():

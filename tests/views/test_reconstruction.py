@@ -272,6 +272,7 @@ def test_sparse_against_ordinary_is_that_of_the_library():
     assert f"{errors[1]:.4f} instead of {errors[0]:.4f}" in figure(figures, "Hidden places that fire").caption
     for name, recording in zip(("sparse", "ordinary"), found, strict=True):
         maps = figure(figures, f"Firing places, {name} convolution").chart
+        assert maps.titles[0] == "stem, stage 0, downsampling"
         last = firing_places(recording, layers[-1])[0].numpy()
         scale = maps.maps.shape[-1] // last.shape[-1]
         np.testing.assert_allclose(maps.maps[-1], np.kron(last, np.ones((scale, scale))))

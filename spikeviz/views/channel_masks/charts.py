@@ -133,11 +133,11 @@ def carried(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def carried_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
+def carried_chart(tables: Mapping[str, pd.DataFrame], names: Mapping[str, str]) -> Chart:
     """How much class explains of what kept and dropped channels of each layer fire; every channel is a row of its
-    numbers. `tables` as in `carried`."""
+    numbers. `tables` as in `carried`; `names`: of its layers in words."""
     means = carried(tables)
-    bars = Bars([f"{row.layer}, {row.part}" for row in means.itertuples()], means["explained"])
+    bars = Bars([f"{names[row.layer]}, {row.part}" for row in means.itertuples()], means["explained"])
     every = pd.concat([channels.assign(layer=layer) for layer, channels in tables.items()], ignore_index=True)
     return Chart(
         "Kept and dropped channels by layer",
@@ -149,11 +149,11 @@ def carried_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
     )
 
 
-def carried_table(tables: Mapping[str, pd.DataFrame]) -> str:
-    """The rows of `carried`."""
+def carried_table(tables: Mapping[str, pd.DataFrame], names: Mapping[str, str]) -> str:
+    """The rows of `carried`, layers in words."""
     rows = [
         (
-            f"{row.layer}, {row.part}",
+            f"{names[row.layer]}, {row.part}",
             f"{row.channels}",
             _number(row.rate, ".3f"),
             _number(row.explained, ".1%"),
