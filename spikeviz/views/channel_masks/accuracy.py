@@ -8,6 +8,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import data_sets
+from spikeviz.views.captions.chance import with_chance
 from spikeviz.views.channel_masks.settings import threshold
 from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.view import Figure, Item, Note, Over, Progress, Study
@@ -71,7 +72,7 @@ def _precomputed(run: Run, curve: Curve | None) -> Iterator[Item]:
 
     if curve:
         yield Figure(
-            accuracy_curve(curve, threshold(run)),
+            with_chance(accuracy_curve(curve, threshold(run)), run.card.data),
             provenance(run, curve),
             SOURCE,
             _in_words(curve),
@@ -85,7 +86,7 @@ def _measured(run: Run, curve: Curve | None, found: Survey, progress: Progress) 
     own, words = threshold(run), f" {provenance(run, curve)}" if curve else ""
     point = (found.accuracy, found.error, f"now, {found.images:,} {run.samples}")
     yield Figure(
-        accuracy_curve(curve, own, point),
+        with_chance(accuracy_curve(curve, own, point), run.card.data),
         f"Measured now at {own:.2f} over the first {found.images:,} {run.samples}: {found.accuracy:.3f} ± "
         f"{found.error:.3f} (standard error), {run.status_text}, {run.recording.device.upper()}, "
         f"{progress.seconds:.0f} s. {whole_test_set(run.card)}{words}",
