@@ -160,7 +160,7 @@ class FiringThreshold(Tuned):
     """
 
     title: ClassVar[str] = "Firing threshold"
-    source: ClassVar[str] = "Spikformer V2, sec. 3"
+    source: ClassVar[str] = "E-SpikeFormer, sec. 3.1, Eq. 2"
     setting: ClassVar[str] = "threshold"
 
     value: float = bounded(
@@ -180,7 +180,7 @@ class TimeConstant(Tuned):
     """Give every leaky (LIF) neuron the membrane time constant tau: `H[t] = V[t-1] + (X[t] - V[t-1]) / tau`."""
 
     title: ClassVar[str] = "Time constant"
-    source: ClassVar[str] = "Spikformer V2, sec. 3"
+    source: ClassVar[str] = "E-SpikeFormer, sec. 3.1, Eq. 1"
     setting: ClassVar[str] = "tau"
 
     tau: float = bounded(
@@ -273,7 +273,7 @@ class HidePatches(Intervention):
     """
 
     title: ClassVar[str] = "Hidden patches"
-    source: ClassVar[str] = "Spikformer V2, sec. 4.2; E-SpikeFormer, sec. 4.2"
+    source: ClassVar[str] = "Spikformer V2, sec. 4.2; E-SpikeFormer, sec. 3.4"
 
     ratio: float = bounded(0.0, 1.0, 0.05, "The share of patches that the encoder does not see.")
     patches: tuple[int, ...] = ()

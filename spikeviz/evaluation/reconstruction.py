@@ -25,6 +25,7 @@ from spikeviz.simulation import simulate
 WATCHED, SHOWN = 256, 4  # the first test images: whose errors are logged, and which are kept as pictures
 BATCH = 128
 SEED = 0  # of what is hidden; every batch of an evaluation has the next
+RANKS = 8  # batches of as many images as are watched, whose effective ranks a card holds
 RATIO, RATIOS, SAMPLES = 0.75, (0.25, 0.5, 0.6, 0.75, 0.9), 1000  # of an evaluation; samples of each point
 REPLAY = "replay.npz"
 
@@ -94,14 +95,26 @@ def hidden_errors(
 def quality(model: SpikeMAE, data: str, progress: bool = True) -> dict[str, Any]:
     """For the card: hidden-patch errors on the whole test split at ratio 0.75, against the ratio on its first 1,000
     images, beside a smooth fill-in whose width is chosen on 256 training images; and the effective rank on its first
-    256.
+    256, with those of as many batches as `effective_ranks` takes.
     """
     train = training_samples(data)
-    x = open_data(data, "test", WATCHED)[0][:]
-    recording = simulate(model, x, HidePatches(RATIO), "patches", SEED)
-    rank = effective_rank(visible_tokens(model, x, recording))
+    ranks = effective_ranks(model, data)
+    samples = min(WATCHED, len(open_data(data, "test", WATCHED)[0]))
     return {
         "reconstruction": hidden_errors(model, data, progress=progress, train=train),
         "against_ratio": [hidden_errors(model, data, ratio, SAMPLES, progress, train) for ratio in RATIOS],
-        "effective_rank": {"ratio": RATIO, "samples": len(x), "seed": SEED, "rank": rank},
+        "effective_rank": {"ratio": RATIO, "samples": samples, "seed": SEED, "rank": ranks[0], "ranks": ranks},
     }
+
+
+def effective_ranks(model: SpikeMAE, data: str, ratio: float = RATIO, batches: int = RANKS) -> list[float]:
+    """The effective rank of the visible tokens of each of the first batches of 256 test images, patches drawn by a seed
+    of its own: 0, 1, 2, ... A rank grows with the number of tokens, so only whole batches count; the first, whatever
+    its size, always does.
+    """
+    x, found = open_data(data, "test", batches * WATCHED)[0], list[float]()
+    for start in range(0, max(len(x) - WATCHED, 0) + 1, WATCHED):
+        images = x[start : start + WATCHED]
+        recording = simulate(model, images, HidePatches(ratio), "patches", SEED + len(found))
+        found.append(effective_rank(visible_tokens(model, images, recording)))
+    return found

@@ -1,7 +1,7 @@
 """Numbers from a recording: how much fires, when and where, and what it costs. Tables are pandas, tensors on CPU."""
 
 from spikeviz.metrics.approximation import Equality, approximation_error, spike_driven_equality
-from spikeviz.metrics.attribution import sam, score_cam
+from spikeviz.metrics.attribution import ScoreCAM, sam, score_cam
 from spikeviz.metrics.channel_masks import mask_rates, mask_values, parameters_left
 from spikeviz.metrics.conversion import conversion_error
 from spikeviz.metrics.firing import (
@@ -37,6 +37,7 @@ __all__ = [
     "Equality",
     "MembraneTrace",
     "Raster",
+    "ScoreCAM",
     "approximation_error",
     "conversion_error",
     "effective_rank",

@@ -1,4 +1,4 @@
-"""ResNet18 and VGG16 with QCFS, which become spiking networks (Masked Spiking Transformer, sec. 4.4, Fig. 5 c, d).
+"""ResNet18 and VGG16 with QCFS, which become spiking networks (Masked Spiking Transformer, sec. 4.3, Fig. 5 c, d).
 
 Convolution, batch normalisation, QCFS; average pooling instead of maximum pooling: a mean of spikes is still spikes,
 each of a smaller value. For 32 pixels: a first convolution of stride 1, one linear layer at the end.

@@ -1,6 +1,6 @@
 """The decoder of a masked autoencoder: a small ordinary transformer, real-valued, thrown away after pretraining.
 
-Spikformer V2, sec. 4.2, and E-SpikeFormer, sec. 4.2: 4 layers, width 256, 4 heads, a shared mask token, sine-cosine
+Spikformer V2, sec. 4.2, and E-SpikeFormer, sec. 3.4: 4 layers, width 256, 4 heads, a shared mask token, sine-cosine
 positions on all tokens (He et al., "Masked autoencoders are scalable vision learners", CVPR 2022).
 """
 

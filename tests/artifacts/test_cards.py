@@ -10,6 +10,7 @@ from spikeviz.artifacts import cards
 from spikeviz.artifacts.as_data import as_data, from_data
 from spikeviz.artifacts.cards import card_files, find_card, list_checkpoints, same_cards
 from spikeviz.interventions import MaskSpikes
+from spikeviz.paths import assets
 
 
 @pytest.fixture
@@ -63,3 +64,13 @@ def test_masks_of_an_older_card_dropped_whole_activations():
     old = [card for card in list_checkpoints() if any("law" not in r for r in card.trained_under)]
     for card in old:
         assert all(rule.law == "whole" for rule in from_data(card.trained_under) if isinstance(rule, MaskSpikes))
+
+
+def test_every_card_that_ships_holds_what_the_changelog_says():
+    """Family, parameters and configuration; operations, speed and firing, as `publish` measures them."""
+    shipped = [card for card in list_checkpoints() if (assets() / "checkpoints" / f"{card.name}.json").exists()]
+    assert shipped
+    for card in shipped:
+        assert {"family", "parameters", "config"} <= {*card.architecture}, card.name
+        assert {"MACs", "SOPs", "picojoule", "samples"} <= {*card.measured["operations"]}, card.name
+        assert card.measured["throughput"] and card.measured["firing"], card.name

@@ -1,6 +1,7 @@
 """The command line: what it did as text and as JSON, one sentence where it could not, and its exit status."""
 
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -31,6 +32,13 @@ def test_models_lists_every_model_and_checkpoint(capsys):
     assert {c["name"]: c["accuracy"] for c in found["checkpoints"]} == {
         card.name: card.accuracy for card in sv.list_checkpoints()
     }
+
+
+def test_what_writes_a_pdf_says_nothing_of_its_glyphs():
+    """Loggers of every part of fontTools take their level from the one above them."""
+    main(["models"])
+    assert not logging.getLogger("fontTools.subset").isEnabledFor(logging.INFO)
+    assert logging.getLogger("fontTools.subset").isEnabledFor(logging.WARNING)
 
 
 def test_the_columns_of_models_stand_below_each_other(capsys):

@@ -217,7 +217,7 @@ def test_sizes(name, whole, light):
 
 @pytest.mark.parametrize(("ratio", "share"), [(0.4088, 0.37), (0.4269, 0.40), (0.3793, 0.31)])
 def test_printed_ratios_need_the_channels_that_facts_say(ratio, share):
-    """Table 2, 2-256: keeping about `share` of all masked channels leaves the printed share of Spikformer."""
+    """Sec. 4.3.1, 2-256: keeping about `share` of all masked channels leaves the printed share of Spikformer."""
     with torch.device("meta"):
         model = sv.build("sdmformer-2-256")
     inside = sum(len(mask.value) * _cost(name, 256) for name, mask in find_masks(model).items())

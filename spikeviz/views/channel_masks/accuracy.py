@@ -8,6 +8,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import data_sets
+from spikeviz.views.captions.chance import with_chance
 from spikeviz.views.channel_masks.baselines import baselines
 from spikeviz.views.channel_masks.settings import threshold
 from spikeviz.views.networks.words import whole_test_set
@@ -73,7 +74,7 @@ def _precomputed(run: Run, curve: Curve | None) -> Iterator[Item]:
 
     if curve:
         yield Figure(
-            accuracy_curve(curve, threshold(run)),
+            with_chance(accuracy_curve(curve, threshold(run)), run.card.data),
             provenance(run, curve),
             SOURCE,
             _in_words(curve),
@@ -87,7 +88,7 @@ def _measured(run: Run, curve: Curve | None, found: Survey, progress: Progress) 
     own, words = threshold(run), f" {provenance(run, curve)}" if curve else ""
     point = (found.accuracy, found.error, f"now, {found.images:,} {run.samples}")
     yield Figure(
-        accuracy_curve(curve, own, point),
+        with_chance(accuracy_curve(curve, own, point), run.card.data),
         f"Measured now at {own:.2f} over the first {found.images:,} {run.samples}: {found.accuracy:.3f} ± "
         f"{found.error:.3f} (standard error), {run.status_text}, {run.recording.device.upper()}, "
         f"{progress.seconds:.0f} s. {whole_test_set(run.card)}{words}",
@@ -113,7 +114,7 @@ def provenance(run: Run, curve: Curve) -> str:
     return (
         f"The curve: precomputed by `{curve['command']}` on all {curve['samples']:,} {run.samples} of "
         f"{find_data(curve['data']).title}, seed {curve['seed']}, {curve['device']}, with one standard error shaded. "
-        f"{reach(curve)} Weights unchanged: at other thresholds than 0.50 nothing was retrained."
+        f"{reach(curve)} {control(curve)} Weights unchanged: at other thresholds than 0.50 nothing was retrained."
     )
 
 
@@ -135,6 +136,24 @@ def reach(curve: Curve) -> str:
     return (
         f"{last['threshold']:.2f} is the last threshold measured at no more than a point below 0.50; it keeps "
         f"{kept:,} of {last['channels']:,} channels ({end} against {first})."
+    )
+
+
+def control(curve: Curve) -> str:
+    """What is left with every masked channel gone, and what all of these channels are worth, with its error."""
+    from spikeviz.evaluation.paired_survey import SURE
+    from spikeviz.nn.channel_masks import TRAINED
+    from spikeviz.views.channel_masks.charts import all_gone
+
+    last, samples = all_gone(curve), curve["samples"]
+    base = next((p["accuracy"] for p in curve["points"] if abs(p["threshold"] - TRAINED) < 1e-9), None)
+    if last is None or base is None:
+        return ""
+    worth, error = base - last, sqrt((base * (1 - base) + last * (1 - last)) / samples)
+    found = f"a difference of {worth:.3f} ± {error:.3f}" if abs(worth) > SURE * error else "no difference found"
+    return (
+        f"Control: with every masked channel gone it is {_with_error(last, samples)}, by what no mask touches; to 0.50 "
+        f"{found}."
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spikeviz.artifacts.curves import DEPTHS
 from spikeviz.views import data_sets, runs
+from spikeviz.views.captions.chance import with_chance
 from spikeviz.views.integer_firing.firing import SURVEY_IMAGES
 from spikeviz.views.integer_firing.networks import (
     at_depth,
@@ -139,7 +140,7 @@ def _figures(run: Run, table: Table, over: str, counted: str) -> Iterator[Item]:
     for column, (notice, source, digits) in words.items():
         at_own = f" Here: {here[column]:.{digits}f} at D = {own}." if here and column != "accuracy" else ""
         yield Figure(
-            by_depth(table, column),
+            with_chance(by_depth(table, column), run.card.data) if column == "accuracy" else by_depth(table, column),
             notice + at_own,
             source,
             f"{column} against D: "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from spikeviz.views.captions.chance import with_chance
 from spikeviz.views.random_masks.curves import (
     Curves,
     curves_of,
@@ -63,7 +64,7 @@ def _panel(scene: Scene, group: Sequence[CheckpointCard], curves: Curves, site: 
     fine = f"Fine-tuned: {'; '.join(tuned)}. " if tuned else ""
     title = f"{kind(group[0])}, {PANELS[site]}: accuracy against ratio"
     yield Figure(
-        accuracy_chart(title, "ratio", points, x_range=(-0.02, 1.02)),
+        with_chance(accuracy_chart(title, "ratio", points, x_range=(-0.02, 1.02)), group[0].data),
         f"{_ends(points)} {fine}{precomputed(scene.now, list(points), curves)}",
         FIG_5,
         in_words(points, "ratio"),
@@ -101,7 +102,7 @@ def _blocks(scene: Scene, curves: Curves) -> Iterator[Item]:
     points = points_of(family(card, NETWORKS.names()), curves, "blocks")
     if points:
         yield Figure(
-            accuracy_chart("Accuracy against the number of masked blocks", "blocks", points),
+            with_chance(accuracy_chart("Accuracy against the number of masked blocks", "blocks", points), card.data),
             f"Self-attention of the first blocks is masked, ratio {BLOCKS_AT}. "
             f"{precomputed(scene.now, list(points), curves)} The paper, twelve blocks on CIFAR-100: a slight loss for "
             "the first 2 to 5, saturation at 9 or 10.",

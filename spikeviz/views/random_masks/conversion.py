@@ -7,6 +7,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.artifacts.packed_spikes import mean_over
+from spikeviz.views.captions.chance import with_chance
 from spikeviz.views.captions.dynamics import with_mean
 from spikeviz.views.random_masks.curves import curves_of, in_words, made_by, measured_now, on_all, points_of
 from spikeviz.views.random_masks.networks import NETWORKS, family, masks_trained_under, tuned_under
@@ -85,7 +86,7 @@ def _against_steps(scene: Scene) -> Iterator[Item]:
         largest = max(point["standard error"] for points in own.values() for point in points)
         alone = [card.name for card in group if card.name in own and card not in students]
         yield Figure(
-            accuracy_chart("Accuracy against T", "T", own, rules=rules),
+            with_chance(accuracy_chart("Accuracy against T", "T", own, rules=rules), one["data"]),
             f"{', '.join(alone)} without masks{fine}{dashed}. {made_by(list(own), curves)}: {samples}; the standard "
             f"error of a point is at most {largest:.3f}. {on_all(list(own))}",
             FIG_1,

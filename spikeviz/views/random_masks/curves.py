@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import data_sets
 from spikeviz.views.address import all_checkpoints
+from spikeviz.views.captions.chance import with_chance
 from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.settings import complete
 from spikeviz.views.view import Figure, Item, Note, Over, Progress, Study
@@ -154,8 +155,9 @@ def _measured(
     last = table[-1]
     samples = f"the first {last['samples']:,} {run.samples} of {run.card.data}, {last['seeds']} seeds"
     settings = what if x == "T" else f"{what}; {run.status_text}"
+    chart = accuracy_chart(title, x, {}, table, x_range=(-0.02, 1.02) if x == "ratio" else None)
     yield Figure(
-        accuracy_chart(title, x, {}, table, x_range=(-0.02, 1.02) if x == "ratio" else None),
+        with_chance(chart, run.card.data),
         f"{run.card.name}, {what}: {len(table)} of the points, the last {last['mean']:.3f} ± {last['deviation']:.3f} "
         f"at {x} {last[x]:g} ({last['seeds']} seeds, {last['samples']} {run.samples}, {run.recording.device.upper()}, "
         f"{progress.seconds:.0f} s). The standard error of so few samples is up to "

@@ -123,3 +123,13 @@ def epochs_chart(
     ]
     highest = max([float(np.max(line.y)) for line in lines] + [rule.value for rule in rules if not rule.upright])
     return Chart(title, "epoch", y, lines, rules, y_range=(0, highest * 1.2))
+
+
+def ranks_chart(title: str, ranks: Mapping[str, Sequence[float]]) -> Chart:
+    """The effective rank of each batch; the first network is the one looked at. The batch is its seed."""
+    lines = [
+        Line(range(len(values)), values, name, (ACCENT, SECOND)[min(number, 1)], joined=False)
+        for number, (name, values) in enumerate(ranks.items())
+    ]
+    highest = max(max(values) for values in ranks.values())
+    return Chart(title, "batch (its seed)", "effective rank", lines, y_range=(0, highest * 1.2))

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import data_sets
+from spikeviz.views.reconstruction import ranks
 from spikeviz.views.reconstruction.overview import borrows, result
 from spikeviz.views.view import Figure, Item, Note, Over, Progress, Row, Study
 
@@ -100,12 +101,12 @@ def _measured(run: Run, points: list[dict[str, float]], progress: Progress) -> I
     if not points:
         return
     trained = run.model.config.ratio
-    ranks = ", ".join(f"{point['rank']:.1f} at {point['ratio']:g}" for point in points)
+    each = ", ".join(f"{point['rank']:.1f} at {point['ratio']:g}" for point in points)
     yield Figure(
         error_against_ratio((), points, trained),
         f"{len(points)} of {len(RATIOS)} ratios, {points[0]['samples']:,} {run.samples}, seed {run.experiment.seed}, "
         f"{run.recording.device.upper()}, {progress.seconds:.0f} s. {verdict(points, trained)} Effective rank of the "
-        f"visible tokens: {ranks}.",
+        f"visible tokens: {each}.",
         SEC,
         _alt(points),
         over=Over(f"the first {points[0]['samples']:,} {run.samples} of {run.card.data}, seed {run.experiment.seed}"),
@@ -185,12 +186,12 @@ def _error_tiles(maps: Maps) -> str:
 
 def _ranks(run: Run) -> Iterator[Item]:
     found, shipped, dim = result(run), run.card.measured.get("effective_rank"), run.model.config.dim
-    most = min(found.count - found.hidden, dim)
+    most, several = min(found.count - found.hidden, dim), ranks.ranks_of(run.card)
     here = f"**{found.rank:.1f}** of at most {most}" if found.rank is not None else "none, since nothing is visible"
     yield Note(f"**Effective rank** of the visible tokens, this image: {here}.", "text", "effective rank")
     if shipped:
         yield Note(
             f"Of the first {shipped['samples']:,} {run.samples} together, at ratio {shipped['ratio']:g}: "
-            f"{shipped['rank']:.1f} of at most {dim} channels, precomputed by `{run.card.command}`. The paper prints "
-            f"no numbers. *{EQ_29}*"
+            f"{shipped['rank']:.1f} of at most {dim} channels, precomputed by `{run.card.command}`. "
+            f"{ranks.spread({run.card.name: several}) + ' ' if several else ''}The paper prints no numbers. *{EQ_29}*"
         )

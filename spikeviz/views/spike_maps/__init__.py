@@ -51,9 +51,10 @@ PAGE = Page(
             "fig8",
             "Spike maps by step (Fig. 8)",
             "E-SpikeFormer, Fig. 8",
-            "Same quantity: the mean over channels at each step and over all steps. Another network, other pictures: a "
-            "Spikformer on small images.",
-            {**NETWORK, "maps_T": "4", "maps_layer": "blocks.0.attn.proj"},
+            "Same quantity, same place: the mean over channels at each step and over all steps, in the last layer of "
+            "the last block. Another network, other pictures: a Spikformer on small images, the paper's has 10 M "
+            "parameters and sees ImageNet.",
+            {**NETWORK, "maps_T": "4", "maps_layer": "blocks.1.mlp.out"},
         ),
         Preset(
             "fig9",
