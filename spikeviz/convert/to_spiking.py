@@ -55,8 +55,8 @@ def unrolled(ann: nn.Module, time_steps: int) -> nn.Module:
     """
     twin = to_spiking(ann, time_steps).train()
     for name, value in (*ann.named_parameters(), *ann.named_buffers()):
-        module, _, called = name.rpartition(".")
-        setattr(twin.get_submodule(module), called, value)
+        path, _, called = name.rpartition(".")
+        setattr(twin.get_submodule(path), called, value)
     for module in twin.modules():
         if isinstance(module, _BatchNorm):
             module.eval()
