@@ -72,10 +72,15 @@ class Probe(nn.Module):
         return x if tape is None else tape.visit(self, x, scale, threshold, levels, stored)
 
     @property
+    def silent(self) -> bool:
+        """Whether a recording has it only where its very name is asked for, and not by a glob."""
+        return self.role in SILENT
+
+    @property
     def kept(self) -> bool:
         """Whether an active tape keeps what flows here."""
         tape = _ACTIVE.get()
-        return tape is not None and tape.asked_about(self).keeps(self.name, self.role in SILENT)
+        return tape is not None and tape.asked_about(self).keeps(self.name, self.silent)
 
     @property
     def wanted(self) -> bool:
@@ -159,7 +164,7 @@ class Tape:
         return name in self.keep if silent else _matches(name, self.keep)
 
     def wants(self, probe: Probe) -> bool:
-        return self.keeps(probe.name, probe.role in SILENT) or any(e.edits(probe.name, probe.kind) for e in self.edits)
+        return self.keeps(probe.name, probe.silent) or any(e.edits(probe.name, probe.kind) for e in self.edits)
 
     def visit(
         self, probe: Probe, x: Tensor, scale: Any, threshold: Any, levels: int, stored: Tensor | None = None
@@ -171,7 +176,7 @@ class Tape:
                 x, mask = self._edited(edit, probe, x, position)
                 if mask is not None and self.keeps(f"{probe.name}.mask"):
                     self._keep_mask(probe, mask)
-        if self.keeps(probe.name, probe.role in SILENT):
+        if self.keeps(probe.name, probe.silent):
             axes = probe.axes[-x.ndim :]  # a static image has no T yet
             track = self._seen(x, probe, scale) if stored is None or x is not given else None
             if track is not None:
@@ -198,13 +203,18 @@ class Tape:
     def asked_about(self, probe: Probe) -> Tape:
         """This tape, whose memory notes what is done at a place."""
         if self.memory is not None:
-            self.memory.note(self.done_at, probe.name, probe.kind)
+            self.memory.note(self.done_at, probe.name, probe.kind, probe.silent)
         return self
 
-    def done_at(self, name: str, kind: str) -> Hashable:
+    def done_at(self, name: str, kind: str, silent: bool = False) -> Hashable:
         """What is done at a place: which edits act, as which of all, drawn by which seeds; and what is kept of it."""
         acting = tuple((p, edit) for p, edit in enumerate(self.edits) if edit.edits(name, kind))
-        return acting, self.seeds if acting else (), self.keeps(name), bool(acting) and self.keeps(f"{name}.mask")
+        return (
+            acting,
+            self.seeds if acting else (),
+            self.keeps(name, silent),
+            bool(acting) and self.keeps(f"{name}.mask"),
+        )
 
     def tuned(self, settings: Settings) -> Settings:
         """A module's own settings, as the interventions set them."""
@@ -292,6 +302,6 @@ def name_probes(model: M) -> M:
     return model
 
 
-def find_probes(model: nn.Module, where: Callable[[Probe], bool] = lambda _: True) -> dict[str, Probe]:
-    """The probes of a model by name, in the order in which they were built."""
+def find_probes(model: nn.Module, where: Callable[[Probe], bool] = lambda probe: not probe.silent) -> dict[str, Probe]:
+    """The probes of a model by name, in the order in which they were built; by default those a recording has."""
     return {m.name: m for m in model.modules() if isinstance(m, Probe) and where(m)}
