@@ -86,10 +86,15 @@ class Probe(nn.Module):
         return x if tape is None else tape.visit(self, x, scale, threshold, levels, stored, most)
 
     @property
+    def silent(self) -> bool:
+        """Whether a recording has it only where its very name is asked for, and not by a glob."""
+        return self.role in SILENT
+
+    @property
     def kept(self) -> bool:
         """Whether an active tape keeps what flows here."""
         tape = _ACTIVE.get()
-        return tape is not None and tape.asked_about(self).keeps(self.name, self.role in SILENT)
+        return tape is not None and tape.asked_about(self).keeps(self.name, self.silent)
 
     @property
     def wanted(self) -> bool:
@@ -187,7 +192,7 @@ class Tape:
         return _matches(f"{name}.sent", tuple(glob for glob in self.keep if glob.endswith(".sent")))
 
     def wants(self, probe: Probe) -> bool:
-        return self.keeps(probe.name, probe.role in SILENT) or any(e.edits(probe.name, probe.kind) for e in self.edits)
+        return self.keeps(probe.name, probe.silent) or any(e.edits(probe.name, probe.kind) for e in self.edits)
 
     def visit(
         self,
@@ -212,7 +217,7 @@ class Tape:
         if sent and self.keeps_sent(probe.name):
             came = {"axes": probe.axes[-given.ndim :], "kind": "feature", "scale": scale, "levels": levels}
             self._keep(f"{probe.name}.sent", given, stored, probe.whole, came | {"threshold": None})
-        if self.keeps(probe.name, probe.role in SILENT):
+        if self.keeps(probe.name, probe.silent):
             axes = probe.axes[-x.ndim :]  # a static image has no T yet
             seen = {"axes": axes, "kind": probe.kind, "scale": scale, "threshold": threshold, "levels": levels}
             self._keep(probe.name, x, stored if x is given else None, probe.counts, seen)
@@ -244,14 +249,14 @@ class Tape:
     def asked_about(self, probe: Probe) -> Tape:
         """This tape, whose memory notes what is done at a place."""
         if self.memory is not None:
-            self.memory.note(self.done_at, probe.name, probe.kind)
+            self.memory.note(self.done_at, probe.name, probe.kind, probe.silent)
         return self
 
-    def done_at(self, name: str, kind: str) -> Hashable:
+    def done_at(self, name: str, kind: str, silent: bool = False) -> Hashable:
         """What is done at a place: which edits act, as which of all, drawn by which seeds; and what is kept of it."""
         acting = tuple((p, edit) for p, edit in enumerate(self.edits) if edit.edits(name, kind))
         kept = bool(acting) and (self.keeps(f"{name}.mask"), self.keeps_sent(name))
-        return acting, self.seeds if acting else (), self.keeps(name), kept
+        return acting, self.seeds if acting else (), self.keeps(name, silent), kept
 
     def tuned(self, settings: Settings) -> Settings:
         """A module's own settings, as the interventions set them."""
@@ -348,6 +353,6 @@ def name_probes(model: M) -> M:
     return model
 
 
-def find_probes(model: nn.Module, where: Callable[[Probe], bool] = lambda _: True) -> dict[str, Probe]:
-    """The probes of a model by name, in the order in which they were built."""
+def find_probes(model: nn.Module, where: Callable[[Probe], bool] = lambda probe: not probe.silent) -> dict[str, Probe]:
+    """The probes of a model by name, in the order in which they were built; by default those a recording has."""
     return {m.name: m for m in model.modules() if isinstance(m, Probe) and where(m)}

@@ -39,6 +39,11 @@ def points(gap: float, error: float) -> str:
     return f"{100 * gap:+.1f} ± {100 * error:.1f} points"
 
 
+def difference(gap: float, error: float) -> str:
+    """A gap beside another one: `+5.6 ± 1.3 points`, or `no difference found (+0.2 ± 1.3 points)`."""
+    return points(gap, error) if abs(gap) > SURE * error else f"no difference found ({points(gap, error)})"
+
+
 def measured_gaps(measured: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Of what a card measured the gaps by part; empty where they were not."""
     found = {part: measured.get(f"{part}_gap") for part in ("attention", "content")}
@@ -50,6 +55,6 @@ def gap_facts(measured: Mapping[str, Any]) -> dict[str, str]:
     lines = {}
     for part, gap in measured_gaps(measured).items():
         again = gap.get("reestimated")
-        beside = f"; BatchNorm re-estimated: {points(again['gap'], again['error'])}" if again else ""
+        beside = f"; BatchNorm re-estimated: {difference(again['gap'], again['error'])}" if again else ""
         lines[f"{part} gap"] = f"{verdict(part, gap['gap'], gap['error'], gap['samples'])}{beside}"
     return lines

@@ -11,7 +11,7 @@ from spikeviz.interventions import HidePatches
 from spikeviz.metrics import hidden_mse, smooth_fill
 from spikeviz.simulation import simulate
 
-WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # standard deviations in pixels
+WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)  # standard deviations in pixels
 
 
 def choose_width(

@@ -38,14 +38,14 @@ def gaps(scene: Scene) -> Iterator[Item]:
 
 def gap_note(card: CheckpointCard) -> str:
     """Both gaps of a card in one line, with their verdicts; "" where it holds none."""
-    from spikeviz.artifacts.gaps import measured_gaps, points, verdict
+    from spikeviz.artifacts.gaps import difference, measured_gaps, verdict
 
     found = measured_gaps(card.measured)
     if not found:
         return ""
     said = [f"{part} gap: {verdict(part, g['gap'], g['error'], g['samples'])}" for part, g in found.items()]
     again = {part: gap["reestimated"] for part, gap in found.items() if "reestimated" in gap}
-    beside = ", ".join(f"{part} {points(gap['gap'], gap['error'])}" for part, gap in again.items())
+    beside = "; ".join(f"{part} {difference(gap['gap'], gap['error'])}" for part, gap in again.items())
     beside = f" With BatchNorm re-estimated on both sides: {beside}." if beside else ""
     first = next(iter(found.values()))
     return (

@@ -10,6 +10,7 @@ from torch import nn
 import spikeviz as sv
 from spikeviz.evaluation.controls.ablation import MeanAblation, places
 from spikeviz.evaluation.controls.gaps import Gap, gap_survey, paired_error
+from spikeviz.memory import Memory
 from spikeviz.nn.attention import SpikeAttention
 from spikeviz.probe import name_probes
 
@@ -112,6 +113,14 @@ def test_places_of_controls_are_silent(family):
     model, x = FAMILIES[family]()
     names = {*places(model, "attention"), *places(model, "content")}
     assert not names & set(sv.simulate(model, x)) and not names & set(sv.simulate(model, x, keep="blocks.*"))
+
+
+def test_a_memory_knows_what_is_silent():
+    """A run that kept all it may by a glob has not kept these."""
+    model, x = FAMILIES["mst"]()
+    name, memory = places(model, "content")[0], Memory()
+    sv.simulate(model, x, keep="*", memory=memory)
+    assert name in sv.simulate(model, x, keep=("*", name), memory=memory)
 
 
 def test_models_are_not_written_to():
