@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spikeviz.views.random_masks.conversion import qcfs_run
+from spikeviz.views.random_masks.networks import converted
 from spikeviz.views.random_masks.settings import at_ratio, first_alone, masks_of, unmasked, where
 from spikeviz.views.spikes import first_query
 from spikeviz.views.view import Figure, Item, Note, Option, Row
@@ -103,15 +104,18 @@ def _score_cam(scene: Scene, layer: str) -> Iterator[Item]:
     if run.batch.ndim != 4:
         yield Note("ScoreCAM hides parts of one image; this network takes event frames, of which there is none here.")
         return
-    qcfs = qcfs_run(scene, run)
-    best = int(qcfs.recording.output[0].argmax())
-    model, batch = qcfs.model, run.batch
-    values = qcfs.once(f"ScoreCAM {layer}", lambda _: score_cam(model, batch, layer, best).float().cpu().numpy())
+    levels = converted(run.card)
+    whole = qcfs_run(scene, run) if levels else unmasked(scene)
+    best = int(whole.recording.output[0].argmax())
+    model, batch = whole.model, run.batch
+    values = whole.once(f"ScoreCAM {layer}", lambda _: score_cam(model, batch, layer, best).float().cpu().numpy())
     says = find_data(run.card.data).classes[best]
-    chart = Maps(f"ScoreCAM · {layer}", values[None], ("QCFS network",), "share of the largest weight")
+    shown = "QCFS network" if levels else "without masks"
+    chart = Maps(f"ScoreCAM · {layer}", values[None], (shown,), "share of the largest weight")
+    of = "QCFS network, without spikes and masks" if levels else "network without masks"
     yield Figure(
         chart,
-        f"Of the QCFS network, without spikes and masks, for its answer: {says}. Each channel of the layer hides a "
+        f"Of the {of}, for its answer: {says}. Each channel of the layer hides a "
         "part of the image; the class score that is left weighs it.",
         "Wang et al., Score-CAM, CVPRW 2020",
         f"ScoreCAM of {run.network.words(layer)} for {says}",

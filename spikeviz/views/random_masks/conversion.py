@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any
 from spikeviz.artifacts.packed_spikes import mean_over
 from spikeviz.views.captions.dynamics import with_mean
 from spikeviz.views.random_masks.curves import curves_of, in_words, made_by, measured_now, on_all, points_of
-from spikeviz.views.random_masks.networks import NETWORKS, family, masks_trained_under, tuned_under
+from spikeviz.views.random_masks.networks import (
+    NETWORKS,
+    NOT_CONVERTED,
+    converted,
+    family,
+    masks_trained_under,
+    tuned_under,
+)
 from spikeviz.views.random_masks.settings import drops, unmasked, where
-from spikeviz.views.view import Figure, Item, Over, Row
+from spikeviz.views.view import Figure, Item, Note, Over, Row
 
 if TYPE_CHECKING:
     from spikeviz.views.runs import Run
@@ -23,6 +30,11 @@ FIG_1 = "after Masked Spiking Transformer, Fig. 1, our setting"
 
 def conversion(scene: Scene) -> Iterator[Item]:
     """Error of every layer at this T, without masks and with them; accuracy against T."""
+    if not converted(scene.now.card):
+        yield Note(
+            f"{scene.now.card.name} {NOT_CONVERTED}: there is no conversion error, and no T that a conversion is given."
+        )
+        return
     yield Row(_errors(scene), _against_steps(scene))
 
 
