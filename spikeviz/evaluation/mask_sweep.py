@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from math import ceil, sqrt
 from typing import Any
@@ -77,17 +78,16 @@ def mask_sweep(
         table += row
 
 
-def law_units(ratios: Sequence[float], samples: int, batch: int = BATCH) -> int:
+def law_units(points: Points, samples: int, batch: int = BATCH) -> int:
     """Units of work of `compare_laws`: a batch under one seed and one law."""
-    return sum(2 * len(_seeds_of(ratio)) * ceil(samples / batch) for ratio in ratios)
+    return len(LAWS) * units(points, samples, batch)
 
 
 def compare_laws(
     model: nn.Module,
     x: Tensor,
     y: Int[Tensor, "N"],
-    at: str | Sequence[str],
-    ratios: Sequence[float],
+    points: Points,
     batch: int = BATCH,
 ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """Accuracy under masks that drop each spike by itself against masks that drop whole activations, in pairs.
@@ -96,8 +96,7 @@ def compare_laws(
         model: a network whose activations stand for several spikes (QCFS levels, integers); not written to.
         x: images `[N, C, H, W]` or event frames `[T, N, 2, H, W]`.
         y: the classes, `[N]`.
-        at: places of the masks.
-        ratios: each from 0 to 1.
+        points: ratios, with the masks of each; the law is replaced.
         batch: how many samples run at a time.
 
     Yields:
@@ -107,13 +106,13 @@ def compare_laws(
     """
     axis, table, done = x.ndim - 4, list[dict[str, Any]](), 0
     starts = range(0, len(y), batch)
-    for ratio in ratios:
-        seeds_of = _seeds_of(ratio)
+    for ratio, masks in points:
+        seeds_of = seeds(masks)
         right = {law: torch.zeros(len(y)) for law in LAWS}
         for law, seed, start in product(LAWS, seeds_of, starts):
             some = x.narrow(axis, start, min(batch, len(y) - start))
-            rule = MaskSpikes(ratio, at=at, law=law)
-            best = simulate(model, some, rule, "", batch_seed(seed, start // batch)).output.argmax(-1).cpu()
+            rules = [replace(mask, law=law) if isinstance(mask, MaskSpikes) else mask for mask in masks]
+            best = simulate(model, some, rules, "", batch_seed(seed, start // batch)).output.argmax(-1).cpu()
             right[law][start : start + batch] += (best == y[start : start + batch].cpu()) / len(seeds_of)
             done += 1
             if (law, seed, start) != (LAWS[-1], seeds_of[-1], starts[-1]):
@@ -127,7 +126,3 @@ def compare_laws(
             | {"difference": float(by_sample.mean()), "error": error, "seeds": len(seeds_of), "samples": len(y)}
         )
         yield done, list(table)
-
-
-def _seeds_of(ratio: float) -> range:
-    return seeds((MaskSpikes(ratio),))

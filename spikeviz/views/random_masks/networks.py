@@ -103,13 +103,14 @@ def family(card: CheckpointCard, names: Mapping[str, CheckpointCard]) -> list[Ch
 def groups(scene: Scene) -> list[list[CheckpointCard]]:
     """The networks of this data set by model: those of the present model first, each with its students behind it.
 
-    A model without students is left out unless it is the present one: curves are about before and after fine-tuning.
+    A model without students is left out unless it is the present one: curves are about before and after fine-tuning
+    under masks.
     """
     names, now = NETWORKS.names(), scene.now.card
     alike = [card for card in names.values() if card.data == now.data]
     models = dict.fromkeys([now.model, *(card.model for card in alike)])
     found = [family(next(card for card in alike if card.model == model), names) for model in models]
-    return [found[0], *(group for group in found[1:] if len(group) > 1)]
+    return [found[0], *(group for group in found[1:] if masks_trained_under(group[-1]))]
 
 
 def norm(card: CheckpointCard) -> str:
