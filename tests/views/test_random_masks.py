@@ -45,7 +45,7 @@ def figure(figures: list[Figure], title: str) -> Figure:
 
 def simulated(rule=(), name: str = NAME, steps: int = 16) -> sv.Recording:
     x, _ = sv.load_data("fashion", "test", 1)
-    return sv.simulate(sv.to_spiking(sv.load(name), steps), x, rule)
+    return sv.simulate(sv.to_spiking(sv.load(name), steps), x, rule, ("*", "*.sent"))
 
 
 # --- figures ---

@@ -178,7 +178,7 @@ def test_a_held_setting_keeps_its_masks():
         ("rsm_sites", "convolution", "the sites of this network are q, k, scores, MLP"),
         ("rsm_blocks", "4", "blocks go from 0 to 3"),
         ("rsm_part", "nothing", "there are masks, accuracy"),
-        ("checkpoint", "spikformer-fashion", "spikformer-fashion was not trained with QCFS"),
+        ("checkpoint", "spike-mae-cifar", "spike-mae-cifar is an autoencoder"),
         ("rsm_ratio9", "0.5", "there are at most 8"),
         ("rsm_A", "ratio3:2", "Ratio 3 goes from 0 to 1"),
     ],

@@ -24,7 +24,7 @@ SITES = {".attn.": " in attention", ".mlp.": " in the MLP"}  # by a part of the 
 
 def name_in_words(card: CheckpointCard) -> str:
     """What a network is and what distinguishes it: `E-SpikeFormer, D = 4`."""
-    return ", ".join([_family(card), *_traits(card)])
+    return ", ".join([family_in_words(card), *_traits(card)])
 
 
 def full_name(card: CheckpointCard, others: Iterable[CheckpointCard] | None = None) -> str:
@@ -130,7 +130,7 @@ def _is_qcfs(card: CheckpointCard) -> bool:
     return _config(card).get("spiking") is False
 
 
-def _family(card: CheckpointCard) -> str:
+def family_in_words(card: CheckpointCard) -> str:
     architecture, config = _architecture(card), _config(card)
     family = architecture.get("family", card.model)
     if "form" in config:

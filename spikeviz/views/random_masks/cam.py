@@ -10,6 +10,7 @@ import numpy as np
 
 from spikeviz.display import plural
 from spikeviz.views.random_masks.conversion import qcfs_run
+from spikeviz.views.random_masks.networks import converted
 from spikeviz.views.random_masks.settings import at_ratio, first_alone, masks_of, unmasked, where
 from spikeviz.views.spikes import first_query
 from spikeviz.views.view import Figure, Item, Note, Option, Row
@@ -105,16 +106,19 @@ def _score_cam(scene: Scene, layer: str) -> Iterator[Item]:
     if run.batch.ndim != 4:
         yield Note("ScoreCAM hides parts of one image; this network takes event frames, of which there is none here.")
         return
-    qcfs = qcfs_run(scene, run)
-    best = int(qcfs.recording.output[0].argmax())
-    model, batch = qcfs.model, run.batch
-    found = qcfs.once(f"ScoreCAM {layer}", lambda _: score_cam(model, batch, layer, best))
+    levels = converted(run.card)
+    whole = qcfs_run(scene, run) if levels else unmasked(scene)
+    best = int(whole.recording.output[0].argmax())
+    model, batch = whole.model, run.batch
+    found = whole.once(f"ScoreCAM {layer}", lambda _: score_cam(model, batch, layer, best))
     says, words = find_data(run.card.data).classes[best], run.network.words(layer)
     values = found.map.float().cpu().numpy()
-    chart = Maps(f"ScoreCAM · {words}", values[None], ("QCFS network",), "share of the largest value")
+    shown = "QCFS network" if levels else "without masks"
+    chart = Maps(f"ScoreCAM · {words}", values[None], (shown,), "share of the largest value")
+    of = "QCFS network, without spikes and masks" if levels else "network without masks"
     yield Figure(
         chart,
-        f"Of the QCFS network, without spikes and masks, for its answer: {says}. {weighed(found)}",
+        f"Of the {of}, for its answer: {says}. {weighed(found)}",
         "Wang et al., Score-CAM, CVPRW 2020, Algorithm 1; Masked Spiking Transformer, sec. 4.3",
         f"ScoreCAM of {words} for {says}",
         "ScoreCAM",
