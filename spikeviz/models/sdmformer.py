@@ -8,13 +8,19 @@ from dataclasses import dataclass
 
 from spikeviz.models.spikformer import Spikformer, SpikformerConfig
 from spikeviz.nn.channel_masks import Kept
+from spikeviz.nn.stems import LPE
 
 
 @dataclass(frozen=True)
 class SDMFormerConfig(SpikformerConfig):
-    """One SDMFormer: the settings of a Spikformer. kept: of a pruned one, the channels that each block still has."""
+    """One SDMFormer: the settings of a Spikformer.
+
+    kept: of a pruned one, the channels that each block still has. lpe: whether spikes or real values go into the second
+    convolution of its position embedding (`spikeviz.nn.stems.position_embedding`).
+    """
 
     kept: tuple[Kept, ...] | None = None
+    lpe: LPE = "spiking"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -31,4 +37,4 @@ class SDMFormer(Spikformer):
     """
 
     def __init__(self, config: SDMFormerConfig):
-        super().__init__(config, light=True, masked=config.kept is None, kept=config.kept)
+        super().__init__(config, lpe=config.lpe, masked=config.kept is None, kept=config.kept)

@@ -187,6 +187,11 @@ def _events(name: str, data: str, stages: tuple[Stage, ...], **settings: Any) ->
     return Recipe(name, name, data, stages=stages, batch=32, lr=2e-3, smoothing=0.0, shift=1, flip=False, **settings)
 
 
+def _sdmformer(name: str, data: str, stages: tuple[Stage, ...]) -> tuple[Recipe, ...]:
+    """Of both forms of the LPE, trained alike."""
+    return tuple(_events(name + form, data, stages, masks=Masks(0.3)) for form in ("", "-real-lpe"))
+
+
 CONVOLUTIONS = {  # what goes into convolutions: all spikes but the last (`metrics.spike_masking.masking_places`)
     "resnet18": ("stem.spike", "blocks.*.layer.spike", "blocks.[0-6].out.spike"),
     "vgg16": ("stem.spike", "blocks.[0-9].spike", "blocks.10.spike"),
@@ -277,8 +282,8 @@ RECIPES: dict[str, Recipe] = {
         ),
         *(_espikeformer(n, "fashion", IN_THREE_PARTS, 60_000) for n in SFA_AND_VANILLA),
         _events("spikformer-fashion-dvs", "fashion-dvs", (Stage(10),)),
-        _events("sdmformer-fashion-dvs", "fashion-dvs", SOFT_THEN_HARD, masks=Masks(0.3)),
-        _events("sdmformer-nmnist", "nmnist", (Stage(30, temperatures=(5.0, 100.0)), Stage(20)), masks=Masks(0.3)),
+        *_sdmformer("sdmformer-fashion-dvs", "fashion-dvs", SOFT_THEN_HARD),
+        *_sdmformer("sdmformer-nmnist", "nmnist", (Stage(30, temperatures=(5.0, 100.0)), Stage(20))),
         *(_events(f"e-spikeformer-fashion-dvs-d{d}", "fashion-dvs-4", (Stage(10),)) for d in (1, 4)),
         _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(4),), 50_000),
         _qcfs("mst-fashion", IN_LOW_LEVELS),
