@@ -4,6 +4,7 @@ from spikeviz.metrics.approximation import Equality, approximation_error, spike_
 from spikeviz.metrics.attribution import sam, score_cam
 from spikeviz.metrics.channel_masks import mask_rates, mask_values, parameters_left
 from spikeviz.metrics.conversion import conversion_error
+from spikeviz.metrics.energy_ways import COUNTED, energy, ways
 from spikeviz.metrics.firing import (
     MEMBRANES,
     SPIKES,
@@ -22,6 +23,7 @@ from spikeviz.metrics.reconstruction import hidden_mse, hidden_psnr, hidden_ssim
 from spikeviz.metrics.sparse_conv import firing_places, hidden_activity, ordinary
 
 __all__ = [
+    "COUNTED",
     "ENERGY",
     "MEMBRANES",
     "OPERANDS",
@@ -33,6 +35,7 @@ __all__ = [
     "approximation_error",
     "conversion_error",
     "effective_rank",
+    "energy",
     "firing_places",
     "firing_rates",
     "hidden_activity",
@@ -54,4 +57,5 @@ __all__ = [
     "spike_driven_equality",
     "spike_maps",
     "visible_mean",
+    "ways",
 ]

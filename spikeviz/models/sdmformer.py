@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spikeviz.models.spec import LAYER_BY_LAYER
 from spikeviz.models.spikformer import Spikformer, SpikformerConfig
 from spikeviz.nn.channel_masks import Kept
 from spikeviz.nn.stems import LPE
@@ -35,6 +36,8 @@ class SDMFormer(Spikformer):
     one of the MLP's hidden layer. The residual stream keeps its channels, so that pruning is exact
     (`spikeviz.prune_channels`); a pruned network has no masks any more.
     """
+
+    paper_energy = LAYER_BY_LAYER
 
     def __init__(self, config: SDMFormerConfig):
         super().__init__(config, lpe=config.lpe, masked=config.kept is None, kept=config.kept)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spikeviz.models.spec import SOPS_ALONE, PaperEnergy
 from spikeviz.nn.attention import SSA, Attention, Order
 from spikeviz.nn.channel_masks import ChannelMask, Kept
 from spikeviz.nn.intake import Intake
@@ -118,6 +119,8 @@ class Spikformer(nn.Module):
 
     lpe, masked, kept: what an SDMFormer has in addition (`spikeviz.models.sdmformer`).
     """
+
+    paper_energy: PaperEnergy = SOPS_ALONE
 
     def __init__(
         self,

@@ -99,7 +99,8 @@ class WindowAttention(nn.Module):
             return SpikingLinear(Conv(dim, dim, 1, real=not spiking), neuron())
 
         self.q, self.k, self.v = (tagged(linear(), site) for site in ("q", "k", "v"))
-        self.qk, self.av = Product(left=spiking, right=spiking), Product(left=spiking and not softmax, right=spiking)
+        self.qk = Product(left=spiking, right=spiking)
+        self.av = Product(left=spiking and not softmax, right=spiking, softmax=softmax)
         self.score = ScoreNeurons(neuron())
         self.scores = Probe("scores", SCORES, counts=True, site="scores")
         self.out = Population(neuron())
