@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float32, Int64, Integer
+from jaxtyping import Float32, Int64
 
 from spikeviz.data.event_folders import LAYOUTS, count_recordings
 from spikeviz.data.event_sets import read_fashion_dvs, read_recorded
 from spikeviz.data.images import (
     CIFAR10_CLASSES,
     Pixels,
+    count_fashion,
     find_cifar10,
-    find_fashion,
     find_jpeg_set,
     read_cifar10,
     read_cifar10_jpeg,
@@ -26,6 +26,8 @@ from spikeviz.data.images import (
     read_flowers,
 )
 from spikeviz.data.jpeg_copy import make_copy
+from spikeviz.data.samples import Samples
+from spikeviz.data.splits import SPLITS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,6 +41,10 @@ GESTURES = (
     *("left arm clockwise", "left arm counter-clockwise", "arm roll", "air drums", "air guitar", "other"),
 )
 CLOTHING, THINGS = "ten kinds of clothing", "ten kinds of animals and vehicles"
+FASHION_SPLITS = (*SPLITS, "train-10k")
+FASHION_SIZES = (55_000, 5_000, 60_000, 10_000, 10_000)
+CIFAR10_SIZES = (45_000, 5_000, 50_000, 10_000)
+FLOWERS_SIZES = (3_129, 344, 3_473, 838)
 FULL_SCALE = {"images": 255.0, "events": 1.0}  # images become [0, 1]; event frames stay counts
 
 
@@ -46,11 +52,12 @@ FULL_SCALE = {"images": 255.0, "events": 1.0}  # images become [0, 1]; event fra
 class DataSource:
     """One data set. `classes[y]` names label y; `size`: native side in pixels; `ships`: a split comes with spikeviz.
 
+    `splits`: those of `spikeviz.data.splits`, where `train+val` is the official training set, and what ships besides.
     `read(split, limit)` answers the first `limit` samples (None = all) as whole numbers that may belong to a cache.
     `count(split)` is how many samples of a split are here, without reading them. `official`: how many its publisher's
-    has, a split each, as far as that is known. `download`: the class of another package that knows where the set can be
-    fetched, `""` where there is none; `megabytes` come, roughly, 0 where that is not known; `finish(folder)` makes the
-    set of what came, and yields what it does as `download.fetching` does. `steps`: T of event frames, 0 of images.
+    has, a split each; 0 where that is not known. `download`: the class of another package that knows where the set can
+    be fetched, `""` where there is none; `megabytes` come, roughly, 0 where that is not known; `finish(folder)` makes
+    the set of what came, and yields what it does as `download.fetching` does. `steps`: T of event frames, 0 of images.
     `knows`: what a network that was trained on it knows, in words, and nothing else.
     """
 
@@ -110,7 +117,7 @@ def _recorded(
         classes=classes,
         channels=2,
         size=max(layout.size),
-        splits=("train", "test"),
+        splits=SPLITS,
         kind="events",
         licence=licence,
         note=f"{note} {steps} frames of equal time.",
@@ -125,9 +132,9 @@ def _recorded(
     )
 
 
-def _whole(found: Callable[[], object], official: tuple[int, int]) -> Callable[[str], int]:
-    """The count of a set of train and test that is here as a whole, or is not."""
-    return lambda split: official[split == "test"] if found() else 0
+def _whole(found: Callable[[], object], official: tuple[int, ...]) -> Callable[[str], int]:
+    """The count of a set that is here as a whole, or is not."""
+    return lambda split: official[SPLITS.index(split)] if found() else 0
 
 
 _TABLE = (
@@ -137,15 +144,16 @@ _TABLE = (
         classes=FASHION_CLASSES,
         channels=1,
         size=28,
-        splits=("train", "train-10k", "test"),
+        splits=FASHION_SPLITS,
         kind="images",
         licence="MIT, (c) 2017 Zalando SE",
-        note="The official 10,000 test images and the first 1,000 training images of each class ship (train-10k); "
-        "train is the official 60,000 where they are found, else train-10k with a warning.",
+        note="The official 10,000 test images ship, and of the training images the first 1,000 of each class "
+        "(train-10k) and the last 500 (val); train is the official 60,000 but for val where they are found, else "
+        "train-10k with a warning.",
         ships=True,
         read=read_fashion,
-        count=lambda split: 60_000 if split == "train" and find_fashion() else 10_000,
-        official=(60_000, 10_000, 10_000),
+        count=count_fashion,
+        official=FASHION_SIZES,
         download="torchvision.datasets.FashionMNIST",
         knows=CLOTHING,
         megabytes=31,
@@ -157,15 +165,15 @@ _TABLE = (
             classes=FASHION_CLASSES,
             channels=2,
             size=34,
-            splits=("train", "test"),
+            splits=FASHION_SPLITS,
             kind="events",
             licence="MIT, (c) 2017 Zalando SE",
             note="Simulated events: each picture seen by a model of an event camera in three saccades, as N-MNIST was "
-            f"made; {steps} frames of equal time. train is the 10,000 training images that ship.",
+            f"made; {steps} frames of equal time. The splits are those of the pictures.",
             ships=True,
             read=partial(read_fashion_dvs, steps=steps),
-            count=lambda split: 10_000,
-            official=(10_000, 10_000),
+            count=count_fashion,
+            official=FASHION_SIZES,
             steps=steps,
             knows=CLOTHING,
         )
@@ -177,7 +185,7 @@ _TABLE = (
         classes=CIFAR10_CLASSES,
         channels=3,
         size=32,
-        splits=("train", "test"),
+        splits=SPLITS,
         kind="images",
         licence="none stated (cite Krizhevsky 2009)",
         note="A lossy copy: the pictures went through JPEG at a quality of 75, so accuracies differ from those on the "
@@ -185,8 +193,8 @@ _TABLE = (
         "and its bytes may differ, so accuracies may differ a little.",
         ships=False,
         read=read_cifar10_jpeg,
-        count=_whole(partial(find_jpeg_set, "cifar10"), (50_000, 10_000)),
-        official=(50_000, 10_000),
+        count=_whole(partial(find_jpeg_set, "cifar10"), CIFAR10_SIZES),
+        official=CIFAR10_SIZES,
         download="torchvision.datasets.CIFAR10",
         knows=THINGS,
         megabytes=170,
@@ -198,14 +206,14 @@ _TABLE = (
         classes=CIFAR10_CLASSES,
         channels=3,
         size=32,
-        splits=("train", "test"),
+        splits=SPLITS,
         kind="images",
         licence="none stated (cite Krizhevsky 2009)",
         note="The original pictures in the official order.",
         ships=False,
         read=read_cifar10,
-        count=_whole(find_cifar10, (50_000, 10_000)),
-        official=(50_000, 10_000),
+        count=_whole(find_cifar10, CIFAR10_SIZES),
+        official=CIFAR10_SIZES,
         download="torchvision.datasets.CIFAR10",
         knows=THINGS,
         megabytes=170,
@@ -216,15 +224,15 @@ _TABLE = (
         classes=("daisy", "dandelion", "rose", "sunflower", "tulip"),
         channels=3,
         size=128,
-        splits=("train", "test"),
+        splits=SPLITS,
         kind="images",
         licence="none stated; most photos are of TensorFlow's flower_photos (CC BY 2.0)",
         note="A selection of our own that cannot be fetched: 3,473 training and 838 test photos; no official split "
         "exists, this one is by a hash of the file name.",
         ships=False,
         read=read_flowers,
-        count=_whole(partial(find_jpeg_set, "flowers128"), (3_473, 838)),
-        official=(3_473, 838),
+        count=_whole(partial(find_jpeg_set, "flowers128"), FLOWERS_SIZES),
+        official=FLOWERS_SIZES,
         knows="five kinds of flowers",
     ),
     _recorded(
@@ -235,7 +243,7 @@ _TABLE = (
         8,
         "CC BY-SA 4.0, Orchard et al. 2015",
         "Digits on a screen in front of a moving ATIS sensor; as many recordings as the folder holds.",
-        (60_000, 10_000),
+        (54_004, 5_996, 60_000, 10_000),
         1_200,
     ),
     _recorded(
@@ -246,7 +254,7 @@ _TABLE = (
         16,
         "CC BY 4.0, Amir et al. 2017",
         "Hand gestures; tonic's folders.",
-        (1_077, 264),
+        (0, 0, 1_077, 264),
         0,
     ),
     _recorded(
@@ -257,7 +265,7 @@ _TABLE = (
         16,
         "as its publisher states (Li et al. 2017)",
         "CIFAR-10 on a moving screen; the first 90 % of each class are the training set, as in the papers.",
-        (9_000, 1_000),
+        (8_100, 900, 9_000, 1_000),
         0,
     ),
     _recorded(
@@ -299,25 +307,6 @@ def load_data(
     """
     samples, labels = open_data(name, split, limit)
     return samples[:], labels
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """The samples of a split, converted where they are looked at: `samples[3]`, `samples[:64]` are float32 tensors.
-
-    Frames of events stay in the file of the cache until then: all of them at once would be large.
-    """
-
-    pixels: Integer[np.ndarray, "N *sample"] = field(repr=False)
-    full: float
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def __getitem__(self, which: int | slice) -> Float32[Tensor, "..."]:
-        import torch  # here, so that a page can name classes before it is loaded
-
-        return torch.from_numpy(np.asarray(self.pixels[which]).astype(np.float32)).div_(self.full)
 
 
 def open_data(name: str, split: str = "test", limit: int | None = None) -> tuple[Samples, Int64[Tensor, "N"]]:

@@ -76,7 +76,7 @@ def _row(source: DataSource) -> DataRow:
         "kind": source.kind,
         "title": source.title,
         "splits": source.splits,
-        "samples": {split: count or official.get(split) for split, count in here.items()},
+        "samples": {split: count or official.get(split) or None for split, count in here.items()},
         "size": (source.steps, *sample) if source.steps else sample,
         "where": "ships" if source.ships else "here" if any(here.values()) else "needs data",
         "licence": source.licence,

@@ -15,14 +15,19 @@ Other layouts are recordings that a person brings, such as DVS128 Gesture as `.b
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from spikeviz.data.event_io.decoded import Decoded
 from spikeviz.data.event_io.reader import checked_recording, read_events
 from spikeviz.data.events import EventRecording, RecordingError
+from spikeviz.data.splits import SPLITS, TENTH, val_size
+from spikeviz.data.splits import places as in_split
 from spikeviz.paths import data_folders
 
 Entry = tuple[Path, int, int]  # a file, its class, and its place in tonic's list
@@ -32,8 +37,9 @@ class Layout(NamedTuple):
     """A set as tonic keeps it: `<folder>/<part of the split>/<...>/<file>`, where `folder` is its class in tonic.
 
     `size`: height and width of the sensor. `ending`: of a recording's name. A set without parts of its own for train
-    and test has no official split; as in the papers, the first 90 % of each class, rounded up, are `train` and the rest
-    `test`.
+    and test has no official split; as in the papers, the first 90 % of each class, rounded up, are for training and the
+    rest is `test`. Of each class of those for training the last tenth, at least one, is `val`. `class_of`: the class in
+    a recording's path, as a text.
     """
 
     folder: str
@@ -42,6 +48,7 @@ class Layout(NamedTuple):
     test: str
     ending: str
     read_by_tonic: bool
+    class_of: Callable[[Path], str] = lambda path: path.parent.name
 
     @property
     def official(self) -> bool:
@@ -50,12 +57,14 @@ class Layout(NamedTuple):
 
     def part(self, split: str) -> str:
         """The folder of a split inside that of the set."""
-        return self.train if split == "train" else self.test
+        return self.test if split == "test" else self.train
 
 
 LAYOUTS = {
     "nmnist": Layout("NMNIST", (34, 34), "Train", "Test", ".bin", True),
-    "dvs-gesture": Layout("DVSGesture", (128, 128), "ibmGestureTrain", "ibmGestureTest", ".npy", True),
+    "dvs-gesture": Layout(
+        "DVSGesture", (128, 128), "ibmGestureTrain", "ibmGestureTest", ".npy", True, lambda path: path.stem
+    ),
     "cifar10-dvs": Layout("CIFAR10DVS", (128, 128), "", "", ".aedat4", False),
     "ncaltech101": Layout("NCALTECH101", (180, 240), "Caltech101", "Caltech101", ".bin", False),
 }
@@ -102,16 +111,18 @@ def count_recordings(name: str, split: str) -> int:
     layout, root = LAYOUTS[name], find_folder(name, split)
     if root is None:
         return 0
-    classes = [folder for folder in (root / layout.part(split)).iterdir() if folder.is_dir()]
-    numbers = [sum(file.name.endswith(layout.ending) for file in folder.iterdir()) for folder in classes]
+    folders = [folder for folder in (root / layout.part(split)).iterdir() if folder.is_dir()]
+    files = (file for folder in folders for file in folder.iterdir() if file.name.endswith(layout.ending))
+    numbers = list(Counter(map(layout.class_of, files)).values())
     if not layout.official:
         first = [_ninety_percent(number) for number in numbers]
-        numbers = first if split == "train" else [number - cut for number, cut in zip(numbers, first, strict=True)]
-    return sum(numbers)
+        numbers = [n - cut for n, cut in zip(numbers, first, strict=True)] if split == "test" else first
+    val = sum(val_size(number, TENTH) for number in numbers)
+    return {"val": val, "train": sum(numbers) - val}.get(split, sum(numbers))
 
 
 def open_folder(name: str, split: str) -> EventFolder:
-    """The recordings of `train` or `test` of a set of LAYOUTS, as many as the folder holds.
+    """The recordings of a split of a set of LAYOUTS, as many as the folder holds.
 
     Classes are numbered as tonic does; N-Caltech101's, which tonic leaves as names, by their order as text.
 
@@ -120,8 +131,8 @@ def open_folder(name: str, split: str) -> EventFolder:
         FileNotFoundError: where no recording is found.
     """
     layout = LAYOUTS[name]
-    if split not in ("train", "test"):
-        raise ValueError(f"there is no split {split!r}; there are train, test")
+    if split not in SPLITS:
+        raise ValueError(f"there is no split {split!r}; there are {', '.join(SPLITS)}")
     root = find_folder(name, split)
     if root is None:
         raise FileNotFoundError(
@@ -138,6 +149,7 @@ def open_folder(name: str, split: str) -> EventFolder:
     entries.sort(key=lambda entry: (entry[0].parent.name, entry[1], entry[0].name))
     if not layout.official:
         entries = _ninety(split, entries)
+    entries = [entries[i] for i in in_split(split, np.array([label for _, label, _ in entries]), TENTH)]
     if not entries:
         raise FileNotFoundError(f"{part} holds no recordings of this split: fetch the data set again")
     files, labels, places = zip(*entries, strict=True)
@@ -171,7 +183,7 @@ def _tonic_set(layout: Layout, root: Path, split: str) -> Any:
     known = getattr(tonic.datasets, layout.folder)
     # tonic derives the folder from the name of the class
     whole = type(layout.folder, (known,), {"_check_exists": lambda _: True, "download": refuse})
-    train = {"train": split == "train"} if layout.official else {}
+    train = {"train": split != "test"} if layout.official else {}
     try:
         return whole(str(root.parent), **train)
     except (ValueError, KeyError, IndexError) as error:
@@ -190,7 +202,7 @@ def _ninety(split: str, entries: list[Entry]) -> list[Entry]:
     for entry in entries:
         classes.setdefault(entry[1], []).append(entry)
     halves = [(of[: _ninety_percent(len(of))], of[_ninety_percent(len(of)) :]) for of in classes.values()]
-    return [entry for first, rest in halves for entry in (first if split == "train" else rest)]
+    return [entry for first, rest in halves for entry in (rest if split == "test" else first)]
 
 
 def _ninety_percent(number: int) -> int:

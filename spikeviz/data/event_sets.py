@@ -13,35 +13,46 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Integer
+from jaxtyping import Float32, Int64, Integer
 
 from spikeviz.data.event_camera import DEFAULT, events_of, frames_of
 from spikeviz.data.event_folders import LAYOUTS, open_folder
 from spikeviz.data.events import EventRecording, by_number
-from spikeviz.data.images import Pixels, read_fashion
+from spikeviz.data.images import Pixels, Shipped, fashion_split, place_fashion
 from spikeviz.paths import cache_folder
 
 SIMULATION = "fashion-dvs"
 NO_CAMERA = "simulated events, no camera recorded them"  # the note of a recording that `simulated` made
-SIMULATED = {"train": "train-10k", "test": "test"}  # splits of Fashion-MNIST: what ships
-SEEDS = {"train": 1, "test": 0}  # of the simulated noise
+SEEDS = {"test": 0, "train-10k": 1}  # of the simulated noise; 2 of the official training set
 VERSION = 1  # of what is counted: another one leaves old caches unread
 Frames = Integer[np.ndarray, "n T 2 H W"]
 
 
 def read_fashion_dvs(split: str, limit: int | None, steps: int) -> Pixels:
-    """Simulated events of Fashion-MNIST `[n, steps, 2, 34, 34]`: the 10,000 training images that ship, or the test set.
+    """Simulated events of Fashion-MNIST `[n, steps, 2, 34, 34]`, from the pictures of the same split.
 
-    Recording i of a split is always the same: its noise is a function of the split and i.
+    A recording is always the same: its noise is a function of its picture's place in the official file; in `train-10k`,
+    which has noise of its own, of its number there.
     """
+    split = fashion_split(split)
 
     def count(number: int | None) -> Frames:
-        images = read_fashion(SIMULATED[split], number).pixels.astype(np.float32) / 255
-        return frames_of(images[:, 0], DEFAULT, SEEDS[split], steps)
+        pictures = place_fashion(split, number)
+        images = pictures.pixels[:, 0].astype(np.float32) / 255
+        return frames_of(images, DEFAULT, _seed(split), steps, _numbers(split, pictures))
 
-    _, labels = read_fashion(SIMULATED[split], None)
-    frames = _kept(f"fashion-dvs {split} {steps} {DEFAULT!r} {SEEDS[split]}", count, limit)
+    labels = place_fashion(split).labels
+    frames = _kept(f"fashion-dvs {split} {steps} {DEFAULT!r} {_seed(split)}", count, limit)
     return Pixels(frames, labels[: len(frames)])
+
+
+def _seed(split: str) -> int:
+    return SEEDS.get(split, 2)
+
+
+def _numbers(split: str, pictures: Shipped) -> Int64[np.ndarray, "n"]:
+    """What the noise of each recording is drawn from, beside the seed."""
+    return np.arange(len(pictures.labels)) if split in SEEDS else pictures.indices
 
 
 def read_recorded(name: str, split: str, limit: int | None, steps: int) -> Pixels:
@@ -69,10 +80,11 @@ def recording(name: str, split: str, index: int) -> EventRecording:
         FileNotFoundError: where the set is not in `SPIKEVIZ_DATA`.
     """
     if name.startswith(SIMULATION):
-        images = read_fashion(SIMULATED[split], None).pixels
-        _check_index(name, index, len(images))
-        image = images[index : index + 1, 0].astype(np.float32) / 255
-        return simulated(image, SEEDS[split], index)
+        split = fashion_split(split)
+        pictures = place_fashion(split)
+        _check_index(name, index, len(pictures.labels))
+        image = pictures.pixels[index : index + 1, 0].astype(np.float32) / 255
+        return simulated(image, _seed(split), int(_numbers(split, pictures)[index]))
     if name not in LAYOUTS:
         raise ValueError(f"{name} holds no events; {SIMULATION}, {', '.join(LAYOUTS)} do")
     folder = open_folder(name, split)

@@ -24,6 +24,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from spikeviz.cache import MB, ByteCache
+from spikeviz.data.splits import TENTH, VAL, places
 from spikeviz.paths import assets, data_folders
 
 READ = ByteCache(512 * MB)  # splits: 8 MB shipped, 47 of idx files, 154 of CIFAR-10, about 170 of JPEGs
@@ -45,7 +46,7 @@ CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 CIFAR10_BATCHES = "cifar-10-batches-py"  # a folder
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 MOSAIC_COLUMNS = 100  # 100 x 100 pictures of 28 x 28 make a sheet of 2800 x 2800 pixels
-SHIPPED = {"test": "fashion-test.png", "train-10k": "fashion-train-10k.png"}
+SHIPPED = {"test": "fashion-test.png", "val": "fashion-val.png", "train-10k": "fashion-train-10k.png"}
 IDX_MAX_BYTES = 256 * 2**20  # five times the largest file; a gzip bomb stops here
 
 
@@ -65,24 +66,47 @@ class Pixels(NamedTuple):
 
 
 def read_fashion(split: str, limit: int | None = None) -> Pixels:
-    """Fashion-MNIST [n, 1, 28, 28]. `test` and `train-10k` ship.
+    """Fashion-MNIST [n, 1, 28, 28]. `test`, `val` and `train-10k` ship.
 
-    `train` is the official 60,000 from `SPIKEVIZ_DATA`; where they are not found it is `train-10k`, with a warning.
+    `train+val` is the official 60,000 from `SPIKEVIZ_DATA`, `train` those that are not val; where they are not found,
+    `train` is `train-10k`, with a warning.
     """
+    found = place_fashion(split, limit)
+    return Pixels(found.pixels, found.labels)
+
+
+def place_fashion(split: str, limit: int | None = None) -> Shipped:
+    """The same, with the place of each picture in the official file."""
+    split = fashion_split(split)
     if split in SHIPPED:
-        shipped = read_shipped(split)
-        return Pixels(shipped.pixels[:limit], shipped.labels[:limit])
+        return Shipped(*(values[:limit] for values in read_shipped(split)))
     folder = find_fashion()
     images = folder and idx_file(folder, TRAIN_IMAGES)
     if folder is None or images is None:
-        warnings.warn(
-            "these are the 10,000 training images of Fashion-MNIST that ship; for all 60,000 put the folder of the "
-            "official idx files into SPIKEVIZ_DATA, or fetch them with `spikeviz data get fashion`",
-            stacklevel=3,
+        raise FileNotFoundError(
+            f"{split} of Fashion-MNIST needs the official 60,000 images, which do not ship: put the folder of the idx "
+            "files into SPIKEVIZ_DATA, or fetch them with `spikeviz data get fashion`"
         )
-        return read_fashion("train-10k", limit)
-    pixels, labels = READ.get(("idx", folder, _stamp(images)), lambda: read_official(folder, "train"))
-    return Pixels(pixels[:limit], labels[:limit])
+    whole = READ.get(("idx", folder, _stamp(images)), lambda: read_official(folder, "train"))
+    return Shipped(*_taken(whole, split, limit, VAL), places(split, whole.labels, VAL)[:limit])
+
+
+def fashion_split(split: str) -> str:
+    """The split that is read: `train-10k`, with a warning, where `train` is asked for and the 60,000 are not here."""
+    if split != "train" or find_fashion():
+        return split
+    warnings.warn(
+        "these are the 10,000 training images of Fashion-MNIST that ship; for all 60,000 put the folder of the "
+        "official idx files into SPIKEVIZ_DATA, or fetch them with `spikeviz data get fashion`",
+        stacklevel=4,
+    )
+    return "train-10k"
+
+
+def count_fashion(split: str) -> int:
+    """How many pictures of a split are here."""
+    here = find_fashion() is not None
+    return {"train": 55_000 if here else 10_000, "train+val": 60_000 * here, "val": 5_000}.get(split, 10_000)
 
 
 def find_fashion() -> Path | None:
@@ -91,7 +115,7 @@ def find_fashion() -> Path | None:
 
 
 def shipped_indices(split: str) -> Int64[np.ndarray, "n"]:
-    """For each shipped picture its place, from 0, in the official file (the training file for `train-10k`)."""
+    """For each shipped picture its place, from 0, in the official file (of training, but for `test`)."""
     return read_shipped(split).indices.copy()
 
 
@@ -163,11 +187,10 @@ def read_cifar10(split: str, limit: int | None = None) -> Pixels:
             f"CIFAR-10 does not ship: put the folder that holds {CIFAR10_BATCHES} into SPIKEVIZ_DATA, "
             "or fetch it with `spikeviz data get cifar10`"
         )
-    name = "test_batch" if split == "test" else "data_batch_1"
+    part, name = ("test", "test_batch") if split == "test" else ("train", "data_batch_1")
     path = root / CIFAR10_BATCHES / name
     stamp = _stamp(path) if path.is_file() else (0, 0)
-    pixels, labels = READ.get(("batches", root, stamp, split), lambda: read_cifar10_folder(root, split))
-    return Pixels(pixels[:limit], labels[:limit])
+    return _taken(READ.get(("batches", root, stamp, part), lambda: read_cifar10_folder(root, part)), split, limit, VAL)
 
 
 def find_cifar10() -> Path | None:
@@ -175,12 +198,12 @@ def find_cifar10() -> Path | None:
     return _find(("", "cifar10", "CIFAR10"), lambda folder: (folder / CIFAR10_BATCHES).is_dir())
 
 
-def read_cifar10_folder(root: Path, split: str) -> Pixels:
-    """All pictures of a split, from the folder that holds CIFAR-10's batches."""
+def read_cifar10_folder(root: Path, part: str) -> Pixels:
+    """All pictures of the official `train` or `test`, from the folder that holds CIFAR-10's batches."""
     from torchvision.datasets import CIFAR10  # a second to import, and only this set needs it
 
     try:
-        official = CIFAR10(root, train=split == "train", download=False)  # compares md5 sums before it unpickles
+        official = CIFAR10(root, train=part == "train", download=False)  # compares md5 sums before it unpickles
     except RuntimeError as error:
         folder = f"{root}/{CIFAR10.base_folder}"
         raise ValueError(f"{folder} is incomplete or damaged (an md5 sum differs): fetch it again") from error
@@ -194,7 +217,7 @@ def read_cifar10_jpeg(split: str, limit: int | None = None) -> Pixels:
         "the JPEG copy of CIFAR-10 does not ship: `spikeviz data get cifar10-jpeg` fetches CIFAR-10 and makes it, or "
         "put the folder of one that you have into SPIKEVIZ_DATA"
     )
-    return _read_jpeg_set("cifar10", 32, split, limit, missing)
+    return _read_jpeg_set("cifar10", 32, split, limit, missing, VAL)
 
 
 def read_flowers(split: str, limit: int | None = None) -> Pixels:
@@ -203,17 +226,17 @@ def read_flowers(split: str, limit: int | None = None) -> Pixels:
         "the flower photos do not ship and cannot be fetched, since they are a selection of our own: who has them puts "
         "their folder into SPIKEVIZ_DATA"
     )
-    return _read_jpeg_set("flowers128", 128, split, limit, missing)
+    return _read_jpeg_set("flowers128", 128, split, limit, missing, TENTH)
 
 
-def _read_jpeg_set(name: str, size: int, split: str, limit: int | None, missing: str) -> Pixels:
+def _read_jpeg_set(name: str, size: int, split: str, limit: int | None, missing: str, per_class: int | None) -> Pixels:
     path = find_jpeg_set(name)
     if path is None:
         raise FileNotFoundError(missing)
     # a power of two, so that neighbouring limits share one decoding
     at_least = None if limit is None else max(256, 1 << (limit - 1).bit_length())
     key = ("jpegs", path, _stamp(path), split, at_least)
-    pixels, labels = READ.get(key, lambda: _read_jpegs(path, size, split, at_least))
+    pixels, labels = READ.get(key, lambda: _read_jpegs(path, size, split, at_least, per_class))
     return Pixels(pixels[:limit], labels[:limit])
 
 
@@ -223,30 +246,43 @@ def find_jpeg_set(name: str) -> Path | None:
     return _find((file, f"{name}/{file}"), Path.is_file)
 
 
-def _read_jpegs(path: Path, size: int, split: str, limit: int | None) -> Pixels:
-    """The first `limit` pictures of an `.npz`: `{split}_jpeg` (files end to end), `_offsets` [n+1], `_labels` [n]."""
+def _read_jpegs(path: Path, size: int, split: str, limit: int | None, per_class: int | None) -> Pixels:
+    """The first `limit` pictures of a split of an `.npz`, which holds the official train and test.
+
+    `{part}_jpeg`: files end to end, `_offsets` [n+1], `_labels` [n].
+    """
+    part = "test" if split == "test" else "train"
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            jpeg, offsets, labels = (arrays[f"{split}_{key}"] for key in ("jpeg", "offsets", "labels"))
+            jpeg, offsets, labels = (arrays[f"{part}_{key}"] for key in ("jpeg", "offsets", "labels"))
         content = jpeg.astype(np.uint8, casting="equiv").tobytes()
         bounds = [int(o) for o in offsets]
         if len(bounds) != len(labels) + 1 or bounds[0] != 0 or bounds[-1] != len(content) or bounds != sorted(bounds):
             raise ValueError("its offsets do not fit its pictures")
-        labels = labels.astype(np.uint8, casting="equiv")[:limit]
+        chosen = places(split, labels, per_class)[:limit]
+        labels = labels.astype(np.uint8, casting="equiv")[chosen]
         pixels = np.empty((len(labels), 3, size, size), np.uint8)
-        for i in range(len(labels)):
+        for number, i in enumerate(chosen):
             with Image.open(io.BytesIO(content[bounds[i] : bounds[i + 1]]), formats=("JPEG",)) as picture:
                 if picture.size != (size, size):
                     raise ValueError(f"picture {i} has {picture.width} x {picture.height} pixels, not {size} x {size}")
-                pixels[i] = rearrange(np.asarray(picture.convert("RGB")), "h w c -> c h w")
+                pixels[number] = rearrange(np.asarray(picture.convert("RGB")), "h w c -> c h w")
     except DAMAGE as error:
         raise ValueError(f"{path} is damaged ({error}): fetch it again") from error
     return Pixels(*_frozen(pixels, labels))
 
 
-def _find(places: tuple[str, ...], holds: Callable[[Path], object]) -> Path | None:
+def _taken(whole: Pixels, split: str, limit: int | None, per_class: int | None) -> Pixels:
+    """The first `limit` of a split; `whole` is the official training set, or for `test` the test set."""
+    if split not in ("train", "val"):
+        return Pixels(whole.pixels[:limit], whole.labels[:limit])  # without a copy
+    chosen = places(split, whole.labels, per_class)[:limit]
+    return Pixels(*_frozen(whole.pixels[chosen], whole.labels[chosen]))
+
+
+def _find(below: tuple[str, ...], holds: Callable[[Path], object]) -> Path | None:
     """The first place under a folder of `SPIKEVIZ_DATA` for which `holds` is true."""
-    return next((f / place for f in data_folders() for place in places if holds(f / place)), None)
+    return next((f / place for f in data_folders() for place in below if holds(f / place)), None)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

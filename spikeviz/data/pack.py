@@ -1,9 +1,9 @@
 """Write the Fashion-MNIST that ships: `python -m spikeviz.data.pack SOURCE_FOLDER`.
 
-SOURCE_FOLDER holds the four official idx files (gzipped or not; their sha256 is checked). Out come two PNG sheets of
-100 x 100 pictures each, lossless, with classes and original indices as text chunks, and their SHA256SUMS. Why PNG: lzma
-makes the two 8 % smaller and takes three times as long to open, and a sheet can be looked at. The same Pillow writes
-the same bytes; another may compress otherwise, the pixels stay.
+SOURCE_FOLDER holds the four official idx files (gzipped or not; their sha256 is checked). Out come three PNG sheets of
+100 pictures a row, lossless, with classes and original indices as text chunks, and their SHA256SUMS. Why PNG: lzma
+makes two of them 8 % smaller and takes three times as long to open, and a sheet can be looked at. The same Pillow
+writes the same bytes; another may compress otherwise, the pixels stay.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from spikeviz.data.images import MOSAIC_COLUMNS, SHIPPED, Shipped, read_official
+from spikeviz.data.splits import val_places
 from spikeviz.paths import assets
 
 PER_CLASS = 1_000
@@ -46,11 +47,9 @@ def write_mosaic(path: Path, split: Shipped) -> None:
 def pack(source: Path, target: Path) -> list[Path]:
     """Write the sheets and SHA256SUMS from the official files in `source`; answers the sheets."""
     test, train = read_official(source, "t10k"), read_official(source, "train")
-    kept = first_of_each_class(train.labels, PER_CLASS)
-    splits = {
-        "test": Shipped(test.pixels, test.labels, np.arange(len(test.labels))),
-        "train-10k": Shipped(train.pixels[kept], train.labels[kept], kept),
-    }
+    parts = {"val": val_places(train.labels), "train-10k": first_of_each_class(train.labels, PER_CLASS)}
+    splits = {"test": Shipped(test.pixels, test.labels, np.arange(len(test.labels)))}
+    splits |= {split: Shipped(train.pixels[kept], train.labels[kept], kept) for split, kept in parts.items()}
     target.mkdir(parents=True, exist_ok=True)
     written = []
     for split, content in splits.items():

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
+from spikeviz.evaluation.pairs import SURE, Setting
 from spikeviz.evaluation.survey import Survey, survey
-from spikeviz.interventions import Intervention
-
-SURE = 2.0  # standard errors by which numbers have to differ to be called different
-
-Setting = tuple[nn.Module, Sequence[Intervention], int]  # a model, what is intervened, the seed
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from spikeviz.models.spec import CIFAR10, FASHION, HEADS_OURS, IMAGENET, ModelSp
 from spikeviz.models.spike_mae import MAEConfig, SpikeMAE
 from spikeviz.models.spikformer import Spikformer, SpikformerConfig
 from spikeviz.models.spikformer_v2 import SpikformerV2, SpikformerV2Config
+from spikeviz.models.variants import VARIANTS
 from spikeviz.probe import name_probes
 
 FAMILIES: dict[str, Callable[[Any], nn.Module]] = {
@@ -232,6 +233,7 @@ DEMO = (
             "base", (16, 32, 64, 96), (3,), 10, 3, 32, strides=(1, 2, 2, 1), conv_blocks=(1, 1, 1), **CIFAR10
         ),
     ),
+    *VARIANTS,
     *autoencoders.DEMO,
     _mst(
         "mst-fashion",

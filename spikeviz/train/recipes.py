@@ -8,6 +8,7 @@ from typing import Any
 
 from spikeviz.artifacts.as_data import as_data
 from spikeviz.interventions import ATTENTION, Intervention, MaskSpikes, TimeConstant, TimeSteps
+from spikeviz.models.variants import VARIANTS
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class Stage:
         threshold_scale: what every threshold of a QCFS network is multiplied by before the stage; if not 1, the
             optimiser forgets its moments, which belong to other thresholds. Below 1 the same current makes more spikes,
             which tell sooner how large it is. Ours, as well.
+        unrolled: of a QCFS network, T of its spiking twin, which is trained in its place through all its steps
+            (`spikeviz.convert.to_spiking.unrolled`); 0 trains the QCFS network itself. Ours: a converted neuron takes
+            no spike back, so that what random masks add to its currents becomes a bias, which this unlearns.
     """
 
     epochs: int
@@ -37,6 +41,7 @@ class Stage:
     low_levels: tuple[int, ...] = ()
     low_level_share: float = 0.25
     threshold_scale: float = 1.0
+    unrolled: int = 0
 
 
 # One step instead of four, a quarter of the work: with tau near 1 a neuron fires in that step if its current reaches
@@ -86,13 +91,16 @@ class Recipe:
     Attributes:
         name: what `spikeviz train` takes; the checkpoint gets the same name.
         model: a name of `list_models`.
-        data, split: what is trained on (`load_data`).
+        data, split: what is trained on (`load_data`). `train` leaves val out, so that a recipe, an epoch or a threshold
+            can be chosen on it. Recipes that are older than val are on `train+val`, the official training set, or on
+            `train-10k`; they were chosen on the test set.
         stages: what is trained one after the other; the last one should be the network as it ships.
         batch, lr, final_lr, weight_decay: of AdamW; after `warmup` epochs lr falls along a cosine to `final_lr`
             (a stage may start another).
         smoothing: label smoothing.
         clip: largest gradient norm.
         shift: pictures are moved by up to this many pixels, and flipped left-right if `flip`.
+        cutout: the side of a square that every picture loses, at any place (DeVries & Taylor, 2017), in pixels; 0 none.
         limit: train on the first `limit` pictures only, None for all.
         images: how many pictures there must be, so that nobody trains on a part without knowing; None for any.
         seed: of weights, order and augmentation.
@@ -117,6 +125,7 @@ class Recipe:
     clip: float = 1.0
     shift: int = 2
     flip: bool = True
+    cutout: int = 0
     limit: int | None = None
     seed: int = 0
     masks: Masks | None = None
@@ -178,18 +187,21 @@ class Recipe:
         return [s for stage in self.stages for s in (stage, *[None] * (stage.epochs - 1))][epoch]
 
 
+OFFICIAL = "train+val"  # what recipes were trained on before there was a val
+
+
 def _espikeformer(name: str, data: str, stages: tuple[Stage, ...], images: int) -> Recipe:
-    return Recipe(name, name, data, stages=stages, lr=4e-3, smoothing=0.0, images=images)
+    return Recipe(name, name, data, OFFICIAL, stages, lr=4e-3, smoothing=0.0, images=images)
 
 
-def _events(name: str, data: str, stages: tuple[Stage, ...], **settings: Any) -> Recipe:
+def _events(name: str, data: str, stages: tuple[Stage, ...], split: str = "train-10k", **settings: Any) -> Recipe:
     """Event frames: moved by up to a pixel, never mirrored, since a shoe's toe points one way."""
-    return Recipe(name, name, data, stages=stages, batch=32, lr=2e-3, smoothing=0.0, shift=1, flip=False, **settings)
+    return Recipe(name, name, data, split, stages, batch=32, lr=2e-3, smoothing=0.0, shift=1, flip=False, **settings)
 
 
-def _sdmformer(name: str, data: str, stages: tuple[Stage, ...]) -> tuple[Recipe, ...]:
+def _sdmformer(name: str, data: str, stages: tuple[Stage, ...], split: str) -> tuple[Recipe, ...]:
     """Of both forms of the LPE, trained alike."""
-    return tuple(_events(name + form, data, stages, masks=Masks(0.3)) for form in ("", "-real-lpe"))
+    return tuple(_events(name + form, data, stages, split, masks=Masks(0.3)) for form in ("", "-real-lpe"))
 
 
 CONVOLUTIONS = {  # what goes into convolutions: all spikes but the last (`metrics.spike_masking.masking_places`)
@@ -199,7 +211,7 @@ CONVOLUTIONS = {  # what goes into convolutions: all spikes but the last (`metri
 
 
 def _qcfs(name: str, stages: tuple[Stage, ...], data: str = "fashion", images: int = 60_000) -> Recipe:
-    return Recipe(name, name, data, stages=stages, lr=2e-3, smoothing=0.0, images=images)
+    return Recipe(name, name, data, OFFICIAL, stages, lr=2e-3, smoothing=0.0, images=images)
 
 
 def _masked(percent: int, at: tuple[str, ...], **settings: Any) -> Stage:
@@ -210,7 +222,7 @@ def _student(teacher: str, form: str, stages: tuple[Stage, ...], lr: float) -> R
     """Fine-tuned under random masks, beginning with its teacher's weights."""
     name, images = f"{teacher}-{form}", 60_000
     return Recipe(
-        name, teacher, "fashion", stages=stages, lr=lr, smoothing=0.0, teacher=Teacher(teacher), images=images
+        name, teacher, "fashion", OFFICIAL, stages, lr=lr, smoothing=0.0, teacher=Teacher(teacher), images=images
     )
 
 
@@ -229,18 +241,22 @@ def _cnn_students(teacher: str, at: tuple[str, ...]) -> tuple[Recipe, ...]:
 
 
 def _autoencoder(name: str, data: str, epochs: int, images: int) -> Recipe:
-    return Recipe(name, name, data, stages=(Stage(epochs),), lr=4e-3, weight_decay=0.05, images=images)
+    return Recipe(name, name, data, OFFICIAL, (Stage(epochs),), lr=4e-3, weight_decay=0.05, images=images)
 
 
 def _fashion_v2(form: str, start: str | None) -> Recipe:
     """From fresh weights or from an autoencoder's; what is between the two is where they begin."""
     name = "spikformer-v2-fashion"
     stages = (Stage(4),)
-    return Recipe(f"{name}-{form}", name, "fashion", stages=stages, lr=2e-3, smoothing=0.0, start=start, images=60_000)
+    return Recipe(
+        f"{name}-{form}", name, "fashion", OFFICIAL, stages, lr=2e-3, smoothing=0.0, start=start, images=60_000
+    )
 
 
 # Masks are soft and harden in the first part, and hard in the last, where the rest learns to do without what is gone.
 SOFT_THEN_HARD = (Stage(6, temperatures=(5.0, 100.0)), Stage(4))
+
+IN_ONE_STEP_THEN_ALL = (Stage(3, ONE_STEP), Stage(1, current_gain=ALL_STEPS))
 
 # Pictures as they are, at three falling learning rates.
 IN_THREE_PARTS = (Stage(5, augment=False), Stage(2, lr=2e-3, augment=False), Stage(1, lr=6e-4, augment=False))
@@ -272,6 +288,7 @@ RECIPES: dict[str, Recipe] = {
             "spikformer-fashion",
             "spikformer-fashion",
             "fashion",
+            OFFICIAL,
             stages=(
                 Stage(6, ONE_STEP),
                 Stage(2, current_gain=ALL_STEPS),
@@ -280,10 +297,14 @@ RECIPES: dict[str, Recipe] = {
             ),
             images=60_000,
         ),
+        *(
+            Recipe(v.name, v.name, "fashion", stages=IN_ONE_STEP_THEN_ALL, images=55_000)
+            for v in VARIANTS  # what is between them is attention, stem or residual
+        ),
         *(_espikeformer(n, "fashion", IN_THREE_PARTS, 60_000) for n in SFA_AND_VANILLA),
         _events("spikformer-fashion-dvs", "fashion-dvs", (Stage(10),)),
-        *_sdmformer("sdmformer-fashion-dvs", "fashion-dvs", SOFT_THEN_HARD),
-        *_sdmformer("sdmformer-nmnist", "nmnist", (Stage(30, temperatures=(5.0, 100.0)), Stage(20))),
+        *_sdmformer("sdmformer-fashion-dvs", "fashion-dvs", SOFT_THEN_HARD, "train-10k"),
+        *_sdmformer("sdmformer-nmnist", "nmnist", (Stage(30, temperatures=(5.0, 100.0)), Stage(20)), OFFICIAL),
         *(_events(f"e-spikeformer-fashion-dvs-d{d}", "fashion-dvs-4", (Stage(10),)) for d in (1, 4)),
         _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(4),), 50_000),
         _qcfs("mst-fashion", IN_LOW_LEVELS),

@@ -12,7 +12,8 @@ from spikeviz.views.view import Item, Note, Study
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from spikeviz.data.catalog import DataSource, Samples
+    from spikeviz.data.catalog import DataSource
+    from spikeviz.data.samples import Samples
 
 WITHOUT = "Pictures to try, uploads and drawings work without it."
 

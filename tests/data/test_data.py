@@ -17,6 +17,7 @@ from spikeviz.paths import assets, data_folders
 
 SHIPPED_SHA256 = {
     "fashion-test.png": "d592c9bc8a1961b851bfd2e38c5fb4e642964d4e08f584228a2be515ba04b6e1",
+    "fashion-val.png": "b1a87fb952d9327c6e67b44d0c61e670fd961324751ede176892a62f0191b851",
     "fashion-train-10k.png": "b5d1480fd027aa62ec6fececdb479e76062438ea3fac260481ee2e097d35c2be",
 }
 
@@ -49,14 +50,14 @@ def test_shipped_files_are_the_packed_ones(name):
 
 
 def test_shipped_files_are_small_and_keep_their_licence():
-    assert sum((assets() / "data" / name).stat().st_size for name in SHIPPED_SHA256) < 10e6
+    assert sum((assets() / "data" / name).stat().st_size for name in SHIPPED_SHA256) < 12e6
     notice = (assets() / "data/LICENSE-fashion-mnist").read_text(encoding="utf-8")
     assert "2017 Zalando SE" in notice and "shall be included in all copies" in notice
 
 
 def test_shipped_splits_equal_the_official_files():
     folder = official_folder()
-    for split, part in (("test", "t10k"), ("train-10k", "train")):
+    for split, part in (("test", "t10k"), ("val", "train"), ("train-10k", "train")):
         official, shipped, indices = (
             images.read_official(folder, part),
             images.read_shipped(split),
@@ -147,7 +148,7 @@ def test_unknown_name_lists_the_names(name):
 
 
 def test_unknown_split_lists_the_splits():
-    with pytest.raises(ValueError, match="no split 'validation'; there are train, train-10k, test"):
+    with pytest.raises(ValueError, match="no split 'validation'; there are train, val, train\\+val, test, train-10k"):
         load_data("fashion", "validation")
 
 
@@ -164,7 +165,7 @@ def test_missing_data_says_what_to_do(name, monkeypatch, tmp_path):
     for folders in ("", str(tmp_path), str(tmp_path / "nowhere")):
         monkeypatch.setenv("SPIKEVIZ_DATA", folders)
         with pytest.raises(FileNotFoundError, match="into SPIKEVIZ_DATA"):
-            load_data(name, "train")
+            load_data(name, "val")
 
 
 # --- sets that do not ship ---
@@ -172,7 +173,7 @@ def test_missing_data_says_what_to_do(name, monkeypatch, tmp_path):
 
 def test_full_fashion():
     needs("fashion")
-    x, y = load_data("fashion", "train")
+    x, y = load_data("fashion", "train+val")
     assert x.shape == (60_000, 1, 28, 28) and torch.bincount(y).tolist() == [6_000] * 10
     shipped, labels = load_data("fashion", "train-10k")
     indices = torch.from_numpy(shipped_indices("train-10k"))
@@ -185,7 +186,7 @@ def test_idx_files_are_found_packed_or_not(place, packed, monkeypatch, tmp_path)
     pixels, labels = np.arange(2 * 784, dtype=np.uint8).reshape(2, 28, 28), np.array([3, 9], np.uint8)
     write_idx(tmp_path / place, monkeypatch, packed, pixels, labels)
     monkeypatch.setenv("SPIKEVIZ_DATA", str(tmp_path))
-    x, y = load_data("fashion", "train")
+    x, y = load_data("fashion", "train+val")
     assert torch.equal(x, torch.from_numpy(pixels).float()[:, None] / 255) and y.tolist() == [3, 9]
 
 
@@ -296,7 +297,7 @@ def test_cifar10_from_a_torchvision_folder(monkeypatch, tmp_path):
     monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", sums[1]]])
     monkeypatch.setattr(CIFAR10, "meta", {"filename": "batches.meta", "key": "label_names", "md5": meta})
     monkeypatch.setenv("SPIKEVIZ_DATA", str(tmp_path))
-    x, y = load_data("cifar10", "train")
+    x, y = load_data("cifar10", "train+val")
     assert torch.equal(x, torch.from_numpy(rows).reshape(2, 3, 32, 32).float() / 255) and y.tolist() == [1, 8]
 
     # a batch that is not the official one is never unpickled

@@ -7,6 +7,7 @@ from spikeviz.data import images
 from spikeviz.data.catalog import CATALOG, list_data
 from spikeviz.data.download import describe_data
 from spikeviz.data.event_folders import LAYOUTS, count_recordings, open_folder
+from spikeviz.data.splits import SPLITS
 
 
 @pytest.fixture
@@ -23,9 +24,19 @@ def test_a_row_for_each_name_without_data(monkeypatch, tmp_path):
     assert {name: row["where"] for name, row in rows.items()} == {
         name: "ships" if name in ships else "needs data" for name in rows
     }
-    assert rows["fashion"]["samples"] == {"train": 10_000, "train-10k": 10_000, "test": 10_000}
-    assert rows["nmnist"]["samples"] == {"train": 60_000, "test": 10_000}
-    assert rows["ncaltech101"]["samples"] == {"train": None, "test": None}
+    assert rows["fashion"]["samples"] == {
+        "train": 10_000,
+        "val": 5_000,
+        "train+val": 60_000,
+        "test": 10_000,
+        "train-10k": 10_000,
+    }
+    assert rows["fashion-dvs"]["samples"] == rows["fashion"]["samples"]
+    assert rows["cifar10"]["samples"] == {"train": 45_000, "val": 5_000, "train+val": 50_000, "test": 10_000}
+    # the tenths of MNIST's 5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851 and 5949, rounded down: 5,996
+    assert rows["nmnist"]["samples"] == {"train": 54_004, "val": 5_996, "train+val": 60_000, "test": 10_000}
+    assert set(rows["ncaltech101"]["samples"].values()) == {None}
+    assert rows["dvs-gesture"]["samples"] == {"train": None, "val": None, "train+val": 1_077, "test": 264}
     assert (rows["fashion"]["size"], rows["ncaltech101"]["size"]) == ((1, 28, 28), (16, 2, 180, 240))
     assert (
         rows["cifar10-dvs"]["source"] == "tonic.datasets.CIFAR10DVS"
@@ -55,9 +66,11 @@ def test_recordings_are_counted_as_tonic_lists_them(name, folder):
             for n in range(9 + 4 * place):
                 (target / f"{n}{layout.ending}").write_bytes(b"")
             (target / "readme.txt").write_text("no recording")
-    counted = {split: count_recordings(name, split) for split in ("train", "test")}
-    assert counted == {split: len(open_folder(name, split)) for split in ("train", "test")}
-    # 9 and 13 files; without a split of its own 9 and 12 of them are for training, 9 tenths rounded up
-    assert counted == ({"train": 22, "test": 22} if layout.official else {"train": 21, "test": 1})
+    counted = {split: count_recordings(name, split) for split in SPLITS}
+    assert counted == {split: len(open_folder(name, split)) for split in SPLITS}
+    # 9 and 13 files; without a split of its own 9 and 12 of them are for training, 9 tenths rounded up; of each class
+    # one is val: of two classes, of DVS128 Gesture of as many as there are names of files
+    assert (counted["train+val"], counted["test"]) == ((22, 22) if layout.official else (21, 1))
+    assert counted["val"] == (13 if name == "dvs-gesture" else 2)
     row = next(row for row in describe_data() if row["name"] == name)
     assert row["where"] == "here" and row["samples"] == counted

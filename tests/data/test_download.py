@@ -98,7 +98,7 @@ def publish_fashion(tmp_path, monkeypatch, count: int = 3) -> np.ndarray:
 def test_fashion_is_fetched_and_read(tmp_path, monkeypatch, folder):
     pixels = publish_fashion(tmp_path, monkeypatch)
     assert get_data("fashion", folder) == folder
-    x, y = sv.load_data("fashion", "train")
+    x, y = sv.load_data("fashion", "train+val")
     assert torch.equal(x[:, 0], torch.from_numpy(pixels).float() / 255) and y.tolist() == [0, 1, 2]
     theirs = torchvision.datasets.FashionMNIST(folder, train=True, download=False)  # torchvision finds it too
     assert np.array_equal(theirs.data.numpy(), pixels)
@@ -121,7 +121,7 @@ def cifar10(publish, monkeypatch):
 
 def test_cifar10_is_fetched_and_read(cifar10, folder):
     get_data("cifar10", folder)
-    x, y = sv.load_data("cifar10", "train")
+    x, y = sv.load_data("cifar10", "train+val")
     assert torch.equal(x, torch.from_numpy(cifar10).reshape(2, 3, 32, 32).float() / 255) and y.tolist() == [1, 8]
 
 
@@ -174,7 +174,7 @@ def test_dvs_gesture_is_fetched_and_read(publish, folder):
         content = tarred({f"{part}/user01_led/{n}.npy": gesture for n in range(11)})
         publish(tonic.datasets.DVSGesture, content, f"{prefix}_url", f"{prefix}_md5")
     get_data("dvs-gesture", folder)
-    x, y = sv.load_data("dvs-gesture", "train")
+    x, y = sv.load_data("dvs-gesture", "train+val")
     assert x.shape == (11, 16, 2, 128, 128) and x.sum() == 22 and y.tolist() == list(range(11))
     assert columns(open_folder("dvs-gesture", "test").recording(0)) == [(3_000, 127, 126, 1), (9_000, 4, 5, 0)]
 
@@ -198,7 +198,7 @@ def test_ncaltech101_is_an_archive_in_an_archive(top, publish, folder):
     content = zipped({f"{top}Caltech101.zip": inner, f"{top}Caltech101_annotations.zip": zipped({"a.mat": b"x"})})
     publish(tonic.datasets.NCALTECH101, content, "url", "file_md5")
     get_data("ncaltech101", folder)
-    train = open_folder("ncaltech101", "train")
+    train = open_folder("ncaltech101", "train+val")
     assert train.labels == (0, 1) and columns(train.recording(1)) == list(SCENE)
 
 

@@ -46,7 +46,7 @@ def folder(tmp_path, monkeypatch):
 def test_nmnist_is_listed_and_read(folder, inside):
     touch(folder / inside / "NMNIST", "Train/1/00002.bin", "Train/0/00009.bin", "Train/1/00001.bin", "Test/7/00001.bin")
     touch(folder / inside / "NMNIST", "Train/1/readme.txt", "Train/1/1/00003.bin")
-    train = open_folder("nmnist", "train")
+    train = open_folder("nmnist", "train+val")
     assert pairs(train) == [("0", "00009.bin", 0), ("1", "00001.bin", 1), ("1", "00002.bin", 1)]
     assert pairs(open_folder("nmnist", "test")) == [("7", "00001.bin", 7)]
     events = train.recording(0)
@@ -55,10 +55,10 @@ def test_nmnist_is_listed_and_read(folder, inside):
 
 def test_tonic_reads_every_recording_of_nmnist_as_our_reader_does(monkeypatch):
     monkeypatch.setenv("SPIKEVIZ_DATA", str(needs(NMNIST).parent))
-    train, test = open_folder("nmnist", "train"), open_folder("nmnist", "test")
+    train, test = open_folder("nmnist", "train+val"), open_folder("nmnist", "test")
     assert (len(train), len(test)) == (1000, 100) and set(train.labels) == set(range(10))
     assert all(path.parent.name == str(label) for path, label in zip(train.files, train.labels, strict=True))
-    assert train.files == open_folder("nmnist", "train").files
+    assert train.files == open_folder("nmnist", "train+val").files
     for part in (train, test):
         for i, path in enumerate(part.files):
             events, ours = part.recording(i), read_events(path, path.name, size=(34, 34))
@@ -78,7 +78,7 @@ def test_dvs_gesture_is_listed_and_read(folder, kind):
     gesture(root, *(f"ibmGestureTrain/user02_led/{n}.npy" for n in (10, 2, 0)), "ibmGestureTest/user24_led/3.npy")
     gesture(root, "ibmGestureTrain/user01_lab/1.npy", kind=kind)
     (root / "ibmGestureTrain/user01_lab/labels.csv").write_text("none")
-    train = open_folder("dvs-gesture", "train")
+    train = open_folder("dvs-gesture", "train+val")
     assert pairs(train) == [
         ("user01_lab", "1.npy", 1),
         ("user02_led", "0.npy", 0),
@@ -94,7 +94,7 @@ def test_dvs_gesture_is_listed_and_read(folder, kind):
 def test_cifar10_dvs_is_split_nine_to_one(folder):
     for name in CIFAR10_CLASSES:
         touch(folder / "CIFAR10DVS", *(f"{name}/cifar10_{name}_{n}.aedat4" for n in range(20)))
-    train, test = open_folder("cifar10-dvs", "train"), open_folder("cifar10-dvs", "test")
+    train, test = open_folder("cifar10-dvs", "train+val"), open_folder("cifar10-dvs", "test")
     assert (len(train), len(test)) == (180, 20) and not set(train.files) & set(test.files)
     assert test.labels == tuple(label for label in range(10) for _ in range(2))
     assert [path.parent.name for path in test.files[::2]] == list(CIFAR10_CLASSES)
@@ -105,7 +105,7 @@ def test_cifar10_dvs_is_split_nine_to_one(folder):
 def test_cifar10_dvs_is_read_in_a_process_of_its_own(folder):
     pytest.importorskip("aedat", reason="AEDAT 4 is read with the package aedat")
     touch(folder / "CIFAR10DVS", "cat/cifar10_cat_0.aedat4")
-    (train,) = (open_folder("cifar10-dvs", "train"),)
+    (train,) = (open_folder("cifar10-dvs", "train+val"),)
     train.files[0].write_bytes(aedat4(SCENE, 128, 128))
     events = train.recording(0)
     assert columns(events) == list(SCENE) and (events.height, events.width) == (128, 128) and train.labels == (3,)
@@ -119,7 +119,7 @@ def test_ncaltech101_labels_follow_the_folders(folder):
     for name, number in (("zebra", 10), ("BACKGROUND_Google", 11), ("airplanes", 1)):
         touch(root / name, *(f"image_{n:04}.bin" for n in range(number)))
     touch(root.parent, "__MACOSX/airplanes/image_0000.bin")
-    train = open_folder("ncaltech101", "train")
+    train = open_folder("ncaltech101", "train+val")
     assert [name for name, *_ in pairs(train)] == ["BACKGROUND_Google"] * 10 + ["airplanes"] + ["zebra"] * 9
     # 9 tenths, rounded up: 10 of 11, 1 of 1, 9 of 10
     assert train.labels == (*[0] * 10, 1, *[2] * 9)
@@ -132,24 +132,24 @@ def test_ncaltech101_labels_follow_the_folders(folder):
 def test_recordings_of_ncaltech101_stay_where_they_were_seen(folder):
     touch(folder / "NCALTECH101/Caltech101", "ant/image_0001.bin")
     moved = tuple((t, x + 100, y + 50, p) for t, x, y, p in SCENE)
-    train = open_folder("ncaltech101", "train")
+    train = open_folder("ncaltech101", "train+val")
     train.files[0].write_bytes(atis(moved))
     assert columns(train.recording(0)) == list(moved)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_listings_say_what_is_missing(name, folder):
-    with pytest.raises(ValueError, match="no split 'valid'; there are train, test"):
+    with pytest.raises(ValueError, match="no split 'valid'; there are train, val, train\\+val, test"):
         open_folder(name, "valid")
     with pytest.raises(FileNotFoundError, match="into SPIKEVIZ_DATA"):
-        open_folder(name, "train")
+        open_folder(name, "train+val")
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_an_empty_folder_holds_no_recordings(name, folder):
     (folder / LAYOUTS[name].folder / LAYOUTS[name].train).mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match="holds no recordings of this split"):
-        open_folder(name, "train")
+        open_folder(name, "train+val")
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_an_empty_folder_holds_no_recordings(name, folder):
 def test_files_that_are_not_of_the_set_are_one_sentence(name, stray, folder):
     touch(folder, stray)
     with pytest.raises(ValueError, match=r"holds files that are not of \w+ \(.*\): fetch it again$"):
-        open_folder(name, "train")
+        open_folder(name, "train+val")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_damaged_file_of_a_set_is_one_sentence_with_its_name(name, file, conte
     touch(folder, file)
     (folder / file).write_bytes(content)
     with pytest.raises(RecordingError, match=f"{Path(file).name} cannot be read: .*[.]$") as caught:
-        open_folder(name, "train").recording(0)
+        open_folder(name, "train+val").recording(0)
     assert "\n" not in str(caught.value)
 
 

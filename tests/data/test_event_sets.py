@@ -20,8 +20,8 @@ def empty_cache(tmp_path, monkeypatch):
 
 def few(monkeypatch, images=12):
     """A Fashion-MNIST of a few pictures, so that a whole split is quickly counted."""
-    whole = event_sets.read_fashion
-    monkeypatch.setattr(event_sets, "read_fashion", lambda split, n: whole(split, min(n or images, images)))
+    whole = event_sets.place_fashion
+    monkeypatch.setattr(event_sets, "place_fashion", lambda split, n=None: whole(split, min(n or images, images)))
 
 
 @pytest.mark.parametrize(("name", "steps"), [("fashion-dvs", 8), ("fashion-dvs-4", 4)])
@@ -76,9 +76,11 @@ def test_a_cache_that_cannot_be_written_is_none(monkeypatch, tmp_path):
 
 
 def test_training_and_test_noise_differ(monkeypatch):
-    monkeypatch.setattr(event_sets, "SIMULATED", {"train": "test", "test": "test"})
-    train, test = (sv.load_data("fashion-dvs", split, 2)[0] for split in ("train", "test"))
-    assert not torch.equal(train, test)
+    """Of the same picture, as each of the three is the first."""
+    shipped = event_sets.place_fashion("test", 2)
+    monkeypatch.setattr(event_sets, "place_fashion", lambda split, n=None: shipped)
+    train, val, test = (sv.load_data("fashion-dvs", split, 2)[0] for split in ("train-10k", "val", "test"))
+    assert not torch.equal(train, test) and not torch.equal(val, test) and not torch.equal(train, val)
 
 
 @pytest.mark.skipif(

@@ -244,6 +244,6 @@ def _difference(tables: dict[str, pd.DataFrame], column: str, form: str, error_f
 
 
 def _says(apart: float, error: float) -> str:
-    from spikeviz.evaluation.paired_survey import SURE
+    from spikeviz.evaluation.pairs import SURE
 
     return NONE if abs(apart) <= max(SURE * error, ROUNDING) else "lower" if apart < 0 else "higher"

@@ -150,7 +150,7 @@ def _figures(run: Run, table: Table, over: str, counted: str) -> Iterator[Item]:
 
 def best(table: Table, own: int) -> str:
     """The what-if curve so far: its point at the D it was trained with, and its highest, told apart by their errors."""
-    from spikeviz.evaluation.paired_survey import SURE
+    from spikeviz.evaluation.pairs import SURE
 
     what_if = [row for row in table if row["meaning"] == "what-if"]
     top = max(what_if, key=lambda row: row["accuracy"])
@@ -195,7 +195,7 @@ def _training(card: CheckpointCard) -> Iterator[Item]:
 def against_vanilla(sfa: dict[str, Any], plain: dict[str, Any]) -> str:
     """What an epoch of the vanilla network took against one of the SFA network of as many binary steps, and their
     accuracies by their errors."""
-    from spikeviz.evaluation.paired_survey import SURE
+    from spikeviz.evaluation.pairs import SURE
 
     times = plain["CPU seconds per epoch"] / max(sfa["CPU seconds per epoch"], 1e-9)
     took = f"An epoch of {plain['T x D']} took {times:.1f} times the CPU seconds of one of SFA {sfa['T x D']}"

@@ -161,7 +161,7 @@ def _settled(pair: PairedSurvey) -> str:
 
 def _fewer(pair: PairedSurvey) -> str:
     """Which of the two fires fewer spikes."""
-    from spikeviz.evaluation.paired_survey import SURE
+    from spikeviz.evaluation.pairs import SURE
 
     few, many = float(pair.first.nsfr.sum()), float(pair.second.nsfr.sum())
     apart, error = pair.difference

@@ -122,7 +122,7 @@ def verdict(points: Points, trained: float) -> str:
 
 def _compared(points: Points) -> str:
     """At how many ratios the reconstruction is better than the visible mean, and at how many it is worse."""
-    from spikeviz.evaluation.paired_survey import SURE
+    from spikeviz.evaluation.pairs import SURE
 
     better = sum(point["fill"] - point["mse"] > SURE * point["error"] for point in points)
     worse = sum(point["mse"] - point["fill"] > SURE * point["error"] for point in points)

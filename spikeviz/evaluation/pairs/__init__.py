@@ -1,0 +1,6 @@
+"""Two networks, or two settings of one, on the same samples: what is compared in pairs needs fewer of them."""
+
+from spikeviz.evaluation.pairs.loop import Setting, compare
+from spikeviz.evaluation.pairs.value import SURE, Paired, binomial_error, paired
+
+__all__ = ["SURE", "Paired", "Setting", "binomial_error", "compare", "paired"]
