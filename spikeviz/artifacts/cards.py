@@ -37,7 +37,8 @@ class CheckpointCard:
         sha256: of the weights' file.
         trained_under: interventions of the last part of its training, as JSON values (`spikeviz.artifacts.as_data`).
         training: what the loop recorded (epochs, seconds, peak memory, images, device, command).
-        measured: parameters, operations of a sample and throughput of this file (`spikeviz.evaluation.measure`); of one
+        measured: parameters, operations of a sample, its energy in three ways of counting and throughput of this file
+            (`spikeviz.evaluation.measure`); of one
             that was trained under interventions also its accuracy under these; of an autoencoder its errors
             (`spikeviz.evaluation.reconstruction.quality`).
         architecture: family, parameters and configuration of the network, as JSON values (`ModelSpec.as_data`): who
@@ -94,6 +95,7 @@ class CheckpointCard:
             "over that of the visible mean": f"{hidden['relative']:.3f}, {hidden['ratio']:.0%} hidden"
             if hidden
             else "",
+            "energy of a sample": _energy_in_words(self.measured.get("energy")),
             "measured by": self.command,
             "measured on": self.device,
             "recipe": f"{self.recipe}, seed {self.seed}",
@@ -142,6 +144,20 @@ def rule_in_words(rule: Mapping[str, Any]) -> str:
     """An intervention, from its JSON values: `MaskSpikes(ratio=0.5)`."""
     fields_of = ", ".join(f"{name}={value}" for name, value in rule.items() if name != "kind")
     return f"{rule.get('kind')}({fields_of})"
+
+
+WAYS = {"spikeviz": "ours", "paper": "by the paper's formula", "SpikingJelly": "by SpikingJelly's rules"}
+
+
+def _energy_in_words(energy: Mapping[str, Any] | None) -> str:
+    """Of a sample, in every way of counting that has one: microjoule with the standard error over samples."""
+    ways = energy["ways"] if energy else {}
+    found = [
+        f"{own['picojoule'] / 1e6:.3g} ± {own.get('standard_error', 0.0) / 1e6:.2g} µJ {WAYS.get(way, way)}"
+        for way, own in ways.items()
+        if "picojoule" in own
+    ]
+    return f"{', '.join(found)}; estimated, {energy['samples']} test samples" if energy and found else ""
 
 
 def _training_in_words(training: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from spikeviz.metrics.approximation import Equality, approximation_error, spike_
 from spikeviz.metrics.attribution import sam, score_cam
 from spikeviz.metrics.channel_masks import mask_rates, mask_values, parameters_left
 from spikeviz.metrics.conversion import conversion_error
-from spikeviz.metrics.energy_ways import COUNTED, energy, ways
+from spikeviz.metrics.energy_ways import ENERGY_TRACKS, energy, energy_by_step, ways
 from spikeviz.metrics.firing import (
     MEMBRANES,
     SPIKES,
@@ -23,8 +23,8 @@ from spikeviz.metrics.reconstruction import hidden_mse, hidden_psnr, hidden_ssim
 from spikeviz.metrics.sparse_conv import firing_places, hidden_activity, ordinary
 
 __all__ = [
-    "COUNTED",
     "ENERGY",
+    "ENERGY_TRACKS",
     "MEMBRANES",
     "OPERANDS",
     "SPIKES",
@@ -36,6 +36,7 @@ __all__ = [
     "conversion_error",
     "effective_rank",
     "energy",
+    "energy_by_step",
     "firing_places",
     "firing_rates",
     "hidden_activity",

@@ -22,9 +22,10 @@ from spikeviz.models.spec import PaperEnergy
 from spikeviz.nn.layers import Product
 from spikeviz.recording import Recording
 
-COUNTED = (*OPERANDS, *SPIKES)  # what `energy` needs to be kept
+ENERGY_TRACKS = (*OPERANDS, *SPIKES)  # what `energy` needs to be kept
 OURS, PAPER, SPIKINGJELLY = "spikeviz", "paper", "SpikingJelly"
 FIRST, REAL, BY_SPIKES = "first convolution", "real values", "spikes"  # what a product reads
+_VERSION = version("spikingjelly")
 NUMBERS = ["MACs", "additions", "exponentials", "divisions", "spikes", "picojoule"]
 
 
@@ -52,7 +53,7 @@ def energy(
 
     Args:
         model: that was recorded.
-        recording: that kept `COUNTED`.
+        recording: that kept `ENERGY_TRACKS`.
         paper: a formula in place of the model's own, to compare networks by one.
         per_layer: a row for each weighted product, in forward order; by a paper that counts spikes for each layer of
             neurons.
@@ -88,18 +89,30 @@ def energy(
     return added
 
 
+def energy_by_step(model: nn.Module, recording: Recording) -> Float[Tensor, "T B"]:
+    """Picojoule of each image at each step, counted as in `operations`; what is computed once is at the first step.
+
+    Raises:
+        ValueError: as `operations`.
+    """
+    batch, counts = recording.output.shape[0], count(model, recording)
+    steps = max((len(macs) for macs, _ in counts.values()), default=0)
+    found = torch.zeros(steps, batch, dtype=torch.float64)
+    for macs, sops in counts.values():
+        joules = macs.double() * ENERGY.mac_pj + sops.double() * ENERGY.ac_pj
+        found[: len(joules)] += joules if joules.shape[1] == batch else joules / batch
+    return found
+
+
 def ways(model: nn.Module, paper: PaperEnergy | None = None) -> dict[str, str]:
     """What each way of `energy` counts, in words, and its source, by its name."""
     rule = paper or getattr(model, "paper_energy", None)
-    joules = f"{ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ an addition"
-    found = {OURS: f"an addition for each output that a spike reaches, a MAC for a real value; {joules}"}
+    found = {OURS: "an addition for each output that a spike reaches, a MAC for a real value"}
     if rule is not None:
         found[PAPER] = f"{rule.rule} ({rule.source})"
-    rules = "additions where a product reads nothing but 0 and 1, else MACs"
-    return found | {SPIKINGJELLY: f"{rules}; {joules} (rules of SpikingJelly {version('spikingjelly')})"}
+    return found | {SPIKINGJELLY: f"additions where all inputs are 0 or 1, else MACs (SpikingJelly {_VERSION})"}
 
 
-Images = Float[Tensor, "B"]
 Counted = tuple[str, str, str, dict[str, Tensor]]  # way, layer, what it reads, numbers of each image
 
 

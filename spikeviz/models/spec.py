@@ -31,11 +31,11 @@ class PaperEnergy:
     spikes: bool = False
 
 
-SOPS = "0.9 pJ x rate x T x MACs of every product that reads spikes"
-FIRST = f"4.6 pJ x MACs of the first convolution of an image + {SOPS}"
-SOPS_ALONE = PaperEnergy(f"{SOPS}; no MACs", "Spikformer V2, Table 2", macs=False)
+SOPS = "rate x T x dense MACs of what reads spikes, as additions"
+FIRST = f"MACs of an image's first convolution, and {SOPS}"
+SOPS_ALONE = PaperEnergy(f"{SOPS}, and nothing else", "Spikformer V2, Table 2", macs=False)
 FIRST_AND_SOPS = PaperEnergy(FIRST, "E-SpikeFormer, sec. 5.1 and S1")
-LAYER_BY_LAYER = PaperEnergy(FIRST, "SDMFormer, sec. 4.3.2, its formulas reconstructed after Spikformer's")
+LAYER_BY_LAYER = PaperEnergy(FIRST, "SDMFormer, sec. 4.3.2, reconstructed")
 ALPHA = PaperEnergy("alpha x spikes", "Masked Spiking Transformer, Eq. 10", macs=False, spikes=True)
 
 

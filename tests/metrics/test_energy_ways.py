@@ -9,7 +9,7 @@ from support.networks import make_masked, make_mst, make_tiny
 from torch import nn
 
 import spikeviz as sv
-from spikeviz.metrics import COUNTED, OPERANDS, energy, operations, ways
+from spikeviz.metrics import ENERGY_TRACKS, OPERANDS, energy, operations, ways
 from spikeviz.models.spec import ALPHA, FIRST_AND_SOPS, LAYER_BY_LAYER, SOPS_ALONE
 from spikeviz.nn.layers import Conv, Product
 from spikeviz.probe import name_probes
@@ -42,7 +42,7 @@ def two():
 
 
 def counted(model, x, **options):
-    return energy(model, sv.simulate(model, x, keep=COUNTED), **options)
+    return energy(model, sv.simulate(model, x, keep=ENERGY_TRACKS), **options)
 
 
 def numbers(table, way):
@@ -89,7 +89,7 @@ def test_the_mean_of_a_batch_and_its_layers(two):
 
 def test_ours_is_operations(two):
     for model, x in ((two, IMAGES), (make_tiny(), torch.rand(2, 1, 16, 16))):
-        r = sv.simulate(model, x, keep=COUNTED)
+        r = sv.simulate(model, x, keep=ENERGY_TRACKS)
         mine, own = operations(model, r), energy(model, r, per_layer=True)
         own = own[own["way"] == "spikeviz"]
         assert own["layer"].tolist() == mine["layer"].tolist()
@@ -128,7 +128,7 @@ def test_the_softmax_of_an_mst():
     model = make_mst()
     x = torch.rand(2, 1, 16, 16)
     for own, steps in ((model, 1), (sv.to_spiking(model, 3), 3)):
-        r = sv.simulate(own, x, keep=COUNTED)
+        r = sv.simulate(own, x, keep=ENERGY_TRACKS)
         scores = sum(t.values[0, 0].numel() for name, t in r.items() if name.endswith("attn.av.left"))
         ours = energy(own, r).set_index("way").loc["spikeviz"]
         assert ours["exponentials"] == ours["divisions"] == steps * scores > 0
@@ -149,7 +149,7 @@ def test_every_family_has_the_formula_of_its_paper():
 
 def test_the_masked_spiking_transformer_counts_spikes_alone():
     model = sv.to_spiking(make_mst(), 4)
-    r = sv.simulate(model, torch.rand(2, 1, 16, 16), keep=COUNTED)
+    r = sv.simulate(model, torch.rand(2, 1, 16, 16), keep=ENERGY_TRACKS)
     table = energy(model, r).set_index("way")
     assert (
         table.loc["paper", "spikes"] == pytest.approx(sv.metrics.power(r) * 1e-3) and table.loc["paper", "spikes"] > 0
