@@ -123,9 +123,12 @@ def write_energy(name: str, device: str = "auto") -> Path:
     As when it is published: of an autoencoder with 75 % of the patches hidden. Raises as `own_card`.
     """
     path, (card, _) = own_card(name), find_card(name)
-    found = measure_energy(load(name, device), card.data, () if card.classifies else (HidePatches(RATIO),))
+    model = load(name, device)
+    found = measure_energy(model, card.data, () if card.classifies else (HidePatches(RATIO),))
+    found |= {"command": f"spikeviz publish {name} --with energy", "device": describe(next(model.parameters()).device)}
     card, _ = find_card(name)  # it may have been written to in the meantime
-    replace(card, measured=card.measured | {"energy": found}).write(path)
+    first = {name: card.measured[name] for name in ("parameters", "operations") if name in card.measured}
+    replace(card, measured=first | {"energy": found} | card.measured | {"energy": found}).write(path)
     return path
 
 

@@ -49,3 +49,16 @@ def test_a_card_that_was_written_again_is_read_again(tmp_path, monkeypatch):
     for recipe in ("first", "second"):
         dataclasses.replace(card, recipe=recipe).write(tmp_path / "mine.json")
         assert find_card("mine")[0].recipe == recipe
+
+
+def test_a_card_says_what_a_sample_costs_in_every_way_that_has_joules():
+    ways = {
+        "spikeviz": {"picojoule": 5_290_000.0, "standard_error": 61_000.0},
+        "paper": {"spikes": 594_626.0},
+        "SpikingJelly": {"picojoule": 19_800_000.0, "standard_error": 17_000.0},
+    }
+    card = dataclasses.replace(list_checkpoints()[0], measured={"energy": {"samples": 64, "ways": ways}})
+    assert card.facts["energy of a sample"] == (
+        "5.29 ± 0.061 µJ ours, 19.8 ± 0.017 µJ by SpikingJelly's rules; estimated, 64 test samples"
+    )
+    assert "energy of a sample" not in dataclasses.replace(card, measured={}).facts
