@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import version
 from math import nan
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import torch
@@ -154,13 +154,14 @@ def _spikes_alone(recording: Recording) -> Iterator[Counted]:
 def _as_spikingjelly(model: nn.Module, recording: Recording) -> Iterator[Counted]:
     for path, module, read, reads in _products(model, recording):
         flows = [side.flows for side in read]
-        found = [_by_counters(module, [x[:, image] for x in flows]) for image in range(flows[0].shape[1])]
+        weight = None if isinstance(module, Product) else cast(Tensor, module.weight).detach().to(flows[0])
+        found = [_by_counters(module, [x[:, image] for x in flows], weight) for image in range(flows[0].shape[1])]
         macs, additions = (torch.tensor(numbers) for numbers in zip(*found, strict=True))
         yield SPIKINGJELLY, path, reads, {"MACs": macs, "additions": additions}
 
 
-def _by_counters(module: Any, read: list[Tensor]) -> tuple[int, int]:
-    """MACs and additions of one image by SpikingJelly's rules.
+def _by_counters(module: Any, read: list[Tensor], weight: Tensor | None) -> tuple[int, int]:
+    """MACs and additions of one image by SpikingJelly's rules; `weight` is none of a `Product`.
 
     The rules are asked one by one: its `DispatchCounterMode`, which asks them of a whole pass, hooks every module of
     the process, those that other threads run as well.
@@ -169,20 +170,20 @@ def _by_counters(module: Any, read: list[Tensor]) -> tuple[int, int]:
 
     aten = torch.ops.aten
     arguments: tuple[Any, ...]
-    if isinstance(module, nn.Conv2d):
+    if weight is None:
+        left, right = (x.flatten(0, -3) for x in read)
+        rule, out, arguments = aten.bmm.default, left @ right, (left, right)
+    elif isinstance(module, nn.Conv2d):
         x = read[0].flatten(0, -4) if read[0].ndim > 4 else read[0]
         geometry: tuple[Any, ...] = (module.stride, module.padding, module.dilation)
         kernel: Any = module.kernel_size
         size = out_size((x.shape[-2], x.shape[-1]), kernel, *geometry)
         rule, out = aten.convolution.default, torch.empty(len(x), module.out_channels, *size, device="meta")
-        arguments = (x.to(module.weight), module.weight, None, *geometry, False, (0, 0), module.groups)
-    elif isinstance(module, nn.Linear):
+        arguments = (x, weight, None, *geometry, False, (0, 0), module.groups)
+    else:
         x = read[0].flatten(0, -2)
         rule, out = aten.mm.default, torch.empty(len(x), module.out_features, device="meta")
-        arguments = (x.to(module.weight), module.weight.mT)
-    else:
-        left, right = (x.flatten(0, -3) for x in read)
-        rule, out, arguments = aten.bmm.default, left @ right, (left, right)
+        arguments = (x, weight.mT)
     macs, additions = (counter().count(rule, arguments, {}, out) for counter in (MACCounter, SynOpCounter))
     return macs, additions
 
