@@ -38,9 +38,9 @@ class CheckpointCard:
         sha256: of the weights' file.
         trained_under: interventions of the last part of its training, as JSON values (`spikeviz.artifacts.as_data`).
         training: what the loop recorded (epochs, seconds, peak memory, images, device, command).
-        measured: parameters, operations of a sample and throughput of this file (`spikeviz.evaluation.measure`); of one
-            that was trained under interventions also its accuracy under these; of one with attention its gaps
-            (`spikeviz.evaluation.controls`); of an autoencoder its errors
+        measured: parameters, operations of a sample, its energy in three ways of counting and throughput of this file
+            (`spikeviz.evaluation.measure`); of one that was trained under interventions also its accuracy under these;
+            of one with attention its gaps (`spikeviz.evaluation.controls`); of an autoencoder its errors
             (`spikeviz.evaluation.reconstruction.quality`).
         architecture: family, parameters and configuration of the network, as JSON values (`ModelSpec.as_data`): who
             names a network needs no torch. Empty on a card of an older version.
@@ -100,6 +100,7 @@ class CheckpointCard:
             "over that of a smooth fill-in": f"{hidden['over_smooth']:.3f}, Gaussian of {hidden['width']:g} pixels"
             if hidden and "over_smooth" in hidden
             else "",
+            "energy of a sample": _energy_in_words(self.measured.get("energy")),
             "measured by": self.command,
             "measured on": self.device,
             "recipe": f"{self.recipe}, seed {self.seed}",
@@ -148,6 +149,20 @@ def rule_in_words(rule: Mapping[str, Any]) -> str:
     """An intervention, from its JSON values: `MaskSpikes(ratio=0.5)`."""
     fields_of = ", ".join(f"{name}={value}" for name, value in rule.items() if name != "kind")
     return f"{rule.get('kind')}({fields_of})"
+
+
+WAYS = {"spikeviz": "ours", "paper": "by the paper's formula", "SpikingJelly": "by SpikingJelly's rules"}
+
+
+def _energy_in_words(energy: Mapping[str, Any] | None) -> str:
+    """Of a sample, in every way of counting that has one: microjoule with the standard error over samples."""
+    ways = energy["ways"] if energy else {}
+    found = [
+        f"{own['picojoule'] / 1e6:.3g} ± {own.get('standard_error', 0.0) / 1e6:.2g} µJ {WAYS.get(way, way)}"
+        for way, own in ways.items()
+        if "picojoule" in own
+    ]
+    return f"{', '.join(found)}; estimated, {energy['samples']} test samples" if energy and found else ""
 
 
 def _training_in_words(training: Mapping[str, Any]) -> str:

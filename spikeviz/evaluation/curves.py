@@ -24,9 +24,10 @@ from spikeviz.data.catalog import as_batch, open_data
 from spikeviz.evaluation.accuracy import COUNTED, measure
 from spikeviz.evaluation.firing import count_firing
 from spikeviz.evaluation.masked_accuracy import MaskedAccuracy, masked_accuracy
+from spikeviz.evaluation.pairs import mean_and_error
 from spikeviz.evaluation.survey import right_under
 from spikeviz.interventions import Intervention, MaskChannels, MaskSpikes, QuantisationLevels, SpikeLevels
-from spikeviz.metrics import OPERANDS, mask_rates, operations
+from spikeviz.metrics import OPERANDS, energy_by_step, mask_rates
 from spikeviz.metrics.spike_masking import CONVOLUTION, Place, masked_sites, masking_places
 from spikeviz.nn.channel_masks import find_masks
 from spikeviz.nn.qcfs import QCFS
@@ -123,7 +124,7 @@ def _pruned(model: nn.Module, data: str, threshold: float) -> dict[str, Any]:
 
 
 def _levels(model: nn.Module, data: str, progress: bool) -> list[dict[str, Any]]:
-    """These weights at every D; energy is a mean over the first test samples."""
+    """These weights at every D; energy is a mean over the first test samples, with its standard error."""
     points: list[dict[str, Any]] = []
     samples, _ = open_data(data, "test")
     some = as_batch(samples[:COUNTED])
@@ -132,12 +133,14 @@ def _levels(model: nn.Module, data: str, progress: bool) -> list[dict[str, Any]]
             rules = (SpikeLevels(depth),)
             found = count_firing(model, data, rules, advance=bar.update)
             recording = simulate(model, some, rules, OPERANDS)
+            energy, error = mean_and_error(energy_by_step(model, recording).sum(0).numpy())
             points.append(
                 {
                     "D": depth,
                     "T": len(recording.logits_per_step),
                     "accuracy": found.accuracy,
-                    "picojoule": round(float(operations(model, recording)["picojoule"].sum()), 1),
+                    "picojoule": round(energy, 1),
+                    "picojoule_error": round(error or 0.0, 1),
                     "spikes_per_neuron": round(found.spikes, 6),
                 }
             )

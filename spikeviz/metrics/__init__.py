@@ -4,6 +4,7 @@ from spikeviz.metrics.approximation import Equality, approximation_error, spike_
 from spikeviz.metrics.attribution import ScoreCAM, sam, score_cam
 from spikeviz.metrics.channel_masks import mask_rates, mask_values, parameters_left
 from spikeviz.metrics.conversion import conversion_error
+from spikeviz.metrics.energy_ways import ENERGY_TRACKS, energy, energy_by_step, ways
 from spikeviz.metrics.firing import (
     MEMBRANES,
     SPIKES,
@@ -30,6 +31,7 @@ from spikeviz.metrics.sparse_conv import firing_places, hidden_activity, ordinar
 
 __all__ = [
     "ENERGY",
+    "ENERGY_TRACKS",
     "MEMBRANES",
     "OPERANDS",
     "SPIKES",
@@ -41,6 +43,8 @@ __all__ = [
     "approximation_error",
     "conversion_error",
     "effective_rank",
+    "energy",
+    "energy_by_step",
     "firing_places",
     "firing_rates",
     "hidden_activity",
@@ -63,4 +67,5 @@ __all__ = [
     "spike_driven_equality",
     "spike_maps",
     "visible_mean",
+    "ways",
 ]

@@ -204,6 +204,20 @@ def power(recording: Recording) -> float:
     return total / recording.output.shape[0] / 1e-3
 
 
+def spikes_of_images(recording: Recording) -> dict[str, Int[Tensor, "B"]]:
+    """Spikes of each image, all steps together, of every track of spikes by name; a count of an integer is as many.
+
+    Raises:
+        ValueError: if no spikes were kept.
+    """
+    found = {}
+    for name, track in _spike_tracks(recording).items():
+        values = _with_time(track)
+        whole = values if track.levels > 1 else values != 0
+        found[name] = whole.sum((0, *range(2, whole.ndim))).cpu()
+    return found
+
+
 def spike_counts(track: Track) -> Int[Tensor, "TD"]:
     """Spikes of the whole batch at each binary step."""
     return _spikes_at(_with_time(track), track.levels)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
+from spikeviz.models.spec import ALPHA
 from spikeviz.nn.intake import Intake
 from spikeviz.nn.layers import Conv, Head, Norm, Population, SpikingConv, over_maps
 from spikeviz.nn.neurons import Neuron
@@ -104,6 +105,7 @@ class CNN(nn.Module):
         self.config = config
         if config.spiking:
             self.time_steps = config.time_steps
+        self.paper_energy = ALPHA if config.spiking else None
         residual = config.form == "resnet18"
         plan = [part for part in VGG16 if isinstance(part, int)]
         self.intake = Intake(config.in_channels, config.image_size, 8 if residual else 16, config.mean, config.std)

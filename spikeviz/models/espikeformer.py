@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spikeviz.axes import VECTOR
+from spikeviz.models.spec import FIRST_AND_SOPS
 from spikeviz.nn.attention import SDSA, Order
 from spikeviz.nn.intake import Intake
 from spikeviz.nn.integers import IntegerIF, Rounding
@@ -174,6 +175,8 @@ class ESpikeFormer(nn.Module):
 
     classifies: False leaves out the heads and the neurons in front of them (an encoder).
     """
+
+    paper_energy = FIRST_AND_SOPS
 
     def __init__(self, config: ESpikeFormerConfig, *, classifies: bool = True):
         super().__init__()

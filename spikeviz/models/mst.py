@@ -14,6 +14,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spikeviz.models.spec import ALPHA
 from spikeviz.nn.intake import Intake
 from spikeviz.nn.layers import Conv, Head, Norm, Population
 from spikeviz.nn.neurons import Neuron
@@ -201,6 +202,7 @@ class MST(nn.Module):
         self.config = config
         if config.spiking:
             self.time_steps = config.time_steps
+        self.paper_energy = ALPHA if config.spiking else None
         size, stride = (config.image_size, config.patch) if config.fits else (None, config.image_size)
         self.intake = Intake(config.in_channels, size, stride, config.mean, config.std)
         channels = 3 if config.frames else config.in_channels

@@ -57,7 +57,7 @@ def _spikformer_v2(name: str, depth: int, dim: int, heads: int, params: int) -> 
 def _sdmformer(name: str, depth: int, dim: int, heads: int, params: int) -> ModelSpec:
     base: dict[str, Any] = {"num_classes": 10, "in_channels": 2, "image_size": 128, "time_steps": 16}
     config = SDMFormerConfig("dvs", depth, dim, heads, **base)
-    notes = "reconstruction: the paper's equations are lost; before pruning, with LPE and mask values"
+    notes = "reconstruction: the paper's equations are lost; before pruning, with a spiking LPE and mask values"
     return describe(name, "sdmformer", params, "counted, mask values included", "SDMFormer, sec. 4.3", notes, config)
 
 
@@ -87,14 +87,23 @@ def _espikeformer_fashion(name: str, what: str, **settings: Any) -> ModelSpec:
     return describe(name, "e-spikeformer", 338_842, "counted", "", notes, config)
 
 
-def _dvs(name: str, form: type[SpikformerConfig], what: str) -> ModelSpec:
+def _dvs(name: str, form: type[SpikformerConfig], what: str, params: int, **settings: Any) -> ModelSpec:
     """Of 34 x 34 events; the stem shrinks after stages 1 to 3 and leaves 5 x 5 tokens of 40 pixels."""
-    masked = form is SDMFormerConfig
-    family, params = ("sdmformer", 132_170) if masked else ("spikformer", 163_594)
+    family = "sdmformer" if form is SDMFormerConfig else "spikformer"
+    config = form("dvs", 2, 64, 4, 10, 2, 40, 8, pools=(1, 2, 3), **settings)
     notes = (
         f"demo size, trained by spikeviz: {what}; the stem shrinks after stages 1 to 3, to 5 x 5 tokens of 40 pixels"
     )
-    return describe(name, family, params, "counted", "", notes, form("dvs", 2, 64, 4, 10, 2, 40, 8, pools=(1, 2, 3)))
+    return describe(name, family, params, "counted", "", notes, config)
+
+
+def _sdmformer_dvs(name: str, what: str) -> tuple[ModelSpec, ModelSpec]:
+    """With a spiking LPE, and as first reconstructed."""
+    real = f"{what}; real values go into the second convolution of its LPE"
+    return (
+        _dvs(name, SDMFormerConfig, what, 132_298),
+        _dvs(f"{name}-real-lpe", SDMFormerConfig, real, 132_170, lpe="real"),
+    )
 
 
 def _mst(name: str, params: int, paper: str, notes: str, config: Any) -> ModelSpec:
@@ -130,8 +139,8 @@ PUBLISHED = (
     _spikformer("spikformer-8-512", "imagenet", 8, 512, 8, 29_689_384),
     _spikformer("spikformer-10-512", "imagenet", 10, 512, 8, 36_005_416),
     _spikformer("spikformer-8-768", "imagenet", 8, 768, 12, 66_338_632, HEADS_OURS),
-    _sdmformer("sdmformer-2-256", 2, 256, 16, 2_047_754),
-    _sdmformer("sdmformer-1-512", 1, 512, 16, 4_985_354),
+    _sdmformer("sdmformer-2-256", 2, 256, 16, 2_048_266),
+    _sdmformer("sdmformer-1-512", 1, 512, 16, 4_986_378),
     _espikeformer("e-spikeformer-t", "base", (12, 24, 48, 96, 128), (6, 2), 2_702_048, paper=CODE_ONLY),
     _espikeformer("e-spikeformer-s", "base", (16, 32, 64, 128, 192), (6, 2), 5_105_608),
     _espikeformer("e-spikeformer-m", "base", (24, 48, 96, 192, 240), (6, 2), 10_023_112),
@@ -203,9 +212,9 @@ DEMO = (
         _espikeformer_fashion(f"e-spikeformer-fashion-sfa{d}", f"integers up to D = {d} in one step", levels=d)
         for d in (1, 2, 4, 8)
     ),
-    _dvs("spikformer-fashion-dvs", SpikformerConfig, "simulated events"),
-    _dvs("sdmformer-fashion-dvs", SDMFormerConfig, "simulated events, masks learned; a reconstruction"),
-    _dvs("sdmformer-nmnist", SDMFormerConfig, "masks learned; a reconstruction"),
+    _dvs("spikformer-fashion-dvs", SpikformerConfig, "simulated events", 163_594),
+    *_sdmformer_dvs("sdmformer-fashion-dvs", "simulated events, masks learned; a reconstruction"),
+    *_sdmformer_dvs("sdmformer-nmnist", "masks learned; a reconstruction"),
     *(_espikeformer_dvs(f"e-spikeformer-fashion-dvs-d{d}", d) for d in (1, 4)),
     _espikeformer_fashion(
         "e-spikeformer-fashion-vanilla4",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spikeviz.models.spec import SOPS_ALONE
 from spikeviz.models.spikformer import LAYOUTS, Block, SpikformerConfig
 from spikeviz.nn.attention import Attention
 from spikeviz.nn.intake import Intake
@@ -80,6 +81,8 @@ class SpikformerV2(Encoder):
 
     x: images `[B, C, H, W]`, which are shown for `time_steps` steps, or event frames `[T, B, 2, H, W]`.
     """
+
+    paper_energy = SOPS_ALONE
 
     def __init__(self, config: SpikformerV2Config):
         super().__init__(config)

@@ -130,6 +130,8 @@ class SSA(SpikeAttention):
         scale, order = ((dim / heads) ** -0.5 if soft else scale), ("(qk)v" if soft else order)
         super().__init__(dim, heads, scale, order, (spiking, not real_v))
         self.soft = soft
+        if soft:
+            self.av.softmax = True
         qk, v = (len(kept.qk), len(kept.v)) if kept else (dim, dim)
 
         def layer(channels: int, then: Callable[[Tensor], Tensor] | None) -> SpikingConv | RealConv:

@@ -152,10 +152,13 @@ class Product(nn.Module):
 
     Args:
         left, right: True where that side is spikes, which then decide what is added; False where it is values.
+        softmax: whether the left side comes out of a softmax, which has an exponential and a division for each of its
+            numbers.
     """
 
-    def __init__(self, left: bool, right: bool):
+    def __init__(self, left: bool, right: bool, softmax: bool = False):
         super().__init__()
+        self.softmax = softmax
         axes = ("T", "B", "heads", "rows", "columns")
         self.left, self.right = (Probe("feature", axes, counts=side, role="operand") for side in (left, right))
 

@@ -99,7 +99,8 @@ class WindowAttention(nn.Module):
             return SpikingLinear(Conv(dim, dim, 1, levels=not spiking), neuron())
 
         self.q, self.k, self.v = (tagged(linear(), site) for site in ("q", "k", "v"))
-        self.qk, self.av = Product(left=spiking, right=spiking), Product(left=spiking and not softmax, right=spiking)
+        self.qk = Product(left=spiking, right=spiking)
+        self.av = Product(left=spiking and not softmax, right=spiking, softmax=softmax)
         self.match = Probe("feature", SCORES, counts=False, role="match")
         self.score = ScoreNeurons(neuron())
         self.scores = Probe("scores", SCORES, counts=True, site="scores")

@@ -201,6 +201,11 @@ def _events(name: str, data: str, stages: tuple[Stage, ...], split: str = "train
     return Recipe(name, name, data, split, stages, batch=32, lr=2e-3, smoothing=0.0, shift=1, flip=False, **settings)
 
 
+def _sdmformer(name: str, data: str, stages: tuple[Stage, ...], split: str) -> tuple[Recipe, ...]:
+    """Of both forms of the LPE, trained alike."""
+    return tuple(_events(name + form, data, stages, split, masks=Masks(0.3)) for form in ("", "-real-lpe"))
+
+
 CONVOLUTIONS = {  # what every convolution but the first reads (`metrics.spike_masking.masking_places`)
     "resnet18": ("blocks.*.conv.input", "blocks.*.shortcut.input"),
     "vgg16": ("blocks.*.conv.input",),
@@ -302,10 +307,8 @@ RECIPES: dict[str, Recipe] = {
         ),
         *(_espikeformer(n, "fashion", IN_THREE_PARTS, 60_000) for n in SFA_AND_VANILLA),
         _events("spikformer-fashion-dvs", "fashion-dvs", (Stage(10),)),
-        _events("sdmformer-fashion-dvs", "fashion-dvs", SOFT_THEN_HARD, masks=Masks(0.3)),
-        _events(
-            "sdmformer-nmnist", "nmnist", (Stage(30, temperatures=(5.0, 100.0)), Stage(20)), OFFICIAL, masks=Masks(0.3)
-        ),
+        *_sdmformer("sdmformer-fashion-dvs", "fashion-dvs", SOFT_THEN_HARD, "train-10k"),
+        *_sdmformer("sdmformer-nmnist", "nmnist", (Stage(30, temperatures=(5.0, 100.0)), Stage(20)), OFFICIAL),
         *(_events(f"e-spikeformer-fashion-dvs-d{d}", "fashion-dvs-4", (Stage(10),)) for d in (1, 4)),
         _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(4),), 50_000),
         _qcfs("mst-fashion", IN_LOW_LEVELS),

@@ -25,7 +25,8 @@ TERMS = {
     "mask rate": "The share of a site's channels that its mask drops. SDMFormer, sec. 4.2.",
     "pruning": "Cutting masked channels out of the weights before and after them; what the network computes stays.",
     "LPE": "Lightweight position embedding: a depthwise and a 1x1 convolution in place of the full one of Spikformer's "
-    "relative position embedding (RPE). SDMFormer, sec. 3.4.",
+    "relative position embedding (RPE). SDMFormer, sec. 3.4, reconstructed: with neurons between the two, so that into "
+    "both weights go spikes.",
     "RSM": "Random spike masking: every spike at the chosen places is dropped with probability ratio, drawn anew at "
     "every step; surviving spikes are not rescaled. Masked Spiking Transformer, sec. 3.4.",
     "QCFS": "Quantization-clip-floor-shift: an activation of L + 1 levels between 0 and a learned threshold, made to "

@@ -74,3 +74,16 @@ def test_every_card_that_ships_holds_what_the_changelog_says():
         assert {"family", "parameters", "config"} <= {*card.architecture}, card.name
         assert {"MACs", "SOPs", "picojoule", "samples"} <= {*card.measured["operations"]}, card.name
         assert card.measured["throughput"] and card.measured["firing"], card.name
+
+
+def test_a_card_says_what_a_sample_costs_in_every_way_that_has_joules():
+    ways = {
+        "spikeviz": {"picojoule": 5_290_000.0, "standard_error": 61_000.0},
+        "paper": {"spikes": 594_626.0},
+        "SpikingJelly": {"picojoule": 19_800_000.0, "standard_error": 17_000.0},
+    }
+    card = dataclasses.replace(list_checkpoints()[0], measured={"energy": {"samples": 64, "ways": ways}})
+    assert card.facts["energy of a sample"] == (
+        "5.29 ± 0.061 µJ ours, 19.8 ± 0.017 µJ by SpikingJelly's rules; estimated, 64 test samples"
+    )
+    assert "energy of a sample" not in dataclasses.replace(card, measured={}).facts

@@ -195,7 +195,7 @@ OTHERWISE = {
         "std": (0.3,),
     },
 }
-OTHERWISE["sdmformer"] = OTHERWISE["spikformer"] | {"kept": (Kept((0, 3), (1, 9), (2,)),)}
+OTHERWISE["sdmformer"] = OTHERWISE["spikformer"] | {"kept": (Kept((0, 3), (1, 9), (2,)),), "lpe": "real"}
 BASES["spikformer-v2"] = SpikformerV2Config(1, 16, 2, 3, 1, 16, 2, mlp_ratio=2, stages=2, mean=(0.5,), std=(0.5,))
 V2 = ("depth", "dim", "heads", "num_classes", "in_channels", "time_steps", "mlp_ratio", "mean", "std", "attention")
 OTHERWISE["spikformer-v2"] = {name: OTHERWISE["spikformer"][name] for name in V2}

@@ -1,6 +1,7 @@
 """Two networks, or two settings of one, on the same samples: what is compared in pairs needs fewer of them."""
 
 from spikeviz.evaluation.pairs.loop import Setting, compare
+from spikeviz.evaluation.pairs.numbers import PairedNumbers, mean_and_error
 from spikeviz.evaluation.pairs.value import SURE, Paired, binomial_error, paired
 
-__all__ = ["SURE", "Paired", "Setting", "binomial_error", "compare", "paired"]
+__all__ = ["SURE", "Paired", "PairedNumbers", "Setting", "binomial_error", "compare", "mean_and_error", "paired"]

@@ -47,8 +47,8 @@ def laws(scene: Scene) -> Iterator[Item]:
         partial(_compared, run),
         f"Measure {len(RATIOS)} ratios",
         f"The QCFS network behind these spikes, {where(run)} masked by either law{first_alone(scene)}: the first "
-        f"{len(some):,} {run.samples} of {find_data(run.card.data).title}, {len(SEEDS)} seeds, about {duration(seconds)}. "
-        "With spikes an activation is one spike or none, and both laws are the same.",
+        f"{len(some):,} {run.samples} of {find_data(run.card.data).title}, {len(SEEDS)} seeds, at "
+        f"most {duration(seconds)}. With spikes an activation is one spike or none, and both laws are the same.",
         data=some.data,
     )
 

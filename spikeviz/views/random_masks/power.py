@@ -1,4 +1,4 @@
-"""Power in alpha-watts and accuracy at the ratios of the paper's Table 3, ours and the paper's side by side."""
+"""Power in alpha-watts and accuracy at the ratios of the paper's Table 3, ours and the paper's side by side; energy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from spikeviz.views.random_masks.accuracy import tuned_for
 from spikeviz.views.random_masks.curves import Curves, curves_of, points_of, precomputed, shipped_over
+from spikeviz.views.random_masks.energy import energies
 from spikeviz.views.random_masks.networks import attends, groups
 from spikeviz.views.view import Figure, Item, Markup, Note, Row
 
@@ -24,6 +25,7 @@ def power(scene: Scene) -> Iterator[Item]:
     found = groups(scene)
     curves = yield from curves_of([card for group in found for card in group])
     yield Row(_ours(scene, found, curves), _papers())
+    yield from energies(scene)
 
 
 def _ours(scene: Scene, found: list[list[CheckpointCard]], curves: Curves) -> Iterator[Item]:
