@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from spikeviz.memory import Memory
 from spikeviz.recording import Track
+from spikeviz.runtime import stream
 from spikeviz.unread import Reads, Scale, Unread, equal
 
 Kind = Literal["spike", "membrane", "scores", "mask", "feature"]
@@ -291,19 +292,6 @@ class Tape:
 def _matches(name: str, globs: tuple[str, ...]) -> bool:
     """Asked several times of every place in every run, so answered once."""
     return any(fnmatchcase(name, glob) for glob in globs)
-
-
-def stream(seed: int, name: str, position: int) -> torch.Generator:
-    """A generator that is a function of its arguments alone; on the CPU, so that every device draws the same."""
-    return torch.Generator().manual_seed(_mixed(seed, f"{name}#{position}"))
-
-
-@lru_cache(maxsize=4096)
-def _mixed(seed: int, place: str) -> int:
-    mixed = seed & 0xFFFFFFFF
-    for byte in place.encode():  # FNV-1a: Python's own hash differs between processes
-        mixed = ((mixed ^ byte) * 0x100000001B3) & 0x7FFFFFFFFFFFFFFF
-    return mixed
 
 
 def is_looked_into() -> bool:

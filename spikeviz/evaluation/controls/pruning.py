@@ -18,7 +18,7 @@ from spikeviz.evaluation.controls.norms import reestimate_norm
 from spikeviz.evaluation.survey import batch_seed
 from spikeviz.interventions import Intervention, MaskChannels
 from spikeviz.nn.channel_masks import TRAINED, ChannelMask, find_masks
-from spikeviz.probe import stream
+from spikeviz.runtime import stream
 from spikeviz.simulation import model_name, simulate
 
 DRAWS = 10
