@@ -15,7 +15,9 @@ from typing import Any, ClassVar
 from spikeviz.display import facts
 from spikeviz.paths import assets, user_checkpoints
 
-OPTIONAL = ("trained_under", "training", "measured", "architecture")  # what a card may leave out
+OPTIONAL = ("protocol", "trained_under", "training", "measured", "architecture")  # what a card may leave out
+CHOSEN_ON_VAL = "val"
+TEST_HAD_A_SAY = "the test set had a say"
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,12 @@ class CheckpointCard:
         trained_under: interventions of the last part of its training, as JSON values (`spikeviz.artifacts.as_data`).
         training: what the loop recorded (epochs, seconds, peak memory, images, device, command).
         measured: parameters, operations of a sample and throughput of this file (`spikeviz.evaluation.measure`); of one
-            that was trained under interventions also its accuracy under these; of an autoencoder its errors
-            (`spikeviz.evaluation.reconstruction.quality`).
+            that was trained under interventions also its accuracy under these; of one that was chosen on val accuracy
+            and samples of `val`; of an autoencoder its errors (`spikeviz.evaluation.reconstruction.quality`).
         architecture: family, parameters and configuration of the network, as JSON values (`ModelSpec.as_data`): who
             names a network needs no torch. Empty on a card of an older version.
+        protocol: how recipe, epoch and thresholds were chosen: `CHOSEN_ON_VAL`, with one reading of the test set after
+            that; else a sentence, such as `TEST_HAD_A_SAY`, which is what a card of an older version says.
     """
 
     CLASSES: ClassVar[str] = "classes"
@@ -62,6 +66,7 @@ class CheckpointCard:
     training: dict[str, Any] = field(default_factory=dict, compare=False)
     measured: dict[str, Any] = field(default_factory=dict, compare=False)
     architecture: dict[str, Any] = field(default_factory=dict, compare=False)
+    protocol: str = field(default=TEST_HAD_A_SAY, compare=False)
 
     @property
     def classifies(self) -> bool:
@@ -71,7 +76,12 @@ class CheckpointCard:
     @property
     def error(self) -> float | None:
         """Standard error of the accuracy p over n test samples, sqrt(p (1 - p) / n); None without one."""
-        return None if self.accuracy is None else sqrt(self.accuracy * (1 - self.accuracy) / self.samples)
+        return None if self.accuracy is None else binomial_error(self.accuracy, self.samples)
+
+    @property
+    def protocol_text(self) -> str:
+        """The protocol as words that stand beside an accuracy."""
+        return "chosen on val" if self.protocol == CHOSEN_ON_VAL else self.protocol
 
     @property
     def parameters(self) -> int | None:
@@ -81,12 +91,16 @@ class CheckpointCard:
     @property
     def facts(self) -> dict[str, str]:
         """What is known of the checkpoint, in words, by what it is; what is not known is left out."""
-        under, hidden = self.measured.get("as_trained"), self.measured.get("reconstruction")
+        under, hidden, val = (self.measured.get(key) for key in ("as_trained", "reconstruction", "val"))
         known = {
             "model": self.model,
             "parameters": f"{self.parameters:,}" if self.parameters else "",
             "data": f"{self.data}, {self.samples:,} test samples: the whole test set",
             "accuracy": accuracy_with_error(self.accuracy, self.samples, " (standard error)"),
+            "protocol": self.protocol_text,
+            "accuracy on val": f"{accuracy_with_error(val['accuracy'], val['samples'])}, {val['samples']:,} samples"
+            if val
+            else "",
             "accuracy under what it was trained under": accuracy_with_error(under["accuracy"], self.samples)
             if under
             else "",
@@ -128,14 +142,24 @@ class CheckpointCard:
 FilesAndCards = tuple[dict[str, Path], list[CheckpointCard]]  # card files by checkpoint name; what they say
 
 
-def accuracy_text(accuracy: float | None, digits: int = 3) -> str:
-    """The accuracy of a card as text: a card may hold none."""
-    return "not measured" if accuracy is None else f"{accuracy:.{digits}f}"
+def binomial_error(accuracy: float, samples: int) -> float:
+    """Standard error of an accuracy p over n samples, sqrt(p (1 - p) / n): the samples are drawn from all there are.
+
+    It knows nothing of other seeds or trainings, and is 0 where all or none of the samples are right.
+    """
+    return sqrt(accuracy * (1 - accuracy) / samples)
+
+
+def accuracy_text(accuracy: float | None, samples: int, digits: int = 3) -> str:
+    """The accuracy of a card over n samples with its standard error: a card may hold none."""
+    if accuracy is None:
+        return "not measured"
+    return f"{accuracy:.{digits}f} ± {binomial_error(accuracy, samples):.{digits}f}"
 
 
 def accuracy_with_error(accuracy: float | None, samples: int, after: str = "") -> str:
-    """An accuracy p over n samples with its standard error sqrt(p (1 - p) / n); "" without one."""
-    return "" if accuracy is None else f"{accuracy:.4f} ± {sqrt(accuracy * (1 - accuracy) / samples):.4f}{after}"
+    """The same with four digits; "" without one."""
+    return "" if accuracy is None else f"{accuracy_text(accuracy, samples, 4)}{after}"
 
 
 def rule_in_words(rule: Mapping[str, Any]) -> str:

@@ -68,12 +68,17 @@ def as_bytes(x: Tensor) -> np.ndarray:
 
 
 def hidden_errors(
-    model: SpikeMAE, data: str, ratio: float = RATIO, limit: int | None = None, progress: bool = True
+    model: SpikeMAE,
+    data: str,
+    ratio: float = RATIO,
+    limit: int | None = None,
+    progress: bool = True,
+    split: str = "test",
 ) -> dict[str, Any]:
-    """Errors over the hidden patches of the test images, means over images: `mse`, that of the visible mean (`fill`),
-    the first over the second (`relative`), `psnr` in dB and `ssim`; with `ratio`, `samples` and `seed`.
+    """Errors over the hidden patches of the images of a split, means over images: `mse`, that of the visible mean
+    (`fill`), the first over the second (`relative`), `psnr` in dB and `ssim`; with `ratio`, `samples` and `seed`.
     """
-    x, _ = open_data(data, "test", limit)
+    x, _ = open_data(data, split, limit)
     tables: list[pd.DataFrame] = []
     for start in tqdm(range(0, len(x), BATCH), f"{data}, ratio {ratio:g}", disable=not progress, mininterval=2.0):
         images = x[start : start + BATCH]

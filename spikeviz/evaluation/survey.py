@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from spikeviz.artifacts.cards import binomial_error
 from spikeviz.interventions import Intervention
 from spikeviz.memory import Memory
 from spikeviz.metrics.firing import SPIKES, nsfr
@@ -43,11 +43,8 @@ class Survey:
 
     @property
     def error(self) -> float:
-        """Standard error of the accuracy p over n images, sqrt(p (1 - p) / n): the images are a sample.
-
-        It knows nothing of other seeds or trainings, and is 0 where all or none of the images are right.
-        """
-        return sqrt(self.accuracy * (1 - self.accuracy) / self.images)
+        """Standard error of the accuracy (`binomial_error`)."""
+        return binomial_error(self.accuracy, self.images)
 
 
 def survey(

@@ -227,6 +227,7 @@ def train(
         "history": run.history,
     }
     identity = {"name": recipe.name, "model": recipe.model, "data": recipe.data, "seed": recipe.seed}
+    identity |= {"protocol": recipe.protocol}
     identity |= {"trained_under": as_data(recipe.interventions(recipe.epochs - 1))}
     (folder / "run.json").write_text(json.dumps(identity | {"training": summary}, indent=2) + "\n")
     return model.eval()

@@ -104,12 +104,12 @@ def about(run: Run) -> Note:
     over = "" if card.accuracy is None else f" ({card.samples:,} {run.samples})"
     text = (
         f"{card.name}: demo size, {size:.2f} M parameters, {find_data(card.data).title}; a QCFS network, accuracy "
-        f"{accuracy_text(card.accuracy)}{over}, run as spikes."
+        f"{accuracy_text(card.accuracy, card.samples)}{over}, run as spikes."
     )
     if masks_trained_under(card):
         text += f" Fine-tuned under {tuned_under(card)}"
         trained = card.measured.get("as_trained")
-        text += f"; as QCFS under it {trained['accuracy']:.3f}." if trained else "."
+        text += f"; as QCFS under it {accuracy_text(trained['accuracy'], card.samples)}." if trained else "."
     if getattr(config_of(card), "softmax", False):
         text += (
             " Not everything is spikes: softmax, position bias and residual stream stay real-valued, as in the "
