@@ -150,6 +150,12 @@ def binomial_error(accuracy: float, samples: int) -> float:
     return sqrt(accuracy * (1 - accuracy) / samples)
 
 
+def larger_error(accuracy: float, samples: int, deviation: float = 0.0) -> float:
+    """What is drawn of a mean over seeds: its binomial standard error or the standard deviation over seeds, whichever
+    is larger. The samples are the same under every seed, so the first does not shrink with more of them."""
+    return max(binomial_error(accuracy, samples), deviation)
+
+
 def accuracy_text(accuracy: float | None, samples: int, digits: int = 3) -> str:
     """The accuracy of a card over n samples with its standard error: a card may hold none."""
     if accuracy is None:

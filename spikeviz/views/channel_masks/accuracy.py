@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from functools import partial
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
+from spikeviz.artifacts.cards import accuracy_text
 from spikeviz.views import data_sets
 from spikeviz.views.channel_masks.settings import threshold
 from spikeviz.views.networks.words import whole_test_set
@@ -83,14 +83,15 @@ def _measured(run: Run, curve: Curve | None, found: Survey, progress: Progress) 
     from spikeviz.views.channel_masks.charts import accuracy_curve
 
     own, words = threshold(run), f" {provenance(run, curve)}" if curve else ""
+    reached = f"{found.accuracy:.3f} ± {found.error:.3f}"
     point = (found.accuracy, found.error, f"now, {found.images:,} {run.samples}")
     yield Figure(
         accuracy_curve(curve, own, point),
-        f"Measured now at {own:.2f} over the first {found.images:,} {run.samples}: {found.accuracy:.3f} ± "
-        f"{found.error:.3f} (standard error), {run.status_text}, {run.recording.device.upper()}, "
+        f"Measured now at {own:.2f} over the first {found.images:,} {run.samples}: {reached} "
+        f"(standard error), {run.status_text}, {run.recording.device.upper()}, "
         f"{progress.seconds:.0f} s. {whole_test_set(run.card)}{words}",
         SOURCE,
-        f"Accuracy at threshold {own:.2f}: {found.accuracy:.3f}. {_in_words(curve) if curve else ''}",
+        f"Accuracy at threshold {own:.2f}: {reached}. {_in_words(curve) if curve else ''}",
         over=Over(f"the first {found.images:,} {run.samples} of {run.card.data}{_and(run, curve)}"),
     )
 
@@ -129,18 +130,14 @@ def reach(curve: Curve) -> str:
             break
         last = point
     kept = last["channels"] - last["masked"]
-    first, end = (_with_error(point["accuracy"], curve["samples"]) for point in (base, last))
+    first, end = (accuracy_text(point["accuracy"], curve["samples"]) for point in (base, last))
     return (
         f"{last['threshold']:.2f} is the last threshold measured at no more than a point below 0.50; it keeps "
         f"{kept:,} of {last['channels']:,} channels ({end} against {first})."
     )
 
 
-def _with_error(accuracy: float, samples: int) -> str:
-    return f"{accuracy:.3f} ± {sqrt(accuracy * (1 - accuracy) / samples):.3f}"
-
-
 def _in_words(curve: Curve) -> str:
     return "Accuracy against the threshold: " + ", ".join(
-        f"{point['threshold']:.2f} {point['accuracy']:.3f}" for point in curve["points"]
+        f"{point['threshold']:.2f} {accuracy_text(point['accuracy'], curve['samples'])}" for point in curve["points"]
     )

@@ -143,7 +143,7 @@ def _figures(run: Run, table: Table, over: str, counted: str) -> Iterator[Item]:
             notice + at_own,
             source,
             f"{column} against D: "
-            + ", ".join(f"{r['meaning']} {r['T']} x {r['D']} {r[column]:.{digits}f}" for r in table),
+            + ", ".join(f"{r['meaning']} {r['T']} x {r['D']} {_value(r, column, digits)}" for r in table),
             over=Over(few if column == "energy (µJ)" else over, networks, "each point at its own D"),
         )
 
@@ -161,6 +161,12 @@ def best(table: Table, own: int) -> str:
     error = sqrt(top["standard error"] ** 2 + here["standard error"] ** 2)
     differs = top["accuracy"] - here["accuracy"] > SURE * error
     return f"{highest}, {'above' if differs else 'no difference found from'} {_measured(here)}"
+
+
+def _value(row: dict[str, Any], column: str, digits: int) -> str:
+    """As a number; an accuracy with its error."""
+    error = f" ± {row['standard error']:.{digits}f}" if column == "accuracy" else ""
+    return f"{row[column]:.{digits}f}{error}"
 
 
 def _measured(row: dict[str, Any]) -> str:
@@ -204,8 +210,10 @@ def against_vanilla(sfa: dict[str, Any], plain: dict[str, Any]) -> str:
     gain = 100 * (sfa["accuracy"] - plain["accuracy"])
     error = 100 * sqrt(sum(row["accuracy"] * (1 - row["accuracy"]) / row["samples"] for row in (sfa, plain)))
     if abs(gain) > SURE * error:
-        return f"{took}; accuracy is {abs(gain):.2f} ± {error:.2f} points {'higher' if gain > 0 else 'lower'} with SFA."
-    return f"{took}; no difference in accuracy found (SFA {gain:+.2f} ± {error:.2f} points)."
+        found = f"accuracy is {abs(gain):.2f} ± {error:.2f} points {'higher' if gain > 0 else 'lower'} with SFA"
+    else:
+        found = f"no difference in accuracy found (SFA {gain:+.2f} ± {error:.2f} points)"
+    return f"{took}; {found}, each over {sfa['samples']:,} test samples, not paired."
 
 
 def trained_alike(cards: Sequence[CheckpointCard]) -> bool:
