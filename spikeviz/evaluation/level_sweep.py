@@ -15,6 +15,7 @@ from spikeviz.interventions import Intervention
 from spikeviz.metrics import OPERANDS, operations
 from spikeviz.simulation import simulate
 
+CORRECT = "correct"  # a column of vectors
 BATCH = 64  # samples that run at a time; energy is measured on the first of these
 
 
@@ -61,8 +62,8 @@ def level_sweep(
 
     Yields:
         After every unit of work (`units`): how many are done, and a row for each point that is finished: meaning, D,
-        network, T, accuracy with its standard error, images, energy (µJ, mean of the first batch), spikes per neuron
-        (all steps together).
+        network, T, accuracy with its standard error, images, which of them were right (`CORRECT`, booleans, to compare
+        in pairs), energy (µJ, mean of the first batch), spikes per neuron (all steps together).
 
     Raises:
         ValueError: for samples and labels that do not belong together.
@@ -90,6 +91,7 @@ def _row(point: LevelPoint, found: Survey, some: Tensor, seed: int) -> dict[str,
         "accuracy": found.accuracy,
         "standard error": found.error,
         "images": found.images,
+        CORRECT: found.correct,
         "energy (µJ)": float(operations(point.model, recording)["picojoule"].sum()) / 1e6,
         "spikes per neuron": float(found.nsfr.sum()),
     }

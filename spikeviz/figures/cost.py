@@ -31,4 +31,10 @@ def by_depth(rows: Sequence[Mapping[str, Any]], column: str) -> Chart:
     ]
     title = column[0].upper() + column[1:]
     ends = accuracy_range(curves, rules) if column == "accuracy" else (0, max(values) * 1.15 or 1.0)
-    return Chart(f"{title} against D", "D", column, curves, rules, y_range=ends, numbers=pd.DataFrame(rows))
+    return Chart(f"{title} against D", "D", column, curves, rules, y_range=ends, numbers=_numbers(rows))
+
+
+def _numbers(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """What leaves as a table: numbers and names, no vectors."""
+    plain = [{key: value for key, value in row.items() if isinstance(value, str | int | float)} for row in rows]
+    return pd.DataFrame(plain)

@@ -149,8 +149,10 @@ def _figures(run: Run, table: Table, over: str, counted: str) -> Iterator[Item]:
 
 
 def best(table: Table, own: int) -> str:
-    """The what-if curve so far: its point at the D it was trained with, and its highest, told apart by their errors."""
-    from spikeviz.evaluation.pairs import SURE
+    """The what-if curve so far: its point at the D it was trained with, and its highest, told apart by their errors: in
+    pairs where it is known which samples each got right, as of a curve that is measured now."""
+    from spikeviz.evaluation.level_sweep import CORRECT
+    from spikeviz.evaluation.pairs import SURE, paired
 
     what_if = [row for row in table if row["meaning"] == "what-if"]
     top = max(what_if, key=lambda row: row["accuracy"])
@@ -158,6 +160,9 @@ def best(table: Table, own: int) -> str:
     highest = f"its highest so far is {_measured(top)}"
     if here is None or top is here:
         return highest
+    if CORRECT in top and CORRECT in here:
+        pair = paired(top[CORRECT], here[CORRECT], (f"D = {top['D']}", f"D = {own}"))
+        return f"{highest}, against {_measured(here)}: {pair.verdict}"
     error = sqrt(top["standard error"] ** 2 + here["standard error"] ** 2)
     differs = top["accuracy"] - here["accuracy"] > SURE * error
     return f"{highest}, {'above' if differs else 'no difference found from'} {_measured(here)}"
