@@ -2,16 +2,20 @@
 
 from spikeviz.evaluation.accuracy import accuracy, measure
 from spikeviz.evaluation.masked_accuracy import MaskedAccuracy, masked_accuracy
+from spikeviz.evaluation.pairs import Paired, compare, paired
 from spikeviz.evaluation.survey import Survey, survey
 from spikeviz.evaluation.throughput import Throughput, throughput
 
 __all__ = [
     "MaskedAccuracy",
+    "Paired",
     "Survey",
     "Throughput",
     "accuracy",
+    "compare",
     "masked_accuracy",
     "measure",
+    "paired",
     "survey",
     "throughput",
 ]
