@@ -40,8 +40,9 @@ class CheckpointCard:
         trained_under: interventions of the last part of its training, as JSON values (`spikeviz.artifacts.as_data`).
         training: what the loop recorded (epochs, seconds, peak memory, images, device, command).
         measured: parameters, operations of a sample and throughput of this file (`spikeviz.evaluation.measure`); of one
-            that was trained under interventions also its accuracy under these; of one that was chosen on val accuracy
-            and samples of `val`; of an autoencoder its errors (`spikeviz.evaluation.reconstruction.quality`).
+            that was trained under interventions also its accuracy under these; of one that was chosen on val what it
+            reaches there (`val`: accuracy and samples); of an autoencoder its errors
+            (`spikeviz.evaluation.reconstruction.quality`).
         architecture: family, parameters and configuration of the network, as JSON values (`ModelSpec.as_data`): who
             names a network needs no torch. Empty on a card of an older version.
         protocol: how recipe, epoch and thresholds were chosen: `CHOSEN_ON_VAL`, with one reading of the test set after
@@ -99,7 +100,7 @@ class CheckpointCard:
             "accuracy": accuracy_with_error(self.accuracy, self.samples, " (standard error)"),
             "protocol": self.protocol_text,
             "accuracy on val": f"{accuracy_with_error(val['accuracy'], val['samples'])}, {val['samples']:,} samples"
-            if val
+            if val and self.classifies
             else "",
             "accuracy under what it was trained under": accuracy_with_error(under["accuracy"], self.samples)
             if under

@@ -74,7 +74,7 @@ def _errors(card: CheckpointCard, model: Any, split: str, limit: int | None, dev
     data = {"name": card.name, "data": card.data, "split": split, "device": device, "protocol": card.protocol, **errors}
     text = f"{card.name}: {error_text(errors)} on {errors['samples']:,} {split} samples of {card.data}"
     text += f"; {_worth(card, split)}"
-    held = card.measured.get("reconstruction") if split == "test" else None
+    held = card.measured.get("reconstruction" if split == "test" else "val")
     if held is None or any(held.get(key) != errors[key] for key in ("samples", "ratio", "seed")):
         return Result(data, text)
     data["card"] = held["mse"]

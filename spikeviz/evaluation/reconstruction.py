@@ -1,4 +1,4 @@
-"""Where an autoencoder stands: errors on test images it never trained on, and the pictures to see them by."""
+"""Where an autoencoder stands: errors on images it never trained on, and the pictures to see them by."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ from spikeviz.models.spike_mae import SpikeMAE
 from spikeviz.recording import Recording
 from spikeviz.simulation import simulate
 
-WATCHED, SHOWN = 256, 4  # the first test images: whose errors are logged, and which are kept as pictures
+WATCHED, SHOWN = 256, 4  # the first images: whose errors are logged, and which are kept as pictures
 BATCH = 128
 SEED = 0  # of what is hidden; every batch of an evaluation has the next
 RATIO, RATIOS, SAMPLES = 0.75, (0.25, 0.5, 0.6, 0.75, 0.9), 1000  # of an evaluation; samples of each point
 REPLAY = "replay.npz"
 
 
-def record_epoch(model: SpikeMAE, data: str, folder: Path, epoch: int) -> dict[str, Any]:
-    """For the log after `epoch` epochs; the pictures go into the run's `replay.npz`, behind those of epochs before."""
+def record_epoch(model: SpikeMAE, data: str, folder: Path, epoch: int, split: str = "test") -> dict[str, Any]:
+    """For the log after `epoch` epochs; the pictures go into the run's `replay.npz`, behind those of epochs before.
+
+    `split`: val, where it was left out of the training, so that who watches chooses on it.
+    """
     ratio = model.config.ratio
-    x = open_data(data, "test", WATCHED)[0][:]
+    x = open_data(data, split, WATCHED)[0][:]
     recording = simulate(model, x, HidePatches(ratio), ("mask", "patches", "reconstruction"), SEED)
     errors = reconstruction_errors(x, recording)[["MSE", "fill"]].mean()
     rank = effective_rank(visible_tokens(model, x, recording))
@@ -44,6 +47,7 @@ def record_epoch(model: SpikeMAE, data: str, folder: Path, epoch: int) -> dict[s
         rank=np.append(before.rank[:epoch] if before else [], rank),
         samples=len(x),
         ratio=ratio,
+        split=split,
     ).write(folder / REPLAY)
     return {
         "hidden_error": round(float(errors["MSE"]), 6),

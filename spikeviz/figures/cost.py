@@ -25,13 +25,17 @@ def by_depth(rows: Sequence[Mapping[str, Any]], column: str) -> Chart:
             band = (y - error, y + error) if column == "accuracy" else None
             curves.append(Line(d, y, name, colour, dash=meaning == "what-if", band=band))
     rules = [
-        Rule(float(row[column]), f"vanilla {row['T']} x {row['D']}: {row[column]:.3g}")
+        Rule(float(row[column]), f"vanilla {row['T']} x {row['D']}: {row[column]:.3g}{_error(row, column)}")
         for row in rows
         if row["meaning"] == "vanilla"
     ]
     title = column[0].upper() + column[1:]
     ends = accuracy_range(curves, rules) if column == "accuracy" else (0, max(values) * 1.15 or 1.0)
     return Chart(f"{title} against D", "D", column, curves, rules, y_range=ends, numbers=_numbers(rows))
+
+
+def _error(row: Mapping[str, Any], column: str) -> str:
+    return f" ± {row['standard error']:.2g}" if column == "accuracy" and "standard error" in row else ""
 
 
 def _numbers(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from spikeviz.artifacts.replays import Replay, replay_file
 from spikeviz.convert.prune import prune_channels
 from spikeviz.data.catalog import as_batch, open_data
 from spikeviz.evaluation.accuracy import COUNTED, accuracy, measure
-from spikeviz.evaluation.reconstruction import RATIO, REPLAY, quality
+from spikeviz.evaluation.reconstruction import RATIO, REPLAY, hidden_errors, quality
 from spikeviz.evaluation.throughput import throughput
 from spikeviz.interventions import HidePatches, MaskChannels
 from spikeviz.models.registry import find_spec
@@ -37,9 +37,11 @@ def _judged(model: nn.Module, data: str, progress: bool) -> tuple[float, int, di
 
 
 def _on_val(model: nn.Module, data: str, progress: bool) -> dict[str, Any]:
-    """Accuracy on val, on which it was chosen, for `measured`."""
+    """What it reaches on val, on which it was chosen, for `measured`: accuracy and samples; of an autoencoder errors."""
+    if isinstance(model, SpikeMAE):
+        return hidden_errors(model, data, progress=progress, split="val")
     found, samples = accuracy(model, data, progress=progress, split="val")
-    return {"val": {"accuracy": found, "samples": samples}}
+    return {"accuracy": found, "samples": samples}
 
 
 def publish(run: Path, out: Path, *, half: bool = True, device: str = "auto", progress: bool = True) -> CheckpointCard:
@@ -72,18 +74,18 @@ def publish(run: Path, out: Path, *, half: bool = True, device: str = "auto", pr
     score, samples, measured = _judged(written, record["data"], progress)
     autoencoder = isinstance(written, SpikeMAE)
     training, protocol = record["training"], record.get("protocol", TEST_HAD_A_SAY)
-    on_val = protocol == CHOSEN_ON_VAL and not autoencoder
-    if on_val:
-        measured |= _on_val(written, record["data"], progress)
+    if protocol == CHOSEN_ON_VAL:
+        measured["val"] = _on_val(written, record["data"], progress)
     if half:
-        exact = exact.to(where)
-        if on_val:
-            before, after = (found["val"]["accuracy"] for found in (_on_val(exact, record["data"], progress), measured))
+        exact, number = exact.to(where), "relative" if autoencoder else "accuracy"
+        what = "error" if autoencoder else "accuracy"
+        if protocol == CHOSEN_ON_VAL:
+            before, after = _on_val(exact, record["data"], progress)[number], measured["val"][number]
+            what = f"val_{what}"
         else:
             before, after = _judged(exact, record["data"], progress)[0], score
         if abs(before - after) > 1e-3:
             return publish(run, out, half=False, device=device, progress=progress)
-        what = "error" if autoencoder else "val_accuracy" if on_val else "accuracy"
         training |= {"stored_as": "float16", f"{what}_before_storing": before}
     under = record.get("trained_under", [])
     if under:
@@ -137,7 +139,7 @@ def publish_pruned(
     score, samples = accuracy(small, card.data, progress=progress)
     measured, whole = measure(small, card.data), measure(masked, card.data, before)
     if card.protocol == CHOSEN_ON_VAL:
-        measured |= _on_val(small, card.data, progress)
+        measured["val"] = _on_val(small, card.data, progress)
     batch = as_batch(open_data(card.data, "test", COUNTED)[0][:])
     *_, speed = throughput([(masked, before), (small, ())], batch, ROUNDS)
     low, middle, high = speed.speedup(1)
