@@ -16,7 +16,9 @@ from spikeviz.artifacts.gaps import gap_facts
 from spikeviz.display import facts
 from spikeviz.paths import assets, user_checkpoints
 
-OPTIONAL = ("trained_under", "training", "measured", "architecture")  # what a card may leave out
+OPTIONAL = ("protocol", "trained_under", "training", "measured", "architecture")  # what a card may leave out
+CHOSEN_ON_VAL = "val"
+TEST_HAD_A_SAY = "the test set had a say"
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,13 @@ class CheckpointCard:
         training: what the loop recorded (epochs, seconds, peak memory, images, device, command).
         measured: parameters, operations of a sample, its energy in three ways of counting and throughput of this file
             (`spikeviz.evaluation.measure`); of one that was trained under interventions also its accuracy under these;
-            of one with attention its gaps (`spikeviz.evaluation.controls`); of an autoencoder its errors
+            of one that was chosen on val what it reaches there (`val`: accuracy and samples); of one with attention its
+            gaps (`spikeviz.evaluation.controls`); of an autoencoder its errors
             (`spikeviz.evaluation.reconstruction.quality`).
         architecture: family, parameters and configuration of the network, as JSON values (`ModelSpec.as_data`): who
             names a network needs no torch. Empty on a card of an older version.
+        protocol: how recipe, epoch and thresholds were chosen: `CHOSEN_ON_VAL`, with one reading of the test set after
+            that; else a sentence, such as `TEST_HAD_A_SAY`, which is what a card of an older version says.
     """
 
     CLASSES: ClassVar[str] = "classes"
@@ -64,6 +69,7 @@ class CheckpointCard:
     training: dict[str, Any] = field(default_factory=dict, compare=False)
     measured: dict[str, Any] = field(default_factory=dict, compare=False)
     architecture: dict[str, Any] = field(default_factory=dict, compare=False)
+    protocol: str = field(default=TEST_HAD_A_SAY, compare=False)
 
     @property
     def classifies(self) -> bool:
@@ -73,7 +79,12 @@ class CheckpointCard:
     @property
     def error(self) -> float | None:
         """Standard error of the accuracy p over n test samples, sqrt(p (1 - p) / n); None without one."""
-        return None if self.accuracy is None else sqrt(self.accuracy * (1 - self.accuracy) / self.samples)
+        return None if self.accuracy is None else binomial_error(self.accuracy, self.samples)
+
+    @property
+    def protocol_text(self) -> str:
+        """The protocol as words that stand beside an accuracy."""
+        return "chosen on val" if self.protocol == CHOSEN_ON_VAL else self.protocol
 
     @property
     def parameters(self) -> int | None:
@@ -83,12 +94,16 @@ class CheckpointCard:
     @property
     def facts(self) -> dict[str, str]:
         """What is known of the checkpoint, in words, by what it is; what is not known is left out."""
-        under, hidden = self.measured.get("as_trained"), self.measured.get("reconstruction")
+        under, hidden, val = (self.measured.get(key) for key in ("as_trained", "reconstruction", "val"))
         known = {
             "model": self.model,
             "parameters": f"{self.parameters:,}" if self.parameters else "",
             "data": f"{self.data}, {self.samples:,} test samples: the whole test set",
             "accuracy": accuracy_with_error(self.accuracy, self.samples, " (standard error)"),
+            "protocol": self.protocol_text,
+            "accuracy on val": f"{accuracy_with_error(val['accuracy'], val['samples'])}, {val['samples']:,} samples"
+            if val and self.classifies
+            else "",
             "accuracy under what it was trained under": accuracy_with_error(under["accuracy"], self.samples)
             if under
             else "",
@@ -135,14 +150,30 @@ class CheckpointCard:
 FilesAndCards = tuple[dict[str, Path], list[CheckpointCard]]  # card files by checkpoint name; what they say
 
 
-def accuracy_text(accuracy: float | None, digits: int = 3) -> str:
-    """The accuracy of a card as text: a card may hold none."""
-    return "not measured" if accuracy is None else f"{accuracy:.{digits}f}"
+def binomial_error(accuracy: float, samples: int) -> float:
+    """Standard error of an accuracy p over n samples, sqrt(p (1 - p) / n): the samples are drawn from all there are.
+
+    It knows nothing of other seeds or trainings, and is 0 where all or none of the samples are right.
+    """
+    return sqrt(accuracy * (1 - accuracy) / samples)
+
+
+def larger_error(accuracy: float, samples: int, deviation: float = 0.0) -> float:
+    """What is drawn of a mean over seeds: its binomial standard error or the standard deviation over seeds, whichever
+    is larger. The samples are the same under every seed, so the first does not shrink with more of them."""
+    return max(binomial_error(accuracy, samples), deviation)
+
+
+def accuracy_text(accuracy: float | None, samples: int, digits: int = 3) -> str:
+    """The accuracy of a card over n samples with its standard error: a card may hold none."""
+    if accuracy is None:
+        return "not measured"
+    return f"{accuracy:.{digits}f} ± {binomial_error(accuracy, samples):.{digits}f}"
 
 
 def accuracy_with_error(accuracy: float | None, samples: int, after: str = "") -> str:
-    """An accuracy p over n samples with its standard error sqrt(p (1 - p) / n); "" without one."""
-    return "" if accuracy is None else f"{accuracy:.4f} ± {sqrt(accuracy * (1 - accuracy) / samples):.4f}{after}"
+    """The same with four digits; "" without one."""
+    return "" if accuracy is None else f"{accuracy_text(accuracy, samples, 4)}{after}"
 
 
 def rule_in_words(rule: Mapping[str, Any]) -> str:

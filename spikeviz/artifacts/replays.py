@@ -1,4 +1,4 @@
-"""How an autoencoder learned: what it made of a few test images after every epoch. Reading needs no torch."""
+"""How an autoencoder learned: what it made of a few images after every epoch. Reading needs no torch."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from spikeviz.artifacts.cards import find_card
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """The first test images through training; entry e is after e epochs, entry 0 before the first.
+    """The first images of a split through training; entry e is after e epochs, entry 0 before the first.
 
     Attributes:
         images: that were shown, 0 to 255.
         kept: True where a patch was visible, the same in every epoch: what `HidePatches` draws with seed 0.
         made: the whole reconstruction, 0 to 255, visible patches too.
-        error, fill: mean squared error over hidden pixels, in [0, 1] units, of more test images (`samples`): the
+        error, fill: mean squared error over hidden pixels, in [0, 1] units, of more images (`samples`): the
             reconstruction's, and that of the mean of the visible pixels.
         rank: effective rank of what the encoder says of the visible patches of these images.
         samples, ratio: how many they are, and the share of patches hidden from them.
+        split: of which they are: val, where it was left out of the training; in files of an older version test.
     """
 
     images: UInt8[np.ndarray, "N C H W"]
@@ -36,6 +37,7 @@ class Replay:
     rank: Float64[np.ndarray, " epochs"]
     samples: int
     ratio: float
+    split: str = "test"
 
     def write(self, path: Path, **facts: str) -> None:
         """As arrays of numbers, with `facts`; into a second file first, so that a kill in the middle spoils nothing."""
@@ -78,7 +80,7 @@ def _arrays(path: Path, *names: str) -> dict:
     names = names or tuple(f.name for f in fields(Replay))
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in names}
+            found = {name: file[name] for name in names if name in file or name != "split"}
             return {name: value if value.ndim else value.item() for name, value in found.items()}
     except FileNotFoundError:
         raise

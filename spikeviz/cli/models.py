@@ -23,7 +23,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Result:
-    from spikeviz.artifacts.cards import list_checkpoints
+    from spikeviz.artifacts.cards import accuracy_text, list_checkpoints
     from spikeviz.models.registry import list_models
     from spikeviz.paths import assets
     from spikeviz.views.networks.words import full_name, name_in_words, size_text
@@ -46,17 +46,19 @@ def run(options: argparse.Namespace) -> Result:
         (
             card.name,
             size_text(card.parameters),
-            "-" if card.accuracy is None else f"{card.accuracy:.4f}",
+            "-" if card.accuracy is None else accuracy_text(card.accuracy, card.samples, 4),
             f"{card.samples:,}",
             card.data,
+            card.protocol,
             name_in_words(card),
         )
         for card in cards
     ]
+    heads = ("checkpoint", "parameters", "accuracy", "samples", "data", "protocol", "network")
     lines = [
         *aligned(("model", "parameters", "input", "T", "from"), sizes, "<>>><"),
         "",
-        *aligned(("checkpoint", "parameters", "accuracy", "samples", "data", "network"), trained, "<>>><<"),
+        *aligned(heads, trained, "<>>><<<"),
     ]
     return Result(
         {
@@ -81,7 +83,9 @@ def run(options: argparse.Namespace) -> Result:
                     "data": c.data,
                     "task": c.task,
                     "accuracy": c.accuracy,
+                    "standard_error": c.error,
                     "samples": c.samples,
+                    "protocol": c.protocol,
                     "seed": c.seed,
                     "device": c.device,
                     "sha256": c.sha256,
@@ -109,11 +113,13 @@ def markdown(cards: Sequence[CheckpointCard]) -> str:
         "",
         "Made by `spikeviz models --markdown` from the cards. Trained by spikeviz, by recipes anybody can run again.",
         "They are demo-size networks: not the papers' networks, and their accuracy is not the papers'. Accuracies are",
-        "of the whole test split, with the binomial standard error. How recipes were chosen, and where the test set",
-        "had a say, is in the [training log](training_log.md).",
+        "of the whole test split, with the binomial standard error sqrt(p(1-p)/n); of one training each, so they say",
+        "nothing of other seeds. The protocol is `val` where recipe, epoch and thresholds were chosen on val and the",
+        "test split was read once; where the test set had a say, an accuracy may be too high by an unknown amount. How",
+        "recipes were chosen is in the [training log](training_log.md).",
         "",
-        "| name | network | model | data | result | measured by | trained by |",
-        "|---|---|---|---|---|---|---|",
+        "| name | network | model | data | result | protocol | measured by | trained by |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     return "\n".join(lines + [_row(card) for card in cards])
 
@@ -128,9 +134,8 @@ def _row(card: CheckpointCard) -> str:
     trained += f" ({processor:.0f} of processor time)" if processor else ""
     measured = f"`{card.command}`, {card.samples:,} test samples, {card.device}"
     model = card.model + (f", {card.parameters:,} parameters" if card.parameters else "")
-    return (
-        f"| `{card.name}` | {name_in_words(card)} | {model} | {card.data} | {_result(card)} | {measured} | {trained} |"
-    )
+    cells = (f"`{card.name}`", name_in_words(card), model, card.data, _result(card), card.protocol, measured, trained)
+    return f"| {' | '.join(cells)} |"
 
 
 def _result(card: CheckpointCard) -> str:
@@ -143,6 +148,8 @@ def _result(card: CheckpointCard) -> str:
     if card.accuracy is None:
         return "not measured"
     found = accuracy_with_error(card.accuracy, card.samples)
+    if val := card.measured.get("val"):
+        found += f"; {accuracy_with_error(val['accuracy'], val['samples'])} on val"
     under = card.measured.get("as_trained")
     return found + (
         f"; {accuracy_with_error(under['accuracy'], card.samples)} under the masks it was trained under"

@@ -21,16 +21,18 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Result:
+    from spikeviz.artifacts.cards import accuracy_text
     from spikeviz.evaluation.throughput import speed_text
     from spikeviz.paths import user_checkpoints
     from spikeviz.train.publish import publish_pruned
 
     card = publish_pruned(options.name, options.threshold, options.out or user_checkpoints(), options.device)
     left, speed = card.measured["parameters_left"], card.measured["throughput"]
+    found = accuracy_text(card.accuracy, card.samples, 4)
     data = {"name": card.name, "accuracy": card.accuracy, "samples": card.samples, "parameters_left": left}
     return Result(
         data | {"throughput": speed},
-        f"{card.name}: {card.accuracy:.4f} on {card.samples:,} test samples of {card.data}, {left:.1%} of the "
-        f"parameters; speed against the masked network: {speed_text(speed['speedup'], speed['interval'] or None)}, "
+        f"{card.name}: {found} on {card.samples:,} test samples of {card.data}, {card.protocol_text}, {left:.1%} of "
+        f"the parameters; speed against the masked network: {speed_text(speed['speedup'], speed['interval'] or None)}, "
         f"{speed['rounds']} rounds, {speed['samples_per_second']:.0f} samples/s, {card.device}",
     )

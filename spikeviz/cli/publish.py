@@ -68,8 +68,13 @@ def run(options: argparse.Namespace) -> Result:
 
 
 def _measured(card: CheckpointCard) -> str:
-    found = f"{card.accuracy:.4f}" if card.classifies else error_text(card.measured["reconstruction"])
-    return f"{card.name}: {found} on {card.samples:,} test samples of {card.data}, {card.device}"
+    from spikeviz.artifacts.cards import accuracy_text
+
+    if not card.classifies:
+        found = error_text(card.measured["reconstruction"])
+    else:
+        found = accuracy_text(card.accuracy, card.samples, 4)
+    return f"{card.name}: {found} on {card.samples:,} test samples of {card.data}, {card.device}; {card.protocol_text}"
 
 
 def _written(what: str, name: str, device: str) -> Path:

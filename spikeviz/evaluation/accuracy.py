@@ -1,4 +1,4 @@
-"""Accuracy on a test split, and what a network costs there."""
+"""Accuracy on a split, and what a network costs there."""
 
 from __future__ import annotations
 
@@ -32,15 +32,18 @@ def accuracy(
     progress: bool = True,
     interventions: Sequence[Intervention] = (),
     advance: Callable[[int], object] | None = None,
+    split: str = "test",
 ) -> tuple[float, int]:
-    """Share of the test samples of `data` whose largest logit (mean over T) is the right one; how many they were.
+    """Share of the samples of a split of `data` whose largest logit (mean over T) is the right one; how many they were.
+
+    Choices are made on `val`; `test` is for what is chosen.
 
     `advance` is told how many more were run, by who shows a bar of several such loops; then there is none of this one.
     """
-    x, y = open_data(data, "test", limit)
+    x, y = open_data(data, split, limit)
     batches = range(0, len(x), BATCH)
     right = 0
-    for start in tqdm(batches, f"{data}, test", disable=not progress or advance is not None, mininterval=2.0):
+    for start in tqdm(batches, f"{data}, {split}", disable=not progress or advance is not None, mininterval=2.0):
         output = simulate(model, as_batch(x[start : start + BATCH]), interventions, keep="", to_cpu=True).output
         right += int((output.argmax(-1) == y[start : start + BATCH]).sum())
         if advance is not None:

@@ -16,6 +16,7 @@ from spikeviz.interventions import Intervention
 from spikeviz.metrics import OPERANDS, energy_by_step
 from spikeviz.simulation import simulate
 
+CORRECT = "correct"  # a column of vectors
 BATCH = 64  # samples that run at a time; energy is measured on the first of these
 
 
@@ -62,8 +63,9 @@ def level_sweep(
 
     Yields:
         After every unit of work (`units`): how many are done, and a row for each point that is finished: meaning, D,
-        network, T, accuracy with its standard error, images, energy (µJ, mean of the first batch; its standard
-        error over images, and that of each), spikes per neuron (all steps together).
+        network, T, accuracy with its standard error, images, which of them were right (`CORRECT`, booleans, to compare
+        in pairs), energy (µJ, mean of the first batch; its standard error over images, and that of each), spikes per
+        neuron (all steps together).
 
     Raises:
         ValueError: for samples and labels that do not belong together.
@@ -93,6 +95,7 @@ def _row(point: LevelPoint, found: Survey, some: Tensor, seed: int) -> dict[str,
         "accuracy": found.accuracy,
         "standard error": found.error,
         "images": found.images,
+        CORRECT: found.correct,
         "energy (µJ)": energy,
         "energy error (µJ)": error,
         "energies (µJ)": energies,

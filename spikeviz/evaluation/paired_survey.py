@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from spikeviz.evaluation.pairs import SURE, Setting
+from spikeviz.evaluation.pairs import SURE, Paired, Setting, paired
 from spikeviz.evaluation.survey import Survey, survey
 
 
@@ -35,6 +35,11 @@ class PairedSurvey:
         first, second = self.rates
         mean, error = self._mean((first.sum(1) - second.sum(1))[:, None])
         return float(mean[0]), None if error is None else float(error[0])
+
+    @property
+    def accuracy(self) -> Paired:
+        """Their accuracies, over the same samples."""
+        return paired(self.first.correct, self.second.correct)
 
     def falls(self, which: int) -> bool | None:
         """Whether a network (0 or 1) fires less at every step than at the one before, by more than `SURE` standard

@@ -1,4 +1,4 @@
-"""Where an autoencoder stands: errors on test images it never trained on, and the pictures to see them by."""
+"""Where an autoencoder stands: errors on images it never trained on, and the pictures to see them by."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from spikeviz.models.spike_mae import SpikeMAE
 from spikeviz.recording import Recording
 from spikeviz.simulation import simulate
 
-WATCHED, SHOWN = 256, 4  # the first test images: whose errors are logged, and which are kept as pictures
+WATCHED, SHOWN = 256, 4  # the first images: whose errors are logged, and which are kept as pictures
 BATCH = 128
 SEED = 0  # of what is hidden; every batch of an evaluation has the next
 RANKS = 8  # batches of as many images as are watched, whose effective ranks a card holds
@@ -30,10 +30,13 @@ RATIO, RATIOS, SAMPLES = 0.75, (0.25, 0.5, 0.6, 0.75, 0.9), 1000  # of an evalua
 REPLAY = "replay.npz"
 
 
-def record_epoch(model: SpikeMAE, data: str, folder: Path, epoch: int) -> dict[str, Any]:
-    """For the log after `epoch` epochs; the pictures go into the run's `replay.npz`, behind those of epochs before."""
+def record_epoch(model: SpikeMAE, data: str, folder: Path, epoch: int, split: str = "test") -> dict[str, Any]:
+    """For the log after `epoch` epochs; the pictures go into the run's `replay.npz`, behind those of epochs before.
+
+    `split`: val, where it was left out of the training, so that who watches chooses on it.
+    """
     ratio = model.config.ratio
-    x = open_data(data, "test", WATCHED)[0][:]
+    x = open_data(data, split, WATCHED)[0][:]
     recording = simulate(model, x, HidePatches(ratio), ("mask", "patches", "reconstruction"), SEED)
     errors = reconstruction_errors(x, recording)[["MSE", "fill"]].mean()
     rank = effective_rank(visible_tokens(model, x, recording))
@@ -48,6 +51,7 @@ def record_epoch(model: SpikeMAE, data: str, folder: Path, epoch: int) -> dict[s
         rank=np.append(before.rank[:epoch] if before else [], rank),
         samples=len(x),
         ratio=ratio,
+        split=split,
     ).write(folder / REPLAY)
     return {
         "hidden_error": round(float(errors["MSE"]), 6),
@@ -77,12 +81,14 @@ def hidden_errors(
     ratio: float = RATIO,
     limit: int | None = None,
     progress: bool = True,
+    split: str = "test",
     train: Tensor | None = None,
 ) -> dict[str, Any]:
-    """Errors over the hidden patches of the test images, means over images (`mean_errors`), with `ratio`, `samples`
-    and `seed`. With training images `train` those of a smooth fill-in stand beside, whose width is chosen on them.
+    """Errors over the hidden patches of the images of a split, means over images (`mean_errors`), with `ratio`,
+    `samples` and `seed`. With training images `train` those of a smooth fill-in stand beside, whose width is chosen on
+    them.
     """
-    x, _ = open_data(data, "test", limit)
+    x, _ = open_data(data, split, limit)
     width = None if train is None else choose_width(model, train, ratio)
     tables: list[pd.DataFrame] = []
     for start in tqdm(range(0, len(x), BATCH), f"{data}, ratio {ratio:g}", disable=not progress, mininterval=2.0):
@@ -102,7 +108,7 @@ def quality(model: SpikeMAE, data: str, progress: bool = True) -> dict[str, Any]
     samples = min(WATCHED, len(open_data(data, "test", WATCHED)[0]))
     return {
         "reconstruction": hidden_errors(model, data, progress=progress, train=train),
-        "against_ratio": [hidden_errors(model, data, ratio, SAMPLES, progress, train) for ratio in RATIOS],
+        "against_ratio": [hidden_errors(model, data, ratio, SAMPLES, progress, train=train) for ratio in RATIOS],
         "effective_rank": {"ratio": RATIO, "samples": samples, "seed": SEED, "rank": ranks[0], "ranks": ranks},
     }
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from math import sqrt
+from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from spikeviz.artifacts.cards import binomial_error
 from spikeviz.interventions import Intervention
 from spikeviz.memory import Memory
 from spikeviz.metrics.firing import SPIKES, nsfr
@@ -27,6 +27,7 @@ class Survey:
         images: how many were run.
         total: how many the set has.
         right: for how many the largest logit (mean over T) was the right one.
+        correct: of each of them whether it was, in their order.
         nsfr: network spike firing rate at each binary step, mean over these images: float64, 0 to 1. It is what
             `nsfr` of one recording of all of them gives.
     """
@@ -35,6 +36,7 @@ class Survey:
     total: int
     right: int
     nsfr: Float[Tensor, "TD"]
+    correct: Bool[Tensor, "images"] = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool), repr=False)
 
     @property
     def accuracy(self) -> float:
@@ -43,11 +45,8 @@ class Survey:
 
     @property
     def error(self) -> float:
-        """Standard error of the accuracy p over n images, sqrt(p (1 - p) / n): the images are a sample.
-
-        It knows nothing of other seeds or trainings, and is 0 where all or none of the images are right.
-        """
-        return sqrt(self.accuracy * (1 - self.accuracy) / self.images)
+        """Standard error of the accuracy (`binomial_error`)."""
+        return binomial_error(self.accuracy, self.images)
 
 
 def survey(
@@ -103,17 +102,17 @@ def _surveys(
     seed: int,
     batch: int,
 ) -> Iterator[Survey]:
-    def run(numbered: tuple[int, tuple[Tensor, Tensor]]) -> tuple[int, int, Tensor]:
+    def run(numbered: tuple[int, tuple[Tensor, Tensor]]) -> tuple[Bool[Tensor, "n"], Tensor]:
         i, (some, labels) = numbered
         recording = simulate(model, some, interventions, keep=SPIKES, seed=batch_seed(seed, i))
-        return len(labels), int((recording.output.argmax(-1).cpu() == labels).sum()), nsfr(recording)
+        return recording.output.argmax(-1).cpu() == labels, nsfr(recording)
 
-    images, right, fired = 0, 0, torch.zeros((), dtype=torch.float64)
+    correct, fired = torch.zeros(0, dtype=torch.bool), torch.zeros((), dtype=torch.float64)
     pairs = zip(x.split(batch, x.ndim - 4), y.cpu().split(batch), strict=True)
-    for count, of_them, rates in in_turn(run, enumerate(pairs), at_once(model)):
-        images, right = images + count, right + of_them
-        fired = fired + rates * count  # every image has the same neurons: they weigh the same
-        yield Survey(images, len(y), right, fired / images)
+    for of_them, rates in in_turn(run, enumerate(pairs), at_once(model)):
+        correct = torch.cat([correct, of_them])
+        fired = fired + rates * len(of_them)  # every image has the same neurons: they weigh the same
+        yield Survey(len(correct), len(y), int(correct.sum()), fired / len(correct), correct)
 
 
 def right_under(

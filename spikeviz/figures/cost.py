@@ -29,14 +29,13 @@ def by_depth(rows: Sequence[Mapping[str, Any]], column: str) -> Chart:
             band = (y - error, y + error) if column in ERRORS else None
             curves.append(Line(d, y, name, colour, dash=meaning == "what-if", band=band))
     rules = [
-        Rule(float(row[column]), f"vanilla {row['T']} x {row['D']}: {row[column]:.3g}")
+        Rule(float(row[column]), f"vanilla {row['T']} x {row['D']}: {row[column]:.3g}{_error(row, column)}")
         for row in rows
         if row["meaning"] == "vanilla"
     ]
     title = column[0].upper() + column[1:]
     ends = accuracy_range(curves, rules) if column == "accuracy" else (0, max(values) * 1.15 or 1.0)
-    numbers = pd.DataFrame(rows).drop(columns="energies (µJ)", errors="ignore")  # of single images
-    return Chart(f"{title} against D", "D", column, curves, rules, y_range=ends, numbers=numbers)
+    return Chart(f"{title} against D", "D", column, curves, rules, y_range=ends, numbers=_numbers(rows))
 
 
 def ways_chart(rows: pd.DataFrame, title: str) -> Chart:
@@ -79,3 +78,13 @@ def against_steps(
         most = max(most, float(y.max()))
     rule = Rule(across / size, f"{label}: {across / size:.3g} {unit}")
     return Chart(title, "T", f"estimated energy ({unit})", lines, [rule], y_range=(0, 1.1 * most))
+
+
+def _error(row: Mapping[str, Any], column: str) -> str:
+    return f" ± {row['standard error']:.2g}" if column == "accuracy" and "standard error" in row else ""
+
+
+def _numbers(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """What leaves as a table: numbers and names, no vectors."""
+    plain = [{key: value for key, value in row.items() if isinstance(value, str | int | float)} for row in rows]
+    return pd.DataFrame(plain)

@@ -203,9 +203,10 @@ def train(
     run = TrainingRun(model, torch.optim.AdamW(groups, lr=recipe.lr))
     if (folder / "state.pt").exists():
         run.restore(folder / "state.pt", recipe)
+    watched = "val" if recipe.split == "train" else "test"
     with (folder / "log.jsonl").open("a") as log:
         if run.epoch == 0 and isinstance(model, SpikeMAE):
-            run.history = [{"epoch": 0} | record_epoch(model, recipe.data, folder, 0)]
+            run.history = [{"epoch": 0} | record_epoch(model, recipe.data, folder, 0, watched)]
             _write(log, run.history[0])
         while run.epoch < recipe.epochs:
             start, cpu = time.perf_counter(), time.process_time()
@@ -213,7 +214,7 @@ def train(
             if line is None:
                 return model.eval()
             if isinstance(model, SpikeMAE):
-                line |= record_epoch(model, recipe.data, folder, run.epoch + 1)
+                line |= record_epoch(model, recipe.data, folder, run.epoch + 1, watched)
             run.seconds += time.perf_counter() - start
             run.cpu_seconds += time.process_time() - cpu
             run.epoch += 1
@@ -237,6 +238,7 @@ def train(
         "history": run.history,
     }
     identity = {"name": recipe.name, "model": recipe.model, "data": recipe.data, "seed": recipe.seed}
+    identity |= {"protocol": recipe.protocol}
     identity |= {"trained_under": as_data(recipe.interventions(recipe.epochs - 1))}
     (folder / "run.json").write_text(json.dumps(identity | {"training": summary}, indent=2) + "\n")
     return model.eval()

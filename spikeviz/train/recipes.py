@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from spikeviz.artifacts.as_data import as_data
+from spikeviz.artifacts.cards import CHOSEN_ON_VAL, TEST_HAD_A_SAY, find_card
 from spikeviz.interventions import ATTENTION, Intervention, MaskSpikes, TimeConstant, TimeSteps
 from spikeviz.models.variants import VARIANTS
 
@@ -148,6 +149,20 @@ class Recipe:
     def identity(self) -> str:
         """What the folder of a run is recognised by."""
         return json.dumps(self.data_of, sort_keys=True)
+
+    @property
+    def protocol(self) -> str:
+        """What the card says of how it was chosen: on val, if val was left out of its training and of that of whatever
+        it begins with. A recipe on `train-10k` leaves val out as well, but is older than val.
+
+        Raises:
+            ValueError: for a checkpoint there is none of.
+        """
+        if self.split != "train":
+            return TEST_HAD_A_SAY
+        begun = [self.start, self.teacher and self.teacher.checkpoint]
+        said = [find_card(name)[0].protocol for name in begun if name]
+        return next((protocol for protocol in said if protocol != CHOSEN_ON_VAL), CHOSEN_ON_VAL)
 
     @property
     def epochs(self) -> int:

@@ -1,6 +1,7 @@
 """Cards and weights: what does not fit is refused with a sentence."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from support.networks import needs
 
 import spikeviz as sv
 from spikeviz.artifacts.as_data import from_data
-from spikeviz.artifacts.cards import CheckpointCard, find_card
+from spikeviz.artifacts.cards import CheckpointCard, accuracy_text, accuracy_with_error, find_card
 from spikeviz.artifacts.checkpoints import read_weights, save, sha256
 from spikeviz.convert.fill import fill
 from spikeviz.paths import assets
@@ -168,6 +169,26 @@ def test_a_card_holds_the_recipe_that_its_command_runs():
         assert card.training["recipe"] == recipe.data_of and card.model == recipe.model and card.data == recipe.data
         assert card.training["command"] == f"spikeviz train {recipe.name}"
         assert from_data(card.trained_under) == recipe.interventions(recipe.epochs - 1)
+
+
+def test_the_protocol_of_a_card_is_read_as_it_was_written(tmp_path):
+    card, _ = find_card("spikformer-fashion")
+    for protocol in ("val", "chosen by a friend"):
+        replace(card, protocol=protocol).write(tmp_path / "card.json")
+        assert CheckpointCard.read(tmp_path / "card.json").protocol == protocol
+    assert replace(card, protocol="val").facts["protocol"] == "chosen on val"
+    old = json.loads((tmp_path / "card.json").read_text())
+    del old["protocol"]
+    (tmp_path / "card.json").write_text(json.dumps(old))
+    assert CheckpointCard.read(tmp_path / "card.json").protocol == "the test set had a say"
+
+
+def test_an_accuracy_is_never_without_its_error():
+    """0.9 of 100 samples: sqrt(0.9 * 0.1 / 100) = 0.03."""
+    assert accuracy_text(0.9, 100) == "0.900 ± 0.030" and accuracy_text(None, 0) == "not measured"
+    assert accuracy_with_error(0.9, 100, " (standard error)") == "0.9000 ± 0.0300 (standard error)"
+    card, _ = find_card("spikformer-fashion")
+    assert replace(card, accuracy=0.9, samples=100).error == pytest.approx(0.03)
 
 
 def test_shipped_cards_are_true():

@@ -10,6 +10,7 @@ import zipfile
 import pytest
 
 import spikeviz as sv
+from spikeviz.artifacts.cards import find_card
 from spikeviz.cli import COMMANDS, main, parser
 from spikeviz.paths import app_root, assets
 
@@ -125,6 +126,25 @@ def test_full_set_is_asked_for(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("SPIKEVIZ_DATA", str(tmp_path))
     assert main(["train", "spikformer-fashion", "--folder", str(tmp_path / "run")]) == 2
     assert "SPIKEVIZ_DATA" in capsys.readouterr().err
+
+
+def test_val_is_measured_where_it_is_asked_for(capsys):
+    found = answered(capsys, "evaluate", "spikformer-fashion", "--split", "val", "--limit", "40", "--device", "cpu")
+    assert (found["split"], found["samples"], found["protocol"]) == ("val", 40, "the test set had a say")
+    p = found["accuracy"]
+    assert found["standard_error"] == pytest.approx((p * (1 - p) / 40) ** 0.5) and found["card"] is None
+    assert main(["evaluate", "spikformer-fashion", "--split", "val", "--limit", "20", "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    assert " ± " in said and "20 val samples" in said and "may have been trained on val" in said
+
+
+def test_models_say_error_and_protocol(capsys):
+    rows = answered(capsys, "models")["checkpoints"]
+    for row in rows:
+        card = find_card(row["name"])[0]
+        assert row["protocol"] == card.protocol and row["standard_error"] == card.error
+    assert main(["models"]) == 0
+    assert "the test set had a say" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_evaluate_measures_and_writes_nothing(capsys, tmp_path, monkeypatch):

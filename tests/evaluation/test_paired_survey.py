@@ -10,6 +10,7 @@ from support.networks import make_small
 import spikeviz as sv
 from spikeviz.evaluation import Survey
 from spikeviz.evaluation.paired_survey import PairedSurvey, paired_survey
+from spikeviz.evaluation.pairs import compare
 from spikeviz.interventions import SpikeLevels
 from spikeviz.metrics import SPIKES
 
@@ -74,3 +75,14 @@ def test_a_fall_has_to_be_larger_than_its_error(rates, falls):
     assert found.falls(0) is falls
     means = np.mean(rates, 0)
     assert not falls or (np.diff(means) < 0).all()
+
+
+def test_accuracies_are_compared_in_pairs():
+    """Which samples each got right, and not only how many."""
+    small = sv.load("spikformer-fashion", "cpu")
+    x, y = sv.load_data("fashion", "val", 20)
+    rules = (sv.interventions.TimeSteps(1),)
+    *_, found = paired_survey((small, rules, 0), (small, (), 0), x, y, batch=8)
+    *_, expected = compare((small, rules, 0), (small, (), 0), x, y, batch=8)
+    assert found.accuracy == expected
+    assert (found.accuracy.first, found.accuracy.second) == (found.first.accuracy, found.second.accuracy)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from importlib import import_module
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -173,3 +174,26 @@ def test_what_a_classifier_cannot_begin_with(shelf):
 def test_scratch_and_pretrained_differ_in_where_they_begin():
     scratch, pretrained = (RECIPES[f"spikformer-v2-fashion-{form}"] for form in ("scratch", "pretrained"))
     assert replace(pretrained, name=scratch.name, start=None) == scratch and pretrained.start in RECIPES
+
+
+def test_who_watches_a_training_that_leaves_val_out_watches_val(tmp_path, monkeypatch):
+    recipe = replace(TINY, name="on-val", split="train", stages=(Stage(1),))
+    train(recipe, tmp_path, "cpu", progress=False)
+    seen = Replay.read(tmp_path / "replay.npz")
+    x = sv.load_data("fashion", "val", 4)[0]
+    assert seen.split == "val" and (seen.images == (x * 255).round().byte().numpy()).all()
+    few = lambda name, split="test", limit=None: open_data(name, split, min(limit or 12, 12))  # noqa: E731
+    for module in ("evaluation.accuracy", "evaluation.reconstruction"):
+        monkeypatch.setattr(import_module(f"spikeviz.{module}"), "open_data", few)
+    card = publish(tmp_path, tmp_path / "checkpoints", device="cpu", progress=False)
+    assert card.protocol == "val" and card.measured["val"]["samples"] == 12 and card.accuracy is None
+    assert card.measured["val"]["mse"] != card.measured["reconstruction"]["mse"]
+
+
+def test_a_replay_of_an_older_version_is_of_test_images(finished, tmp_path):
+    seen = Replay.read(finished.folder / "replay.npz")
+    assert seen.split == "test"
+    with np.load(finished.folder / "replay.npz") as file:
+        arrays = {name: file[name] for name in file.files if name != "split"}
+    np.savez(tmp_path / "old.npz", **arrays)
+    assert Replay.read(tmp_path / "old.npz").split == "test"

@@ -1,5 +1,6 @@
 """A pruned checkpoint and its card: obtained from the file that is written."""
 
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -7,7 +8,8 @@ import torch
 from support.networks import awaken, shelve
 
 import spikeviz as sv
-from spikeviz.artifacts.cards import find_card
+from spikeviz.artifacts.cards import CHOSEN_ON_VAL, TEST_HAD_A_SAY, find_card
+from spikeviz.artifacts.checkpoints import stored
 from spikeviz.data.catalog import as_batch, open_data
 from spikeviz.evaluation.accuracy import accuracy
 from spikeviz.nn.channel_masks import find_masks
@@ -47,6 +49,16 @@ def test_a_pruned_checkpoint_is_what_its_card_says(shelf):
     assert 0 < card.measured["operations"]["SOPs"] <= card.measured["masked"]["operations"]["SOPs"]
     x = as_batch(open_data(card.data, "test", 3)[0][:])
     torch.testing.assert_close(sv.simulate(small, x, keep="").output, sv.simulate(masked, x, keep="").output)
+
+
+def test_the_protocol_travels_to_the_pruned_network(shelf):
+    card, weights = find_card(NAME)
+    assert publish.publish_pruned(NAME, 0.5, shelf, "cpu", progress=False).protocol == card.protocol == TEST_HAD_A_SAY
+    replace(card, protocol=CHOSEN_ON_VAL).write(weights.with_suffix(".json"))
+    pruned = publish.publish_pruned(NAME, 0.5, shelf, "cpu", progress=False)
+    small = stored("sdmformer-fashion-dvs", shelf / "masked-pruned.safetensors")
+    val = accuracy(small, "fashion-dvs", progress=False, split="val")
+    assert pruned.protocol == CHOSEN_ON_VAL and pruned.measured["val"] == {"accuracy": val[0], "samples": SAMPLES}
 
 
 def test_another_threshold_is_another_checkpoint(shelf):

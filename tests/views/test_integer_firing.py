@@ -311,6 +311,18 @@ def test_the_best_d_is_told_apart_by_its_error(accuracies, words):
     assert accuracy_energy.best(table, 4).endswith(words)
 
 
+def test_a_measured_curve_is_compared_in_pairs():
+    """Twelve of 100 samples are right at D = 8 alone: 0.12 ± sqrt(12 - 1.44) / 100; unpaired it would be 0.06."""
+    first, second = torch.arange(100) < 80, torch.arange(100) < 68
+    table = [
+        {"meaning": "what-if", "D": d, "accuracy": float(own.float().mean()), "standard error": 0.05, "correct": own}
+        for d, own in ((8, first), (4, second))
+    ]
+    assert accuracy_energy.best(table, 4).endswith(
+        "0.800 ± 0.050 at D = 8, against 0.680 ± 0.050 at D = 4: D = 8 is better by 0.120 ± 0.032 (n = 100, paired)"
+    )
+
+
 def test_accuracies_of_two_trainings_are_told_apart_by_their_errors():
     plain = {"T x D": "vanilla 4 x 1", "CPU seconds per epoch": 300.0, "accuracy": 0.9, "samples": 10_000}
     sfa = plain | {"T x D": "1 x 4", "CPU seconds per epoch": 100.0}

@@ -38,7 +38,7 @@ def test_an_entry_has_what_a_person_searches_for(card):
     assert f"{card.parameters / 1e6:.2f} M" in parts and result(card) in parts
     assert ("needs data" in parts) == lacks_data(card)
     if card.classifies:
-        assert f"{card.accuracy:.3f}" in parts
+        assert f"{card.accuracy:.3f} ± {card.error:.3f}" in parts
     else:
         assert f"hidden-patch error {card.measured['reconstruction']['relative']:.3f} of the visible mean's" in parts
 

@@ -200,7 +200,8 @@ def test_both_normalisations_stand_side_by_side():
     for name, norm in ((NAME, "BatchNorm"), ("mst-fashion-layernorm", "LayerNorm")):
         card = next(card for card in sv.list_checkpoints() if card.name == name)
         shown = figure(figures, f"Membrane, {norm} · {scene.now.network.words('blocks.0.mlp.hidden')}")
-        trained = f"{name}, trained for {card.training['epochs']} epochs (QCFS accuracy {card.accuracy:.3f})"
+        reached = f"{card.accuracy:.3f} ± {card.error:.3f}"
+        trained = f"{name}, trained for {card.training['epochs']} epochs (QCFS accuracy {reached})"
         assert trained in shown.caption
     outline = shown.chart.series[1]
     expected = distributions.accumulated(simulated(name="mst-fashion-layernorm"), "blocks.0.mlp.hidden")

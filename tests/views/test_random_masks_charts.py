@@ -50,9 +50,16 @@ def test_the_accumulated_membrane_input_is_the_mean_current_of_a_neuron():
 
 
 def test_charts_show_their_numbers():
-    points = [{"ratio": r, "mean": 0.8 - r / 2, "deviation": 0.01, "power": 2e8} for r in (0.9, 0.0, 0.5)]
+    points = [
+        {"ratio": r, "mean": 0.8 - r / 2, "deviation": 0.01, "power": 2e8, "samples": 250} for r in (0.9, 0.0, 0.5)
+    ]
     mine, now = charts.accuracy_chart("Accuracy", "ratio", {"mine": points}, points[:1]).series
     assert list(mine.x) == [0.0, 0.5, 0.9] and mine.y[0] == 0.8 and now.name == "measured now"
+    few, many = ({"mean": 0.8, "samples": n, "deviation": 0.01} for n in (100, 10_000))
+    assert charts.drawn_error(few) == pytest.approx(0.04) and charts.drawn_error(many) == 0.01  # the larger of the two
+    assert charts.drawn_error({"mean": 0.8, "samples": 100}) == pytest.approx(0.04)  # of one run
+    low, high = charts.accuracy_chart("Accuracy", "T", {"mine": [few | {"T": 1}]}).series[0].band
+    assert (low[0], high[0]) == pytest.approx((0.76, 0.84))
     assert charts.watts(3.942e9) == "3.94 G" and charts.watts(12.0) == "12.0"
     rows = [p | {"network": "mine", "share": None} for p in points]
     assert "–" in charts.power_table(rows) and "×0.74" in charts.paper_power()

@@ -9,15 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from spikeviz.artifacts.cards import binomial_error
+
 SURE = 2.0  # standard errors by which numbers have to differ to be called different
-
-
-def binomial_error(accuracy: float, samples: int) -> float:
-    """Standard error of an accuracy p over n samples, sqrt(p (1 - p) / n).
-
-    It knows nothing of other seeds or trainings, and is 0 where all or none of the samples are right.
-    """
-    return sqrt(accuracy * (1 - accuracy) / samples)
 
 
 @dataclass(frozen=True)

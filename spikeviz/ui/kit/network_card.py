@@ -17,7 +17,7 @@ def about(card: CheckpointCard, page: str) -> None:
     """The network in a line, and all of its card behind a button."""
     name = full_name(card)
     accuracy = "accuracy " if card.classifies else ""
-    st.caption(f"{name}: {accuracy}{result(card)} ({measured_as(card)}, {card.samples:,})")
+    st.caption(f"{name}: {accuracy}{result(card)} ({measured_as(card)}, {card.samples:,}; {card.protocol_text})")
     with st.popover("About this network", type="tertiary", key=f"{page}_about"):
         if card.classifies:
             st.caption(whole_test_set(card))

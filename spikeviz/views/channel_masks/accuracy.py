@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from functools import partial
-from math import sqrt
+from math import hypot
 from typing import TYPE_CHECKING, Any
 
+from spikeviz.artifacts.cards import accuracy_text, binomial_error
 from spikeviz.views import data_sets
 from spikeviz.views.captions.chance import with_chance
 from spikeviz.views.channel_masks.baselines import baselines
@@ -86,14 +87,15 @@ def _measured(run: Run, curve: Curve | None, found: Survey, progress: Progress) 
     from spikeviz.views.channel_masks.charts import accuracy_curve
 
     own, words = threshold(run), f" {provenance(run, curve)}" if curve else ""
+    reached = f"{found.accuracy:.3f} ± {found.error:.3f}"
     point = (found.accuracy, found.error, f"now, {found.images:,} {run.samples}")
     yield Figure(
         with_chance(accuracy_curve(curve, own, point), run.card.data),
-        f"Measured now at {own:.2f} over the first {found.images:,} {run.samples}: {found.accuracy:.3f} ± "
-        f"{found.error:.3f} (standard error), {run.status_text}, {run.recording.device.upper()}, "
+        f"Measured now at {own:.2f} over the first {found.images:,} {run.samples}: {reached} "
+        f"(standard error), {run.status_text}, {run.recording.device.upper()}, "
         f"{progress.seconds:.0f} s. {whole_test_set(run.card)}{words}",
         SOURCE,
-        f"Accuracy at threshold {own:.2f}: {found.accuracy:.3f}. {_in_words(curve) if curve else ''}",
+        f"Accuracy at threshold {own:.2f}: {reached}. {_in_words(curve) if curve else ''}",
         over=Over(f"the first {found.images:,} {run.samples} of {run.card.data}{_and(run, curve)}"),
     )
 
@@ -132,7 +134,7 @@ def reach(curve: Curve) -> str:
             break
         last = point
     kept = last["channels"] - last["masked"]
-    first, end = (_with_error(point["accuracy"], curve["samples"]) for point in (base, last))
+    first, end = (accuracy_text(point["accuracy"], curve["samples"]) for point in (base, last))
     return (
         f"{last['threshold']:.2f} is the last threshold measured at no more than a point below 0.50; it keeps "
         f"{kept:,} of {last['channels']:,} channels ({end} against {first})."
@@ -149,19 +151,15 @@ def control(curve: Curve) -> str:
     base = next((p["accuracy"] for p in curve["points"] if abs(p["threshold"] - TRAINED) < 1e-9), None)
     if last is None or base is None:
         return ""
-    worth, error = base - last, sqrt((base * (1 - base) + last * (1 - last)) / samples)
+    worth, error = base - last, hypot(binomial_error(base, samples), binomial_error(last, samples))
     found = f"a difference of {worth:.3f} ± {error:.3f}" if abs(worth) > SURE * error else "no difference found"
     return (
-        f"Control: with every masked channel gone it is {_with_error(last, samples)}, by what no mask touches; to 0.50 "
-        f"{found}."
+        f"Control: with every masked channel gone it is {accuracy_text(last, samples)}, by what no mask touches; to "
+        f"0.50 {found}."
     )
-
-
-def _with_error(accuracy: float, samples: int) -> str:
-    return f"{accuracy:.3f} ± {sqrt(accuracy * (1 - accuracy) / samples):.3f}"
 
 
 def _in_words(curve: Curve) -> str:
     return "Accuracy against the threshold: " + ", ".join(
-        f"{point['threshold']:.2f} {point['accuracy']:.3f}" for point in curve["points"]
+        f"{point['threshold']:.2f} {accuracy_text(point['accuracy'], curve['samples'])}" for point in curve["points"]
     )

@@ -161,7 +161,7 @@ def _figures(run: Run, table: Table, over: str, counted: str) -> Iterator[Item]:
             notice + at_own,
             source,
             f"{column} against D: "
-            + ", ".join(f"{r['meaning']} {r['T']} x {r['D']} {r[column]:.{digits}f}" for r in table),
+            + ", ".join(f"{r['meaning']} {r['T']} x {r['D']} {_value(r, column, digits)}" for r in table),
             over=Over(few if column == "energy (µJ)" else over, networks, "each point at its own D"),
         )
 
@@ -193,8 +193,10 @@ def energy_verdict(table: Table, own: int) -> str:
 
 
 def best(table: Table, own: int) -> str:
-    """The what-if curve so far: its point at the D it was trained with, and its highest, told apart by their errors."""
-    from spikeviz.evaluation.pairs import SURE
+    """The what-if curve so far: its point at the D it was trained with, and its highest, told apart by their errors: in
+    pairs where it is known which samples each got right, as of a curve that is measured now."""
+    from spikeviz.evaluation.level_sweep import CORRECT
+    from spikeviz.evaluation.pairs import SURE, paired
 
     what_if = [row for row in table if row["meaning"] == "what-if"]
     top = max(what_if, key=lambda row: row["accuracy"])
@@ -202,9 +204,18 @@ def best(table: Table, own: int) -> str:
     highest = f"its highest so far is {_measured(top)}"
     if here is None or top is here:
         return highest
+    if CORRECT in top and CORRECT in here:
+        pair = paired(top[CORRECT], here[CORRECT], (f"D = {top['D']}", f"D = {own}"))
+        return f"{highest}, against {_measured(here)}: {pair.verdict}"
     error = sqrt(top["standard error"] ** 2 + here["standard error"] ** 2)
     differs = top["accuracy"] - here["accuracy"] > SURE * error
     return f"{highest}, {'above' if differs else 'no difference found from'} {_measured(here)}"
+
+
+def _value(row: dict[str, Any], column: str, digits: int) -> str:
+    """As a number; an accuracy with its error."""
+    error = f" ± {row['standard error']:.{digits}f}" if column == "accuracy" else ""
+    return f"{row[column]:.{digits}f}{error}"
 
 
 def _measured(row: dict[str, Any]) -> str:
@@ -248,8 +259,10 @@ def against_vanilla(sfa: dict[str, Any], plain: dict[str, Any]) -> str:
     gain = 100 * (sfa["accuracy"] - plain["accuracy"])
     error = 100 * sqrt(sum(row["accuracy"] * (1 - row["accuracy"]) / row["samples"] for row in (sfa, plain)))
     if abs(gain) > SURE * error:
-        return f"{took}; accuracy is {abs(gain):.2f} ± {error:.2f} points {'higher' if gain > 0 else 'lower'} with SFA."
-    return f"{took}; no difference in accuracy found (SFA {gain:+.2f} ± {error:.2f} points)."
+        found = f"accuracy is {abs(gain):.2f} ± {error:.2f} points {'higher' if gain > 0 else 'lower'} with SFA"
+    else:
+        found = f"no difference in accuracy found (SFA {gain:+.2f} ± {error:.2f} points)"
+    return f"{took}; {found}, each over {sfa['samples']:,} test samples, not paired."
 
 
 def trained_alike(cards: Sequence[CheckpointCard]) -> bool:

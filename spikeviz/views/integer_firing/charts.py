@@ -134,7 +134,7 @@ def training_table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = [
         (
             row["T x D"],
-            accuracy_text(row["accuracy"], 4),
+            accuracy_text(row["accuracy"], row["samples"], 4),
             f"{row['seconds']:,.0f} s",
             f"{row['epochs']}",
             f"{row['CPU seconds per epoch']:,.0f} s",

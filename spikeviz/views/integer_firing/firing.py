@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,7 @@ def _fig_9(run: Run, other: CheckpointCard, pair: PairedSurvey, progress: Progre
     from spikeviz.figures.spikes import nsfr_curve
 
     mine, theirs = pair.first, pair.second
+    both = replace(pair.accuracy, names=("SFA", "vanilla"))
     sfa, plain = mine.nsfr.numpy(), theirs.nsfr.numpy()
     yield Figure(
         nsfr_curve(
@@ -116,9 +118,9 @@ def _fig_9(run: Run, other: CheckpointCard, pair: PairedSurvey, progress: Progre
             x="binary step",
         ),
         f"{verdict(pair)} The first {mine.images:,} {run.samples} of {run.card.data}: accuracy {mine.accuracy:.3f} ± "
-        f"{mine.error:.3f} with SFA, {theirs.accuracy:.3f} ± {theirs.error:.3f} vanilla ({other.name}), "
-        f"{progress.seconds:.0f} s. {whole_test_set(run.card, other)} The paper, of its 10 M network on ImageNet: 0.39 "
-        "and 0.96 spikes per neuron.",
+        f"{mine.error:.3f} with SFA, {theirs.accuracy:.3f} ± {theirs.error:.3f} vanilla ({other.name}), one training "
+        f"each: {both.verdict}; {progress.seconds:.0f} s. {whole_test_set(run.card, other)} The paper, of its 10 M "
+        "network on ImageNet: 0.39 and 0.96 spikes per neuron.",
         "E-SpikeFormer, sec. 5.3 and Fig. 9",
         "NSFR by step, SFA: "
         + ", ".join(f"{v:.3f}" for v in sfa)

@@ -71,9 +71,9 @@ def result(card: CheckpointCard) -> str:
     from spikeviz.artifacts.cards import accuracy_text
 
     if card.classifies:
-        return accuracy_text(card.accuracy)
+        return accuracy_text(card.accuracy, card.samples)
     measured = card.measured.get("reconstruction")
-    return f"hidden-patch error {measured['relative']:.3f} of the visible mean's" if measured else accuracy_text(None)
+    return f"hidden-patch error {measured['relative']:.3f} of the visible mean's" if measured else "not measured"
 
 
 def measured_as(card: CheckpointCard) -> str:

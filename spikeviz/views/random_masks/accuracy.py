@@ -107,7 +107,10 @@ def _ends(points: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def _mean(points: Sequence[dict[str, Any]], ratio: float) -> str:
-    return next((f"{p['mean']:.3f}" for p in points if p["ratio"] == ratio), "(not computed)")
+    from spikeviz.views.random_masks.charts import drawn_error
+
+    found = next((p for p in points if p["ratio"] == ratio), None)
+    return f"{found['mean']:.3f} ± {drawn_error(found):.3f}" if found else "(not computed)"
 
 
 def _against_ratio(scene: Scene) -> Iterator[Item]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from spikeviz.artifacts.cards import larger_error
 from spikeviz.figures.chart import Bars, Chart, Line, Maps, Rule, accuracy_range
 from spikeviz.figures.prediction import ROW, TRACK
 from spikeviz.figures.tables import table
@@ -87,13 +88,14 @@ def accuracy_chart(
     rules: Sequence[Rule] = (),
     x_range: tuple[float, float] | None = None,
 ) -> Chart:
-    """Mean accuracy against a column `x`; shaded one standard deviation over seeds, of one run its standard error.
+    """Mean accuracy against a column `x`; shaded the standard deviation over seeds or the binomial standard error of
+    the samples, whichever is larger.
 
     Args:
         title: of the chart.
         x: a column of every point, and the axis.
-        curves: precomputed points by network, the first the one that was not fine-tuned: `x`, mean, and deviation or
-            standard error.
+        curves: precomputed points by network, the first the one that was not fine-tuned: `x`, mean, samples, and
+            deviation where there are seeds.
         live: points measured now.
         rules: lines across or upright.
         x_range: of the axis.
@@ -113,8 +115,13 @@ def accuracy_chart(
 def _curve(points: Sequence[Mapping[str, Any]], x: str, name: str, colour: str) -> Line:
     points = sorted(points, key=lambda point: point[x])
     places, mean = (np.array([point[key] for point in points]) for key in (x, "mean"))
-    error = np.array([point.get("deviation", point.get("standard error", 0.0)) for point in points])
+    error = np.array([drawn_error(point) for point in points])
     return Line(places, mean, name, colour, band=(mean - error, mean + error))
+
+
+def drawn_error(point: Mapping[str, Any]) -> float:
+    """Of a point with mean, samples, and deviation over seeds where there are some."""
+    return larger_error(point["mean"], point["samples"], point.get("deviation", 0.0))
 
 
 def paper_power() -> str:
@@ -127,14 +134,15 @@ def paper_power() -> str:
 
 
 def power_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Ours: network, ratio, power, share (of the unmasked network's power, None if not known), mean, deviation."""
+    """Ours: network, ratio, power, share (of the unmasked network's power, None if not known), mean, deviation over
+    seeds, samples; the larger error of the accuracy is printed."""
     lines = [
         (
             row["network"],
             f"{row['ratio']:.0%}",
             watts(row["power"]),
             f"×{row['share']:.2f}" if row["share"] else "–",
-            f"{100 * row['mean']:.1f} ± {100 * row['deviation']:.1f} %",
+            f"{100 * row['mean']:.1f} ± {100 * drawn_error(row):.1f} %",
         )
         for row in rows
     ]

@@ -101,6 +101,7 @@ def _beside_ratios(card: CheckpointCard, curves: Curves) -> str:
 
 
 def _against_steps(scene: Scene) -> Iterator[Item]:
+    from spikeviz.artifacts.cards import accuracy_text
     from spikeviz.data.catalog import find_data
     from spikeviz.figures.chart import Rule
     from spikeviz.interventions import TimeSteps
@@ -115,7 +116,8 @@ def _against_steps(scene: Scene) -> Iterator[Item]:
         one = curves[next(iter(own))]
         students = [card for card in group if card.name in own and masks_trained_under(card)]
         fine = "".join(f"; {card.name} under {tuned_under(card)}" for card in students)
-        rules = [Rule(base.accuracy, f"QCFS {base.accuracy:.3f}")] if base.accuracy is not None else []
+        whole = accuracy_text(base.accuracy, base.samples)
+        rules = [Rule(base.accuracy, f"QCFS {whole}")] if base.accuracy is not None else []
         dashed = f"; dashed: {base.name} as QCFS network, by its card" if rules else ""
         samples = f"{one['steps'][0]['samples']:,} {run.samples} of {find_data(one['data']).title}, {one['device']}"
         largest = max(point["standard error"] for points in own.values() for point in points)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from spikeviz.views.runs import Run
     from spikeviz.views.scene import Scene
 
+# of a mean over seeds
+ERRORS = "± the larger of the standard deviation over seeds and the binomial standard error of the samples"
 Curves = dict[str, dict[str, Any]]  # by network, as `find_curve` gives them
 
 
@@ -55,7 +57,11 @@ def points_of(
 ) -> dict[str, list[dict[str, Any]]]:
     """Points of one part of the curves of some networks, by network; those without any left out."""
     found = {
-        card.name: [point for point in curves[card.name][part] if point.get("site") == site]
+        card.name: [
+            {"samples": curves[card.name]["samples"]} | point
+            for point in curves[card.name][part]
+            if point.get("site") == site
+        ]
         for card in group
         if card.name in curves
     }
@@ -75,9 +81,7 @@ def precomputed(run: Run, names: Sequence[str], curves: Curves) -> str:
     first = " or ".join(f"{n:,}" for n in counts)
     return (
         f"{made_by(names, curves)}: the first {first} {run.samples} of {find_data(one['data']).title}, "
-        f"{one['seeds']} seeds (mean ± standard deviation over seeds; of so few samples there is a standard error of "
-        f"up to {0.5 / counts[0] ** 0.5:.1%} besides), T = {steps}, {one['device']}. "
-        f"{_law(names, curves)} {on_all(names)}"
+        f"{one['seeds']} seeds ({ERRORS}), T = {steps}, {one['device']}. {_law(names, curves)} {on_all(names)}"
     )
 
 
@@ -113,8 +117,11 @@ def made_by(names: Sequence[str], curves: Curves) -> str:
 
 def in_words(points: Mapping[str, Sequence[Mapping[str, Any]]], x: str) -> str:
     """Curves for who cannot see them."""
+    from spikeviz.views.random_masks.charts import drawn_error
+
     return f"Accuracy against {x}: " + "; ".join(
-        f"{name} " + ", ".join(f"{point[x]:g} {point['mean']:.3f}" for point in own) for name, own in points.items()
+        f"{name} " + ", ".join(f"{point[x]:g} {point['mean']:.3f} ± {drawn_error(point):.3f}" for point in own)
+        for name, own in points.items()
     )
 
 
@@ -166,7 +173,7 @@ def measured_now(scene: Scene, x: str, points: Points, title: str, source: str, 
 def _measured(
     run: Run, x: str, title: str, source: str, what: str, table: Sequence[Mapping[str, Any]], progress: Progress
 ) -> Iterator[Item]:
-    from spikeviz.views.random_masks.charts import accuracy_chart
+    from spikeviz.views.random_masks.charts import accuracy_chart, drawn_error
 
     if not table:
         return
@@ -177,10 +184,9 @@ def _measured(
     over = Over(f"{samples}, {run.recording.device.upper()}", settings=settings)
     yield Figure(
         with_chance(chart, run.card.data),
-        f"{run.card.name}, {what}: {len(table)} of the points, the last {last['mean']:.3f} ± {last['deviation']:.3f} "
-        f"at {x} {last[x]:g} ({last['seeds']} seeds, {last['samples']} {run.samples}, {run.recording.device.upper()}, "
-        f"{progress.seconds:.0f} s). The standard error of so few samples is up to "
-        f"{0.5 / last['samples'] ** 0.5:.0%}. {whole_test_set(run.card)}",
+        f"{run.card.name}, {what}: {len(table)} of the points, the last {last['mean']:.3f} ± {drawn_error(last):.3f} "
+        f"at {x} {last[x]:g} ({ERRORS}; {last['seeds']} seeds, {last['samples']} {run.samples}, "
+        f"{run.recording.device.upper()}, {progress.seconds:.0f} s). {whole_test_set(run.card)}",
         source,
         in_words({run.card.name: table}, x),
         over=over,

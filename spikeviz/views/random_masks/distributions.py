@@ -88,7 +88,7 @@ def _figure(
     return Figure(
         histogram(dict(zip(names, values, strict=True)), title, x, ends),
         f"{what}: {card.name}, trained for {card.training.get('epochs', '?')} epochs (QCFS accuracy "
-        f"{accuracy_text(card.accuracy)}), this input, {len(values[0]):,} neurons, "
+        f"{accuracy_text(card.accuracy, card.samples)}), this input, {len(values[0]):,} neurons, "
         f"T = {len(run.recording.logits_per_step)}, without masks. The two outlines share {shared:.0%} of their area; "
         "values outside are counted at the ends.",
         FIG_3,

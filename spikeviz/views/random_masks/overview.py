@@ -112,14 +112,14 @@ def about(run: Run) -> Note:
     how = "a QCFS network, run as spikes" if converted(card) else "trained with spikes"
     text = (
         f"{card.name}: demo size, {size:.2f} M parameters, {find_data(card.data).title}; {how}; accuracy "
-        f"{accuracy_text(card.accuracy)}{over}."
+        f"{accuracy_text(card.accuracy, card.samples)}{over}."
     )
     if not converted(card):
         text += f" {FUTURE.format(name=card.name)}"
     if masks_trained_under(card):
         text += f" Fine-tuned under {tuned_under(card)}"
         trained = card.measured.get("as_trained")
-        text += f"; as QCFS under it {trained['accuracy']:.3f}." if trained else "."
+        text += f"; as QCFS under it {accuracy_text(trained['accuracy'], card.samples)}." if trained else "."
     if getattr(config_of(card), "softmax", False):
         text += (
             " Not everything is spikes: softmax, position bias and residual stream stay real-valued, as in the "

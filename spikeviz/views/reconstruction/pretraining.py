@@ -85,13 +85,13 @@ def _pictures(run: Run, replay: Replay) -> Iterator[Item]:
     shown = Pictures(f"After epoch {epoch} of {last}", np.concatenate([row.images for row in rows]), titles)
     yield Figure(
         shown,
-        f"The first {len(rows)} {run.samples}, never trained on; {replay.ratio:.0%} of the patches hidden, the same in "
-        f"every epoch. {_source(run.card)}",
+        f"The first {len(rows)} {_samples(run, replay)}, never trained on; {replay.ratio:.0%} of the patches hidden, "
+        f"the same in every epoch. {_source(run.card)}",
         SEC,
         f"{len(rows)} images, each as original, masked, reconstructed and pasted, after epoch {epoch}: over "
         f"{replay.samples:,} images MSE {replay.error[epoch]:.4f}",
         html=partial(_tiles, shown),
-        over=Over(f"the first {len(rows)} {run.samples} of {run.card.data}", settings=f"after epoch {epoch}"),
+        over=Over(f"the first {len(rows)} {_samples(run, replay)} of {run.card.data}", settings=f"after epoch {epoch}"),
     )
 
 
@@ -100,6 +100,11 @@ def _tiles(shown: Pictures) -> str:
     from spikeviz.views.reconstruction.charts import picture_tiles
 
     return strip(picture_tiles(shown, [""] * len(shown.titles)), 4, 70, 130)
+
+
+def _samples(run: Run, replay: Replay) -> str:
+    """What the images of a replay are called."""
+    return run.samples.replace("test", replay.split, 1)
 
 
 def _source(card: CheckpointCard) -> str:
@@ -114,7 +119,7 @@ def _curves(scene: Scene, replay: Replay) -> Iterator[Item]:
     found = {card.name: replay} | _twins(card)
     here = [] if epoch is None else [Rule(min(epoch, len(replay.error) - 1), "epoch shown", upright=True)]
     errors, by_epoch = ({name: getattr(r, what) for name, r in found.items()} for what in ("error", "rank"))
-    many = f"{replay.samples:,} {scene.now.samples}, ratio {replay.ratio:g}, one training each"
+    many = f"{replay.samples:,} {_samples(scene.now, replay)}, ratio {replay.ratio:g}, one training each"
     over = Over(many, tuple(found), "after each epoch")
     yield Figure(
         epochs_chart("Error against epoch", "MSE, hidden pixels", errors, [Rule(replay.fill, "visible mean"), *here]),
