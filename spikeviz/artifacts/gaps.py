@@ -18,20 +18,22 @@ _NOT_FOUND: dict[str, str] = {
 }
 
 
-def verdict(part: str, gap: float, error: float, samples: int) -> str:
+def verdict(part: str, gap: float, error: float, samples: int, again: Mapping[str, Any] | None = None) -> str:
     """What a gap says: a difference is named only outside two standard errors.
 
     Args:
         part: "attention" or "content".
         gap, error: in accuracy, 0 to 1.
         samples: of how many.
+        again: gap and error with BatchNorm re-estimated; where these show a difference, nothing is called idle.
     """
     numbers = f"{points(gap, error)}, n = {samples:,}"
     if gap > SURE * error:
         return f"{_FOUND[part]}: {numbers}"
     if gap < -SURE * error:
         return f"the network is better without it: {numbers}"
-    return f"{_NOT_FOUND[part]}: no difference found ({numbers})"
+    contested = again is not None and abs(again["gap"]) > SURE * again["error"]
+    return f"{'' if contested else f'{_NOT_FOUND[part]}: '}no difference found ({numbers})"
 
 
 def points(gap: float, error: float) -> str:
@@ -56,5 +58,5 @@ def gap_facts(measured: Mapping[str, Any]) -> dict[str, str]:
     for part, gap in measured_gaps(measured).items():
         again = gap.get("reestimated")
         beside = f"; BatchNorm re-estimated: {difference(again['gap'], again['error'])}" if again else ""
-        lines[f"{part} gap"] = f"{verdict(part, gap['gap'], gap['error'], gap['samples'])}{beside}"
+        lines[f"{part} gap"] = f"{verdict(part, gap['gap'], gap['error'], gap['samples'], again)}{beside}"
     return lines

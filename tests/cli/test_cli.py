@@ -65,7 +65,7 @@ def test_the_document_of_checkpoints_is_that_of_the_cards(capsys):
         (["publish", "spikformer-fashion"], "is published already"),
         (
             ["publish", "spikformer-fashion", "--with", "film"],
-            "--with takes costs, curves, energy, firing, recording, not film",
+             "--with takes costs, curves, energy, errors, firing, gaps, recording, not film",
         ),
         (["publish", "spikformer-fashion", "--with", "curves"], "no channel masks, no QCFS and no integers"),
         (["publish", "."], "holds no finished run"),

@@ -47,6 +47,11 @@ def test_facts_of_a_card():
     assert gap_facts({}) == {} and "attention gap" in find_card("mst-fashion")[0].facts
 
 
+def test_nothing_is_called_idle_where_estimated_again_it_is_not():
+    alone, beside = (verdict("attention", 0.01, 0.02, 500, again) for again in (None, {"gap": 0.2, "error": 0.02}))
+    assert "idle" in alone and "idle" not in beside and "no difference found (+1.0 ± 2.0 points" in beside
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_about_attention_shows_both(page):
     value = find_page(page)

@@ -68,7 +68,8 @@ class Gap:
     @property
     def verdict(self) -> str:
         """In words; a difference is named only outside two standard errors."""
-        return verdict(self.part, self.gap, self.error, self.samples)
+        again = None if self.reestimated is None else self.reestimated.as_data
+        return verdict(self.part, self.gap, self.error, self.samples, again)
 
     @property
     def as_data(self) -> dict[str, Any]:

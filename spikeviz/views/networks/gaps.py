@@ -43,8 +43,11 @@ def gap_note(card: CheckpointCard) -> str:
     found = measured_gaps(card.measured)
     if not found:
         return ""
-    said = [f"{part} gap: {verdict(part, g['gap'], g['error'], g['samples'])}" for part, g in found.items()]
     again = {part: gap["reestimated"] for part, gap in found.items() if "reestimated" in gap}
+    said = [
+        f"{part} gap: {verdict(part, gap['gap'], gap['error'], gap['samples'], again.get(part))}"
+        for part, gap in found.items()
+    ]
     beside = "; ".join(f"{part} {difference(gap['gap'], gap['error'])}" for part, gap in again.items())
     beside = f" With BatchNorm re-estimated on both sides: {beside}." if beside else ""
     first = next(iter(found.values()))
