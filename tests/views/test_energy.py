@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.networks import needs
-from support.scenes import FILES, items_of, scene_of
+from support.scenes import FILES, items_of, scene_of, words_of
 
 import spikeviz as sv
+from spikeviz.display import plural
 from spikeviz.figures.cost import WAYS
 from spikeviz.metrics import ENERGY_TRACKS, energy, operations
 from spikeviz.views.channel_masks import PAGE as CHANNEL_MASKS
@@ -60,7 +61,7 @@ def test_the_pruned_network_and_spikformer_are_counted_by_one_formula():
     layers = operations(small, recording).set_index("layer")["picojoule"] / own.loc["spikeviz", "picojoule"]
     real = [layer for layer in layers.index if "pointwise" in layer and small.config.lpe == "real"] + ["head"]
     assert f"{layers['stem.stages.0.conv']:.1%} first convolution (additions of events)" in shown.caption
-    assert f"{layers[real].sum():.1%} products of real values ({len(real)} layers" in shown.caption
+    assert f"{layers[real].sum():.1%} products of real values ({plural(len(real), 'layer')}" in shown.caption
 
 
 @needs(SFA4, VANILLA)
@@ -85,6 +86,9 @@ def test_random_masks_show_energy_beside_alpha_watts():
     own = check(shown, "spiking, T = 16", spiking, recording)
     assert own.loc["paper", "spikes"] / 1e-3 == pytest.approx(sv.metrics.power(recording))
     assert own.loc["spikeviz", "exponentials"] == 16 * ann.loc["spikeviz", "exponentials"] > 0
+    assert f"spiking, T = 16: {sv.metrics.power(recording) / 1e6:.1f} M; masked" in words_of(
+        RANDOM_MASKS.tab("power")(scene_of(RANDOM_MASKS, rsm_ratio="0.5"))
+    )
     rows = shown.chart.table().set_index(["network", "way"])
     assert rows.loc[("masked, T = 16", "paper"), "spikes"] < own.loc["paper", "spikes"]
     against = figure(figures, "Energy against T, this input").chart
@@ -110,6 +114,15 @@ def test_energy_against_t_over_samples(monkeypatch):
     np.testing.assert_allclose(high - line.y, error, atol=1e-9)
     np.testing.assert_allclose(line.y - low, error, atol=1e-9)
     assert "Mean of the first 3 test images of fashion, ± standard error" in shown.caption
+
+
+@needs("mst-vgg16-fashion", "spikformer-fashion")
+def test_only_a_network_that_has_a_softmax_is_said_to_have_one_and_only_a_qcfs_network_has_a_twin():
+    shown = page_figures(scene_of(RANDOM_MASKS, checkpoint="mst-vgg16-fashion"), "power")
+    assert all("oftmax" not in each.caption for each in shown if each.title.startswith("Energy"))
+    shown = page_figures(scene_of(RANDOM_MASKS, checkpoint="spikformer-fashion"), "power")
+    (alone,) = (each for each in shown if each.title.startswith("Energy"))
+    assert set(alone.chart.table()["network"]) == {"spiking, T = 4"}
 
 
 def test_up_to_which_t_spikes_cost_less_is_told_by_pairs():

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from spikeviz.display import plural
 from spikeviz.views.layers.names import words
 from spikeviz.views.view import Figure
 
@@ -81,7 +82,7 @@ def real_values(name: str, run: Run, paper: PaperEnergy | None = None) -> str:
     if len(real):
         shares = (real.set_index("layer")["picojoule"] / whole).sort_values(ascending=False)
         most = [f"{in_words[layer]} {share:.1%}" for layer, share in shares.items() if share >= REAL_SHARE][:3]
-        layers = "; ".join([f"{len(real)} layers", *([", ".join(most)] if most else [])])
+        layers = "; ".join([plural(len(real), "layer"), *([", ".join(most)] if most else [])])
         said += f", {shares.sum():.1%} products of real values ({layers})"
     text = f"Energy of {name} as we count it: {said}, the rest spikes."
     soft = float(ours["exponentials"].sum())

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from spikeviz.views import data_sets
-from spikeviz.views.energy.ways import SOURCE, three_ways
+from spikeviz.views.energy.ways import SOURCE, by_layer, three_ways
 from spikeviz.views.networks.words import is_qcfs
 from spikeviz.views.random_masks.settings import drops, unmasked, where
 from spikeviz.views.view import Figure, Item, Note, Over, Progress, Row, Study
@@ -35,7 +35,15 @@ def _ways(scene: Scene) -> Iterator[Item]:
     if is_qcfs(run.card):
         named = {QCFS: _qcfs(scene), **named}
     yield three_ways(named, "Energy beside spikes, this input")
-    yield Note("Alpha-watts are spikes over 1 ms: the paper's formula knows no other operation, and no joules.")
+    yield Note(f"Alpha-watts, spikes over 1 ms and no joules: {_watts(named)}. *Masked Spiking Transformer, Eq. 10*")
+
+
+def _watts(named: Mapping[str, Run]) -> str:
+    """Of every network that spikes: `spiking, T = 16 546.4 M`."""
+    from spikeviz.metrics import power
+
+    found = {name: run.once("power", power) for name, run in named.items() if name != QCFS}
+    return "; ".join(f"{name}: {watts / 1e6:.1f} M" for name, watts in found.items())
 
 
 def _qcfs(scene: Scene) -> Run:
@@ -56,6 +64,7 @@ def _against_steps(scene: Scene) -> Iterator[Item]:
     if drops(run):
         longest[f"masked: {where(run)}"] = _to_the_last_step(scene, run)
     everything = {QCFS: _qcfs(scene), **longest}
+    soft = bool((by_layer(run)["exponentials"] > 0).any())
     some = data_sets.some(run.card.data, SAMPLES)
     settings = [(own.model, own.experiment.interventions) for own in everything.values()]
 
@@ -70,10 +79,12 @@ def _against_steps(scene: Scene) -> Iterator[Item]:
         "Energy against T",
         len(some),
         work,
-        partial(_measured, run),
+        partial(_measured, run, soft),
         f"Run over {len(some)} {run.samples.removeprefix('test ')}",
         f"{len(everything)} networks to T = {LONGEST}, at most {duration(seconds)}.",
-        idle=lambda: [_figure({name: _until_each_step(own) for name, own in everything.items()}, "This input", None)],
+        idle=lambda: [
+            _figure({name: _until_each_step(own) for name, own in everything.items()}, "This input", None, soft)
+        ],
         data=some.data,
     )
 
@@ -94,12 +105,13 @@ def _until_each_step(run: Run) -> np.ndarray:
     return run.once("energy until each step", lambda r: energy_by_step(model, r).cumsum(0).T.numpy())
 
 
-def _measured(run: Run, found: Mapping[str, np.ndarray], progress: Progress) -> Iterator[Item]:
+def _measured(run: Run, soft: bool, found: Mapping[str, np.ndarray], progress: Progress) -> Iterator[Item]:
     over = f"the first {progress.done} {run.samples} of {run.card.data}"
-    yield _figure(found, f"Mean of {over}, ± standard error", Over(over, settings=f"T from 1 to {LONGEST}"))
+    yield _figure(found, f"Mean of {over}, ± standard error", Over(over, settings=f"T from 1 to {LONGEST}"), soft)
 
 
-def _figure(found: Mapping[str, np.ndarray], over: str, of: Over | None) -> Figure:
+def _figure(found: Mapping[str, np.ndarray], over: str, of: Over | None, soft: bool) -> Figure:
+    """`soft`: whether the network has a softmax."""
     from spikeviz.evaluation.pairs import mean_and_error
     from spikeviz.figures.cost import against_steps
 
@@ -113,7 +125,8 @@ def _figure(found: Mapping[str, np.ndarray], over: str, of: Over | None) -> Figu
     ends = [f"{name} {mean[0]:.3g} to {mean[-1]:.3g}" for name, (mean, _) in curves.items()]
     return Figure(
         against_steps(curves, across, QCFS, "Energy against T" + ("" if of else ", this input")),
-        f"{over}, as we count. {said} Softmax, at every step and once in the QCFS network, is in no energy.",
+        f"{over}, as we count. {said}"
+        + (" Softmax, at every step and once in the QCFS network, is in no energy." if soft else ""),
         SOURCE,
         f"Energy in picojoule from T = 1 to {LONGEST}: {', '.join(ends)}; {QCFS} {across:.3g}",
         "QCFS",
