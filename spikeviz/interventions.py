@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from spikeviz.nn.channel_masks import TRAINED, ChannelMask
-from spikeviz.nn.in_place import in_place, kernels
 from spikeviz.nn.neurons import Neuron
+from spikeviz.nn.thinning import LAWS, Law, Thinning
 from spikeviz.probe import find_probes
 from spikeviz.runtime import sent
+from spikeviz.unread import Scale
 
 PATCHES = "patches"  # the place of an autoencoder where it is decided what is hidden
 ATTENTION = ("*.attn.q.spike", "*.attn.k.spike", "*.attn.scores")
@@ -102,8 +103,7 @@ def bounded_fields(kind: type[Intervention]) -> list[Field]:
 def check_bounds(what: str, value: Any, bounds: Bounds) -> None:
     """Raise a ValueError that says the range, if `value` is no number or outside it."""
     number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    fits = number and bounds.low <= value <= bounds.high and (not bounds.whole or float(value).is_integer())
-    if not fits:
+    if not (number and bounds.low <= value <= bounds.high and (not bounds.whole or float(value).is_integer())):
         kind = "a whole number" if bounds.whole else "a number"
         raise ValueError(f"{what}: {value!r} is out of range, give {kind} from {bounds.low:g} to {bounds.high:g}.")
 
@@ -160,7 +160,7 @@ class FiringThreshold(Tuned):
     """
 
     title: ClassVar[str] = "Firing threshold"
-    source: ClassVar[str] = "Spikformer V2, sec. 3"
+    source: ClassVar[str] = "E-SpikeFormer, sec. 3.1, Eq. 2"
     setting: ClassVar[str] = "threshold"
 
     value: float = bounded(
@@ -180,7 +180,7 @@ class TimeConstant(Tuned):
     """Give every leaky (LIF) neuron the membrane time constant tau: `H[t] = V[t-1] + (X[t] - V[t-1]) / tau`."""
 
     title: ClassVar[str] = "Time constant"
-    source: ClassVar[str] = "Spikformer V2, sec. 3"
+    source: ClassVar[str] = "E-SpikeFormer, sec. 3.1, Eq. 1"
     setting: ClassVar[str] = "tau"
 
     tau: float = bounded(
@@ -273,7 +273,7 @@ class HidePatches(Intervention):
     """
 
     title: ClassVar[str] = "Hidden patches"
-    source: ClassVar[str] = "Spikformer V2, sec. 4.2; E-SpikeFormer, sec. 4.2"
+    source: ClassVar[str] = "Spikformer V2, sec. 4.2; E-SpikeFormer, sec. 3.4"
 
     ratio: float = bounded(0.0, 1.0, 0.05, "The share of patches that the encoder does not see.")
     patches: tuple[int, ...] = ()
@@ -308,42 +308,43 @@ class HidePatches(Intervention):
 class MaskSpikes(Intervention):
     """Random spike masking: drop every spike at the named places with probability `ratio`, anew at every step.
 
-    No rescale by 1/(1 - ratio). An integer is dropped as a whole, with all its binary steps.
-    The drawn mask (True = kept) is recorded beside its place as `<name>.mask`.
+    Of an activation that stands for n spikes (level of QCFS, integer, score that counts coincidences) Binomial(n, 1 -
+    ratio) pass; `law="whole"` drops all n or none, as the published training code does, and as real values always are.
+    No rescale by 1/(1 - ratio). What a product reads (`*.conv.input`) is masked by its own name alone, for nobody else.
+    Recorded: `<name>.mask`, what was kept (True) or how many spikes of each; on demand `<name>.sent`, what came there.
     """
 
     title: ClassVar[str] = "Random spike masking"
     source: ClassVar[str] = "Masked Spiking Transformer, sec. 3.4"
+    older: ClassVar[dict[str, Any]] = {"law": "whole"}  # fields that older files lack
 
     ratio: float = bounded(0.0, 1.0, 0.05, "The probability with which a spike is dropped.")
     at: str | Sequence[str] = ATTENTION
+    law: Law = "spikes"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "at", (self.at,) if isinstance(self.at, str) else tuple(self.at))
+        if self.law not in LAWS:
+            raise ValueError(f"MaskSpikes(law=...): a law is 'spikes' or 'whole', not {self.law!r}.")
 
     @classmethod
     def possible(cls, model: nn.Module) -> bool:
         return bool(find_probes(model, lambda p: p.kind in ("spike", "scores")))
 
     def acts_on(self, model: nn.Module) -> bool:
-        return bool(find_probes(model, lambda p: self.edits(p.name, p.kind)))
+        return bool(find_probes(model, lambda p: self.edits(p.name, p.kind) and self.acts_at(p.kind, p.whole)))
 
     def edits(self, name: str, kind: str) -> bool:
-        return kind in ("spike", "scores") and any(fnmatchcase(name, glob) for glob in self.at)
+        at = [glob for glob in self.at if kind != "feature" or glob.endswith(".input")]
+        return kind in ("spike", "scores", "feature") and any(fnmatchcase(name, glob) for glob in at)
+
+    def acts_at(self, kind: str, whole: bool) -> bool:
+        """Whether there are spikes: not in the pixels that a first convolution reads."""
+        return kind != "feature" or whole
+
+    def of_spikes(self, scale: Scale, most: int) -> Thinning:
+        return Thinning(self.ratio, scale, most)
 
     def edit(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        return self._masked(x, torch.rand(x.shape, generator=generator))
-
-    def edit_rows(self, x: Tensor, generators: Sequence[torch.Generator], axis: int) -> tuple[Tensor, Tensor]:
-        row = x.narrow(axis, 0, 1).shape
-        drawn = torch.empty(*row[:axis], len(generators), *row[axis + 1 :])
-        for own, generator in zip(drawn.split(1, axis), generators, strict=True):
-            own.copy_(torch.rand(row, generator=generator))
-        return self._masked(x, drawn)
-
-    def _masked(self, x: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        if in_place(x):
-            return kernels().thin(x.expand(drawn.shape), drawn, self.ratio)
-        kept = sent(drawn.ge(self.ratio), x.device)
-        return torch.where(kept, x, 0.0), kept
+        return Thinning(self.ratio).edit(x, generator)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -176,3 +176,16 @@ def in_turn(work: Callable[[A], R], items: Iterable[A], together: int) -> Iterat
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def stream(seed: int, name: str, position: int) -> torch.Generator:
+    """A generator that is a function of its arguments alone; on the CPU, so that every device draws the same."""
+    return torch.Generator().manual_seed(_mixed(seed, f"{name}#{position}"))
+
+
+@lru_cache(maxsize=4096)
+def _mixed(seed: int, place: str) -> int:
+    mixed = seed & 0xFFFFFFFF
+    for byte in place.encode():  # FNV-1a: Python's own hash differs between processes
+        mixed = ((mixed ^ byte) * 0x100000001B3) & 0x7FFFFFFFFFFFFFFF
+    return mixed

@@ -89,12 +89,15 @@ class Reads:
             self._worth[key] = (threshold.detach() / levels).squeeze()
         return self._worth[key]
 
-    def most(self, place: str, counts: Tensor) -> int | None:
-        """The largest of the counts of a place, at least 1; None in a first pass that is run again."""
+    def most(self, place: str, counts: Tensor, guess: int | None = None) -> int | None:
+        """The largest of the counts of a place, at least 1; in a first pass the guess, which is run again where it was
+        too small."""
         found = counts.detach().max()
         if found.device.type == "cpu" or not self.repeats:
             return max(1, int(found))
         self._looks[place] = found
+        if guess is not None:
+            self._most.setdefault(place, guess)
         return self._most.get(place)
 
     def read(self, tracks: Mapping[str, Track]) -> dict[str, Track]:

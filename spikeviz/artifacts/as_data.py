@@ -22,7 +22,7 @@ def as_data(found: Iterable[Intervention]) -> list[dict[str, Any]]:
 
 
 def from_data(data: Iterable[Mapping[str, Any]]) -> tuple[Intervention, ...]:
-    """The interventions that `as_data` wrote.
+    """The interventions that `as_data` wrote, also before a kind had a field (`older`): masks without a law are whole.
 
     Raises:
         ValueError: for a kind there is none of, or fields it does not have.
@@ -32,7 +32,8 @@ def from_data(data: Iterable[Mapping[str, Any]]) -> tuple[Intervention, ...]:
 
 def _read(data: Mapping[str, Any]) -> Intervention:
     kind = KINDS.get(data.get("kind", ""))
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name != "kind"}
+    values = dict(getattr(kind, "older", {}))
+    values |= {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name != "kind"}
     if kind is None or set(values) - {f.name for f in fields(kind)}:
         raise ValueError(f"{dict(data)} is no intervention; the kinds are {', '.join(KINDS)}.")
     return kind(**values)

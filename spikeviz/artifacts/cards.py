@@ -12,6 +12,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any, ClassVar
 
+from spikeviz.artifacts.gaps import gap_facts
 from spikeviz.display import facts
 from spikeviz.paths import assets, user_checkpoints
 
@@ -39,9 +40,10 @@ class CheckpointCard:
         sha256: of the weights' file.
         trained_under: interventions of the last part of its training, as JSON values (`spikeviz.artifacts.as_data`).
         training: what the loop recorded (epochs, seconds, peak memory, images, device, command).
-        measured: parameters, operations of a sample and throughput of this file (`spikeviz.evaluation.measure`); of one
-            that was trained under interventions also its accuracy under these; of one that was chosen on val what it
-            reaches there (`val`: accuracy and samples); of an autoencoder its errors
+        measured: parameters, operations of a sample, its energy in three ways of counting and throughput of this file
+            (`spikeviz.evaluation.measure`); of one that was trained under interventions also its accuracy under these;
+            of one that was chosen on val what it reaches there (`val`: accuracy and samples); of one with attention its
+            gaps (`spikeviz.evaluation.controls`); of an autoencoder its errors
             (`spikeviz.evaluation.reconstruction.quality`).
         architecture: family, parameters and configuration of the network, as JSON values (`ModelSpec.as_data`): who
             names a network needs no torch. Empty on a card of an older version.
@@ -105,10 +107,15 @@ class CheckpointCard:
             "accuracy under what it was trained under": accuracy_with_error(under["accuracy"], self.samples)
             if under
             else "",
+            **gap_facts(self.measured),
             "mean squared error of hidden patches": f"{hidden['mse']:.4f}" if hidden else "",
             "over that of the visible mean": f"{hidden['relative']:.3f}, {hidden['ratio']:.0%} hidden"
             if hidden
             else "",
+            "over that of a smooth fill-in": f"{hidden['over_smooth']:.3f}, Gaussian of {hidden['width']:g} pixels"
+            if hidden and "over_smooth" in hidden
+            else "",
+            "energy of a sample": _energy_in_words(self.measured.get("energy")),
             "measured by": self.command,
             "measured on": self.device,
             "recipe": f"{self.recipe}, seed {self.seed}",
@@ -173,6 +180,20 @@ def rule_in_words(rule: Mapping[str, Any]) -> str:
     """An intervention, from its JSON values: `MaskSpikes(ratio=0.5)`."""
     fields_of = ", ".join(f"{name}={value}" for name, value in rule.items() if name != "kind")
     return f"{rule.get('kind')}({fields_of})"
+
+
+WAYS = {"spikeviz": "ours", "paper": "by the paper's formula", "SpikingJelly": "by SpikingJelly's rules"}
+
+
+def _energy_in_words(energy: Mapping[str, Any] | None) -> str:
+    """Of a sample, in every way of counting that has one: microjoule with the standard error over samples."""
+    ways = energy["ways"] if energy else {}
+    found = [
+        f"{own['picojoule'] / 1e6:.3g} ± {own.get('standard_error', 0.0) / 1e6:.2g} µJ {WAYS.get(way, way)}"
+        for way, own in ways.items()
+        if "picojoule" in own
+    ]
+    return f"{', '.join(found)}; estimated, {energy['samples']} test samples" if energy and found else ""
 
 
 def _training_in_words(training: Mapping[str, Any]) -> str:

@@ -45,6 +45,7 @@ class Result:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; what goes wrong for a reason is one sentence on stderr and exit status 2."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every glyph that a PDF takes along
     options = parser().parse_args(arguments)
     try:
         result = options.run(options)

@@ -2,8 +2,10 @@
 
 Of a run: its weights, measured as they are written, and their card; of an autoencoder also the replay of its training.
 Of a checkpoint, or of the one just made, `--with` names what is computed and written beside it: curves (accuracy
-against thresholds, ratios, T, D), costs and firing (operations and speed; how often every layer fires over the first
-test samples; both go into the card), recording (its spikes on test sample 0, so that the start page opens at once).
+against thresholds, ratios, T, D), costs (operations, energy and speed), energy (that alone, counted in three ways),
+firing and gaps (how often every layer fires over the first test samples; what attention is worth in accuracy; all of
+these go into the card), errors (of an autoencoder over hidden patches, again, into the card), recording (its spikes on
+test sample 0, so that the start page opens at once).
 
 Examples:
   spikeviz publish runs/smoke
@@ -23,7 +25,7 @@ from spikeviz.cli.evaluate import error_text
 if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
 
-BESIDE = ("costs", "curves", "firing", "recording")
+BESIDE = ("costs", "curves", "energy", "errors", "firing", "gaps", "recording")
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -76,12 +78,21 @@ def _measured(card: CheckpointCard) -> str:
 
 
 def _written(what: str, name: str, device: str) -> Path:
+    from spikeviz.evaluation.controls.publish import write_gaps
     from spikeviz.evaluation.curves import write_curve
-    from spikeviz.evaluation.firing import write_costs, write_firing
+    from spikeviz.evaluation.firing import write_costs, write_energy, write_errors, write_firing
 
     if what == "recording":
         return _recording(name)
-    return {"costs": write_costs, "curves": write_curve, "firing": write_firing}[what](name, device)
+    write = {
+        "costs": write_costs,
+        "curves": write_curve,
+        "energy": write_energy,
+        "errors": write_errors,
+        "firing": write_firing,
+        "gaps": write_gaps,
+    }
+    return write[what](name, device)
 
 
 def _recording(name: str) -> Path:

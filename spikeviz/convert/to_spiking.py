@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from spikeviz.models.registry import assemble
 from spikeviz.nn.qcfs import QCFS
@@ -44,3 +45,19 @@ def to_spiking(ann: nn.Module, time_steps: int) -> nn.Module:
         snn = assemble(own.family, config, f"{name}-T{int(time_steps)}").to(weight.dtype)
     snn.load_state_dict(ann.state_dict())
     return snn.eval()
+
+
+def unrolled(ann: nn.Module, time_steps: int) -> nn.Module:
+    """The spiking twin of a QCFS network, to be trained step by step: its weights are those of `ann`, not copies.
+
+    What it learns `ann` learns. Normalisation keeps the statistics of `ann`: those of single steps are of spikes, whose
+    variance a QCFS network does not have. Raises as `to_spiking`.
+    """
+    twin = to_spiking(ann, time_steps).train()
+    for name, value in (*ann.named_parameters(), *ann.named_buffers()):
+        path, _, called = name.rpartition(".")
+        setattr(twin.get_submodule(path), called, value)
+    for module in twin.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()
+    return twin

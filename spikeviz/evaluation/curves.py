@@ -24,10 +24,11 @@ from spikeviz.data.catalog import as_batch, open_data
 from spikeviz.evaluation.accuracy import COUNTED, measure
 from spikeviz.evaluation.firing import count_firing
 from spikeviz.evaluation.masked_accuracy import MaskedAccuracy, masked_accuracy
+from spikeviz.evaluation.pairs import mean_and_error
 from spikeviz.evaluation.survey import right_under
-from spikeviz.interventions import Intervention, MaskChannels, MaskSpikes, SpikeLevels
-from spikeviz.metrics import OPERANDS, mask_rates, operations
-from spikeviz.metrics.spike_masking import CONVOLUTION, Place, masking_places
+from spikeviz.interventions import Intervention, MaskChannels, MaskSpikes, QuantisationLevels, SpikeLevels
+from spikeviz.metrics import OPERANDS, energy_by_step, mask_rates
+from spikeviz.metrics.spike_masking import CONVOLUTION, Place, masked_sites, masking_places
 from spikeviz.nn.channel_masks import find_masks
 from spikeviz.nn.qcfs import QCFS
 from spikeviz.paths import written_beside
@@ -35,12 +36,12 @@ from spikeviz.runtime import describe
 from spikeviz.simulation import simulate
 
 THRESHOLDS = tuple(n / 20 for n in range(21))
-RATIOS = (0.0, 0.25, 0.5, 0.75, 0.9)
+RATIOS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 STEPS = (1, 2, 4, 8, 16, 32, 64)  # T of the converted network, on the whole test split
 BATCH = 64  # samples of a threshold at a time
 AT_ONCE = 512  # samples x steps of a pass: more is no faster, and takes memory
 BLOCKS_AT = 0.75  # ratio of the masks of the first blocks
-SAMPLES, SEEDS = 250, 10  # of a point against the ratio
+SAMPLES, SEEDS = 1000, 10  # of a point against the ratio
 SITES = {"SA": ("q", "k", "scores"), "MLP": ("MLP hidden",), "convolutions": (CONVOLUTION,)}
 
 
@@ -51,8 +52,9 @@ def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
     every twentieth of a threshold. Of a QCFS network: accuracy of the converted one against T on the whole test split
     (of one that was fine-tuned under masks: under these, up to the T of the other curves); against the ratio of random
     masks, at every site or at those that it was fine-tuned for; against the number of masked blocks (not of one that
-    was fine-tuned at another ratio); the latter two on the first 250 test samples, 10 seeds, T 16 (a CNN: 32).
-    Of a network that fires integers: accuracy, energy and spikes of these weights at other D, on the whole test split.
+    was fine-tuned at another ratio); the latter two on the first 1,000 test samples, 10 seeds, T 16 (a CNN: 32), spike
+    by spike (`MaskSpikes.law`). Of a network that fires integers: accuracy, energy and spikes of these weights at other
+    D, on the whole test split. Of another spiking transformer: against the ratio and the masked blocks, at its T.
 
     Raises:
         ValueError: for an unknown name, or a network that has none of these.
@@ -63,12 +65,13 @@ def write_curve(name: str, device: str = "auto", progress: bool = True) -> Path:
         found: dict[str, Any] = {"kind": "thresholds", "samples": card.samples}
         found["points"] = _thresholds(model, card.data, progress)
     elif any(isinstance(module, QCFS) for module in model.modules()):
-        found = {"kind": "ratios", "samples": SAMPLES, "seeds": SEEDS, "T": _shown(model)}
-        found |= _ratios(model, card, progress)
+        found = _ratios(model, card, progress)
     elif card.classifies and SpikeLevels.possible(model):
         found = {"kind": "levels", "samples": card.samples, "points": _levels(model, card.data, progress)}
+    elif card.classifies and MaskSpikes.possible(model):
+        found = _ratios(model, card, progress)
     else:
-        raise ValueError(f"{name} has no channel masks, no QCFS and no integers: there is no curve of it.")
+        raise ValueError(f"{name} is an autoencoder: there is no curve of its accuracy.")
     about = {
         "command": f"spikeviz publish {name} --with curves",
         "checkpoint": name,
@@ -121,7 +124,7 @@ def _pruned(model: nn.Module, data: str, threshold: float) -> dict[str, Any]:
 
 
 def _levels(model: nn.Module, data: str, progress: bool) -> list[dict[str, Any]]:
-    """These weights at every D; energy is a mean over the first test samples."""
+    """These weights at every D; energy is a mean over the first test samples, with its standard error."""
     points: list[dict[str, Any]] = []
     samples, _ = open_data(data, "test")
     some = as_batch(samples[:COUNTED])
@@ -130,12 +133,14 @@ def _levels(model: nn.Module, data: str, progress: bool) -> list[dict[str, Any]]
             rules = (SpikeLevels(depth),)
             found = count_firing(model, data, rules, advance=bar.update)
             recording = simulate(model, some, rules, OPERANDS)
+            energy, error = mean_and_error(energy_by_step(model, recording).sum(0).numpy())
             points.append(
                 {
                     "D": depth,
                     "T": len(recording.logits_per_step),
                     "accuracy": found.accuracy,
-                    "picojoule": round(float(operations(model, recording)["picojoule"].sum()), 1),
+                    "picojoule": round(energy, 1),
+                    "picojoule_error": round(error or 0.0, 1),
                     "spikes_per_neuron": round(found.spikes, 6),
                 }
             )
@@ -143,27 +148,40 @@ def _levels(model: nn.Module, data: str, progress: bool) -> list[dict[str, Any]]
 
 
 def _ratios(model: nn.Module, card: CheckpointCard, progress: bool) -> dict[str, Any]:
-    spiking, tuned = to_spiking(model, _shown(model)), from_data(card.trained_under)
-    masks = _masks(masking_places(model), tuned)
-    shown = [steps for steps in STEPS if not tuned or steps <= _shown(model)]
-    work = sum(_seeds(rule) * SAMPLES * _shown(model) for _, rule in masks)
-    with _bar("ratios", work + card.samples * max(shown), " steps", progress) as bar:
-        found = [(about, about | _masked(spiking, card.data, rule, bar)) for about, rule in masks]
-        points = [{"site": about["site"]} | point for about, point in found if "site" in about]
-        blocks = [point for about, point in found if "blocks" in about]
-        return {"points": points, "blocks": blocks, "steps": _steps(model, card.data, tuned, shown, bar)}
+    converts = QuantisationLevels.possible(model)
+    spiking: Any = to_spiking(model, _shown(model)) if converts else model
+    tuned = [rule for rule in from_data(card.trained_under) if isinstance(rule, MaskSpikes)]
+    masks = _masks(model, masking_places(model), tuned)
+    shown = [steps for steps in STEPS if converts and (not tuned or steps <= _shown(model))]
+    runs = list(dict.fromkeys(rule for _, rule in masks))  # masks in all blocks are a point of both curves
+    work = sum(_seeds(rule) * SAMPLES * spiking.time_steps for rule in runs)
+    with _bar("ratios", work + card.samples * max(shown, default=0), " steps", progress) as bar:
+        known = {rule: _masked(spiking, card.data, rule, bar) for rule in runs}
+        found = [about | known[rule] for about, rule in masks]
+        return {
+            "kind": "ratios",
+            "samples": min(SAMPLES, len(open_data(card.data, "test")[1])),
+            "seeds": SEEDS,
+            "T": spiking.time_steps,
+            "law": "spikes",
+            "points": [point for point in found if "site" in point],
+            "blocks": [point for point in found if "blocks" in point],
+            "steps": _steps(model, card.data, tuned, shown, bar) if shown else [],
+        }
 
 
-def _masks(places: Sequence[Place], tuned: Sequence[Intervention]) -> list[tuple[dict[str, Any], MaskSpikes]]:
+def _masks(
+    model: nn.Module, places: Sequence[Place], tuned: Sequence[MaskSpikes]
+) -> list[tuple[dict[str, Any], MaskSpikes]]:
     """Every mask of a curve, with what it is a point of: a site against the ratio, or a number of first blocks."""
     found: list[tuple[dict[str, Any], MaskSpikes]] = []
     for site, kinds in SITES.items():
         at = tuple(place.name for place in places if place.site in kinds)
-        if not at or (tuned and not any(rule.edits(name, "spike") for rule in tuned for name in at)):
+        if not at or (tuned and not set(kinds) & set(masked_sites(model, tuned))):
             continue
         found += [({"site": site}, MaskSpikes(ratio, at=at)) for ratio in RATIOS]
-        if site == "SA" and all(getattr(rule, "ratio", None) == BLOCKS_AT for rule in tuned):
-            for n in range(1, 1 + len({place.block for place in places})):
+        if site == "SA" and all(rule.ratio == BLOCKS_AT for rule in tuned):
+            for n in range(1, 1 + len({place.block for place in places if place.name in at})):
                 first = tuple(place.name for place in places if place.name in at and place.block < n)
                 found.append(({"blocks": n}, MaskSpikes(BLOCKS_AT, at=first)))
     return found
@@ -192,12 +210,12 @@ def _shown(model: Any) -> int:
 
 
 def _seeds(rule: MaskSpikes) -> int:
-    """How many of a mask: without one all seeds agree."""
-    return SEEDS if rule.ratio > 0 else 1
+    """How many of a mask: where nothing or everything is dropped all seeds agree."""
+    return SEEDS if 0 < rule.ratio < 1 else 1
 
 
 def _masked(model: Any, data: str, rule: MaskSpikes, bar: tqdm) -> dict[str, Any]:
-    """Of one mask: every seed's accuracy, and power."""
+    """Of one mask: every seed's accuracy, and what passes under the first."""
     x, y = open_data(data, "test", SAMPLES)
     batch = AT_ONCE // model.time_steps
     last: MaskedAccuracy | None = None
@@ -210,5 +228,5 @@ def _masked(model: Any, data: str, rule: MaskSpikes, bar: tqdm) -> dict[str, Any
         "mean": last.mean,
         "deviation": last.deviation,
         "accuracies": list(last.accuracies),
-        "power": last.power,
+        **last.passing,
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 from tqdm import tqdm
@@ -15,11 +15,12 @@ from spikeviz.artifacts.cards import find_card
 from spikeviz.artifacts.checkpoints import load
 from spikeviz.convert.to_spiking import SHOWN, to_spiking
 from spikeviz.data.catalog import as_batch, open_data
-from spikeviz.evaluation.accuracy import measure
-from spikeviz.evaluation.reconstruction import RATIO
+from spikeviz.evaluation.accuracy import measure, measure_energy
+from spikeviz.evaluation.reconstruction import RATIO, quality
 from spikeviz.interventions import HidePatches, Intervention
 from spikeviz.metrics import SPIKES
 from spikeviz.metrics.firing import neurons, spike_counts
+from spikeviz.models.spike_mae import SpikeMAE
 from spikeviz.nn.qcfs import QCFS
 from spikeviz.paths import assets, is_installed
 from spikeviz.runtime import describe
@@ -106,7 +107,7 @@ def own_card(name: str) -> Path:
 
 
 def write_costs(name: str, device: str = "auto") -> Path:
-    """Measure parameters, operations and speed of a checkpoint (`spikeviz.evaluation.accuracy.measure`) into its card.
+    """Measure parameters, operations, energy and speed of a checkpoint into its card (`evaluation.accuracy.measure`).
 
     As when it is published: of an autoencoder with 75 % of the patches hidden. Raises as `own_card`.
     """
@@ -114,6 +115,36 @@ def write_costs(name: str, device: str = "auto") -> Path:
     found = measure(load(name, device), card.data, () if card.classifies else (HidePatches(RATIO),))
     card, _ = find_card(name)  # it may have been written to in the meantime
     replace(card, measured=card.measured | found).write(path)
+    return path
+
+
+def write_errors(name: str, device: str = "auto") -> Path:
+    """Measure the errors of an autoencoder again (`spikeviz.evaluation.reconstruction.quality`) into its card.
+
+    Raises:
+        ValueError: for a network that classifies; as `own_card`.
+    """
+    path, (card, _) = own_card(name), find_card(name)
+    if card.classifies:
+        raise ValueError(f"{name} names classes and reconstructs nothing: there are no errors of hidden patches.")
+    found = quality(cast(SpikeMAE, load(name, device)), card.data)
+    card, _ = find_card(name)  # it may have been written to in the meantime
+    replace(card, measured=card.measured | found).write(path)
+    return path
+
+
+def write_energy(name: str, device: str = "auto") -> Path:
+    """Count operations and energy of a checkpoint in three ways into its card, `measured["energy"]`; nothing is timed.
+
+    As when it is published: of an autoencoder with 75 % of the patches hidden. Raises as `own_card`.
+    """
+    path, (card, _) = own_card(name), find_card(name)
+    model = load(name, device)
+    found = measure_energy(model, card.data, () if card.classifies else (HidePatches(RATIO),))
+    found |= {"command": f"spikeviz publish {name} --with energy", "device": describe(next(model.parameters()).device)}
+    card, _ = find_card(name)  # it may have been written to in the meantime
+    first = {name: card.measured[name] for name in ("parameters", "operations") if name in card.measured}
+    replace(card, measured=first | {"energy": found} | card.measured | {"energy": found}).write(path)
     return path
 
 

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from spikeviz.evaluation.controls.smooth import choose_width
 from spikeviz.interventions import HidePatches, Intervention
 from spikeviz.metrics import effective_rank, reconstruction_errors
 from spikeviz.models.spike_mae import SpikeMAE
@@ -34,6 +35,7 @@ def errors_against_ratio(
     seed: int = 0,
     ratios: Sequence[float] = RATIOS,
     batch: int = BATCH,
+    train: Float[Tensor, "M C H W"] | None = None,
 ) -> Iterator[tuple[int, list[dict[str, float]]]]:
     """Hide each share of the patches at random from the same images, and measure.
 
@@ -44,12 +46,14 @@ def errors_against_ratio(
         seed: of the first batch of every ratio; each further batch has the next.
         ratios: shares of patches that are hidden.
         batch: how many images run at a time.
+        train: training images, on which the width of a smooth fill-in is chosen for every ratio; None: without one.
 
     Yields:
         After every batch, and once more after every ratio: batches done of all ratios, and a point for each finished
         ratio: `ratio`, `samples`, means over images of `mse`, `psnr` (dB) and `ssim`, of the error of the visible mean
         (`fill`), the first over that (`relative`), the standard error of `mse - fill` over the images (`error`), and
-        the effective rank of all visible tokens (`rank`).
+        the effective rank of all visible tokens (`rank`). With `train` also the error
+        of the smooth fill-in (`smooth`, `over_smooth`, `smooth_error`, `width`: `mean_errors`).
 
     Raises:
         ValueError: for no images.
@@ -59,20 +63,35 @@ def errors_against_ratio(
     done, points = 0, list[dict]()
     for ratio in ratios:
         found, tokens = [], []
+        width = None if train is None else choose_width(model, train, ratio)
         for number, x in enumerate(images.split(batch)):
             recording = simulate(model, x, (HidePatches(ratio), *interventions), KEEP, seed + number)
-            found.append(reconstruction_errors(x, recording))
+            found.append(reconstruction_errors(x, recording, width))
             tokens.append(visible_tokens(recording))
             done += 1
             yield done, points
-        points = [*points, _point(ratio, pd.concat(found), torch.cat(tokens))]
+        points = [*points, _point(ratio, pd.concat(found), torch.cat(tokens), width)]
         yield done, points
 
 
-def _point(ratio: float, errors: pd.DataFrame, tokens: Tensor) -> dict[str, float]:
-    mean = {name.lower(): float(value) for name, value in errors.mean().items()}
-    mean["relative"] = mean["mse"] / mean["fill"]  # of the means: an image that is all of one colour has no fill
-    difference = errors["MSE"] - errors["fill"]
-    error = float(difference.std()) / sqrt(len(errors)) if len(errors) > 1 else float("nan")
+def _point(ratio: float, errors: pd.DataFrame, tokens: Tensor, width: float | None) -> dict[str, float]:
     rank = effective_rank(tokens) if len(tokens) else float("nan")
-    return {"ratio": ratio, "samples": len(errors), **mean, "error": error, "rank": rank}
+    return {"ratio": ratio, "samples": len(errors), **mean_errors(errors, width), "rank": rank}
+
+
+def mean_errors(errors: pd.DataFrame, width: float | None) -> dict[str, float]:
+    """Means over images of `reconstruction_errors`, by names in lower case. Ratios are of the means, since an image
+    that is all of one colour has no fill. `error` is the standard error of `mse - fill` over the images; with a width
+    `smooth_error` is that of `mse - smooth`, and `width` the width of the Gaussian in pixels.
+    """
+    mean = {name.lower(): float(value) for name, value in errors.mean().items()}
+    mean["relative"] = mean["mse"] / mean["fill"]
+    mean["error"] = _paired_error(errors["MSE"] - errors["fill"])
+    if width is not None:
+        mean["over_smooth"] = mean["mse"] / mean["smooth"]
+        mean |= {"smooth_error": _paired_error(errors["MSE"] - errors["smooth"]), "width": width}
+    return mean
+
+
+def _paired_error(difference: pd.Series) -> float:
+    return float(difference.std()) / sqrt(len(difference)) if len(difference) > 1 else float("nan")

@@ -10,9 +10,10 @@ from typing import Any
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from spikeviz.evaluation.pairs import mean_and_error
 from spikeviz.evaluation.survey import Survey, survey
 from spikeviz.interventions import Intervention
-from spikeviz.metrics import OPERANDS, operations
+from spikeviz.metrics import OPERANDS, energy_by_step
 from spikeviz.simulation import simulate
 
 CORRECT = "correct"  # a column of vectors
@@ -63,7 +64,8 @@ def level_sweep(
     Yields:
         After every unit of work (`units`): how many are done, and a row for each point that is finished: meaning, D,
         network, T, accuracy with its standard error, images, which of them were right (`CORRECT`, booleans, to compare
-        in pairs), energy (µJ, mean of the first batch), spikes per neuron (all steps together).
+        in pairs), energy (µJ, mean of the first batch; its standard error over images, and that of each), spikes per
+        neuron (all steps together).
 
     Raises:
         ValueError: for samples and labels that do not belong together.
@@ -86,12 +88,16 @@ def level_sweep(
 def _row(point: LevelPoint, found: Survey, some: Tensor, seed: int) -> dict[str, Any]:
     """What a setting was measured to do; its energy on `some` samples."""
     recording = simulate(point.model, some, point.interventions, OPERANDS, seed)
+    energies = energy_by_step(point.model, recording).sum(0).numpy() / 1e6
+    energy, error = mean_and_error(energies)
     return {
         "T": len(recording.logits_per_step),
         "accuracy": found.accuracy,
         "standard error": found.error,
         "images": found.images,
         CORRECT: found.correct,
-        "energy (µJ)": float(operations(point.model, recording)["picojoule"].sum()) / 1e6,
+        "energy (µJ)": energy,
+        "energy error (µJ)": error,
+        "energies (µJ)": energies,
         "spikes per neuron": float(found.nsfr.sum()),
     }

@@ -199,6 +199,17 @@ def thin(x: Tensor, drawn: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
     return out, kept
 
 
+def quantiles(counts: Tensor, drawn: Tensor, table: Tensor, first: Tensor, place: int) -> Tensor:
+    """Of the digit of every count at a place (1, b, b b, ...; b is how many rows there are), how many are kept, int32:
+    `first` of its row of `table`, and one more for each entry there that is not above what was drawn."""
+    counts, drawn = counts.contiguous(), drawn.contiguous()
+    out = torch.empty(counts.shape, dtype=torch.int32)
+    given = (counts.data_ptr(), drawn.data_ptr(), table.data_ptr(), first.data_ptr(), out.data_ptr(), table.shape[1])
+    base = len(table)
+    shared_over(counts.numel(), counts.numel(), lambda low, high: loops.quantiles(*given, low, high, place, base))
+    return out
+
+
 def pack(x: Tensor, scale: float) -> Tensor | None:
     """How many times `scale` each number is, as uint8; None where one is no whole number of times, or over 255."""
     x = x.contiguous()

@@ -19,8 +19,9 @@ ZERO, ONE, HALF, BIG = F(0), F(1), F(0.5), F(1 << 23)  # adding and taking away 
 INTEGRATE, LEAK_BY_FACTOR, LEAK_BY_QUOTIENT = range(3)
 HALF_EVEN, HALF_UP, QUANTISE = range(3)
 
-_KINDS = {"f": types.float32, "i": types.int64, "F": types.CPointer(types.float32), "B": types.CPointer(types.uint8)}
-_C = {"f": ctypes.c_float, "i": ctypes.c_int64, "F": ctypes.c_void_p, "B": ctypes.c_void_p}
+_POINTED = {"F": types.float32, "B": types.uint8, "I": types.int32}
+_KINDS = {"f": types.float32, "i": types.int64} | {kind: types.CPointer(of) for kind, of in _POINTED.items()}
+_C = {"f": ctypes.c_float, "i": ctypes.c_int64} | dict.fromkeys(_POINTED, ctypes.c_void_p)
 
 _COMPILING = Lock()
 
@@ -29,7 +30,8 @@ class Kernel:
     """A loop over numbers in memory, as machine code that lets other threads run meanwhile.
 
     Args:
-        body: what numba compiles; its arguments are addresses (F of float32, B of bytes; 0 is none) and numbers (f, i).
+        body: what numba compiles; its arguments are addresses (F of float32, B of bytes, I of int32; 0 is none) and
+            numbers (f, i).
         kinds: a letter for each of them.
     """
 
@@ -300,6 +302,26 @@ def thin(x, drawn, out, kept, low, high, ratio):
         stays = came[j] >= ratio
         own[j] = given[j] if stays else ZERO
         flags[j] = stays
+    return 0
+
+
+@kernel("FFFIIiiiii")
+def quantiles(counts, drawn, table, first, out, width, low, high, place, base):
+    """Of the digit of every count at a place, how many are kept: as many entries of its row as are not above what was
+    drawn, from the row's least number on."""
+    given, came, own = carray(counts, high)[low:], carray(drawn, high)[low:], carray(out, high)[low:]
+    rows, least = carray(table, base * width), carray(first, base)
+    for j in range(high - low):
+        digit = np.int64(given[j]) // place % base
+        start = digit * width
+        bottom, top = np.int64(0), width
+        while bottom < top:
+            middle = (bottom + top) // 2
+            if came[j] < rows[start + middle]:
+                top = middle
+            else:
+                bottom = middle + 1
+        own[j] = least[digit] + np.int32(bottom)
     return 0
 
 

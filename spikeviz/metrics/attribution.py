@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import exp
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -15,6 +16,7 @@ from spikeviz.recording import Track
 from spikeviz.simulation import simulate
 
 BATCH = 64  # masked inputs that run at once
+CHANNELS = 512  # that ScoreCAM asks of a layer
 
 
 def sam(track: Track, gamma: float = 0.5, sample: int = 0) -> Float[Tensor, "TD H W"]:
@@ -45,23 +47,43 @@ def sam(track: Track, gamma: float = 0.5, sample: int = 0) -> Float[Tensor, "TD 
     return torch.stack(maps)
 
 
-def score_cam(
-    model: nn.Module, x: Float[Tensor, "1 C H W"], layer: str, label: int | None = None
-) -> Float[Tensor, "H W"]:
-    """ScoreCAM of one image: every channel of a layer, as a mask of the image, is weighed by the class score it leaves.
+@dataclass(frozen=True, eq=False)
+class ScoreCAM:
+    """What the channels of a layer say of where a class is.
 
-    The maps of the layer (mean over t) are enlarged to the image and stretched to [0, 1]; the softmax of the class for
-    the masked image is the channel's weight; what is negative in the weighted sum is cut off (Wang et al., "Score-CAM",
-    CVPRW 2020; Masked Spiking Transformer, Fig. 7). A channel that is the same everywhere hides nothing and weighs 0.
+    Attributes:
+        map: on the grid of the image, 0 to 1.
+        channels: that were asked, as numbers of the layer's channels, in order.
+        increases: of each of these, the logit of the class with the image seen through its map, minus that of black.
+        weights: their softmax, which sums to 1.
+        label: the class.
+    """
+
+    map: Float[Tensor, "H W"]
+    channels: Int[Tensor, "asked"]
+    increases: Float[Tensor, "asked"]
+    weights: Float[Tensor, "asked"]
+    label: int
+
+
+def score_cam(
+    model: nn.Module, x: Float[Tensor, "1 C H W"], layer: str, label: int | None = None, most: int = CHANNELS
+) -> ScoreCAM:
+    """ScoreCAM of one image: the maps of a layer's channels, weighed by how much of the class each lets pass.
+
+    The activations of a channel (mean over t), enlarged to the image and stretched to [0, 1], mask the image. Its
+    increase is the logit of the class for what is left, minus that for a black image; the softmax of the increases over
+    the channels weighs the activations, and what is negative in their sum is cut off (Wang et al., "Score-CAM:
+    Score-weighted visual explanations for convolutional neural networks", CVPRW 2020, Algorithm 1; used in Masked
+    Spiking Transformer, sec. 4.3). A channel that is the same everywhere cannot be stretched: its mask is black, so
+    that it raises nothing. It takes a pass for each channel and one more.
 
     Args:
         model: that is asked.
         x: one image, as `simulate` takes it.
         layer: module path of spikes on a grid (`blocks.0.mlp.out`), without `.spike`.
         label: the class; None is the one the model gives.
-
-    Returns:
-        On the grid of the image, 0 to 1.
+        most: channels that are asked; of a layer with more, those whose activations differ most over the places.
 
     Raises:
         ValueError: if x is not one image, or the model has no such layer or class.
@@ -76,12 +98,15 @@ def score_cam(
     if not 0 <= label < classes:
         raise ValueError(f"{recording.model} has the classes 0 to {classes - 1}, not {label}.")
     maps = recording[f"{layer}.spike"].flows.mean(0)  # [1, C, h, w]
-    masks = interpolate(maps, x.shape[-2:], mode="bilinear", align_corners=False)[0].to(x)
-    low, high = (end(masks.flatten(1), 1).values[:, None, None] for end in (torch.min, torch.max))
-    masks = (masks - low) / (high - low).clamp_min(torch.finfo(masks.dtype).tiny) * (high > low)
-    weights = torch.cat(
-        [simulate(model, x * some[:, None], keep="").output.softmax(-1)[:, label].to(x) for some in masks.split(BATCH)]
-    )
-    weights = weights * (high > low).flatten()
-    found = (weights[:, None, None] * masks).sum(0).clamp_min(0)
-    return found / found.max().clamp_min(torch.finfo(found.dtype).tiny)
+    maps = interpolate(maps, x.shape[-2:], mode="bilinear", align_corners=False)[0].to(x)
+    spread = maps.flatten(1).amax(1) - maps.flatten(1).amin(1)
+    channels = spread.topk(min(most, len(spread))).indices.sort().values
+    maps, spread = maps[channels], spread[channels, None, None]
+    masks = (maps - maps.amin((1, 2), keepdim=True)) / spread.clamp_min(torch.finfo(maps.dtype).tiny)
+    seen = torch.cat([torch.zeros_like(x), x * masks[:, None]])  # black, then through each channel
+    scores = torch.cat([simulate(model, some, keep="").output[:, label] for some in seen.split(BATCH)]).to(x)
+    increases = scores[1:] - scores[0]
+    weights = increases.softmax(0)
+    found = (weights[:, None, None] * maps).sum(0).clamp_min(0)
+    found = found / found.max().clamp_min(torch.finfo(found.dtype).tiny)
+    return ScoreCAM(found, channels, increases, weights, label)

@@ -6,6 +6,7 @@ spike at the steps d = 1 .. C, so that T steps of integers are T * D binary step
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -39,8 +40,12 @@ def nsfr(recording: Recording) -> Float[Tensor, "TD"]:
 
     Raises:
         ValueError: if no spikes were kept, or layers ran for different numbers of steps.
+
+    Warns:
+        UserWarning: of a QCFS network, whose activations are no spikes: it is the share of them above 0.
     """
     tracks = _spike_tracks(recording)
+    _warn_of_activations(recording, "NSFR", "the share of activations above 0")
     lengths = {name: len(_with_time(track)) * track.levels for name, track in tracks.items()}
     for (first, a), (second, b) in pairwise(lengths.items()):
         if a != b:
@@ -190,9 +195,27 @@ def power(recording: Recording) -> float:
 
     Raises:
         ValueError: if no spikes were kept.
+
+    Warns:
+        UserWarning: of a QCFS network, whose activations are no spikes.
     """
+    _warn_of_activations(recording, "power", "a count of activations above 0")
     total = sum(int(spike_counts(track).sum()) for track in _spike_tracks(recording).values())
     return total / recording.output.shape[0] / 1e-3
+
+
+def spikes_of_images(recording: Recording) -> dict[str, Int[Tensor, "B"]]:
+    """Spikes of each image, all steps together, of every track of spikes by name; a count of an integer is as many.
+
+    Raises:
+        ValueError: if no spikes were kept.
+    """
+    found = {}
+    for name, track in _spike_tracks(recording).items():
+        values = _with_time(track)
+        whole = values if track.levels > 1 else values != 0
+        found[name] = whole.sum((0, *range(2, whole.ndim))).cpu()
+    return found
 
 
 def spike_counts(track: Track) -> Int[Tensor, "TD"]:
@@ -227,6 +250,18 @@ def _binary(values: Tensor, levels: int) -> Bool[Tensor, "TD *neurons"]:
 def neurons(track: Track) -> int:
     """How many neurons a track has, of the whole batch."""
     return prod(n for axis, n in zip(track.axes, track.values.shape, strict=True) if axis != "T")
+
+
+def _warn_of_activations(recording: Recording, what: str, instead: str) -> None:
+    """A sentence where what was recorded as spikes are the levels of QCFS: one step, in which more than one is fired
+    though a step stands for one binary step. The first layer tells."""
+    first = next((track for track in recording.of_kind("spike").values()), None)
+    if first is not None and first.levels == 1 and len(_with_time(first)) == 1 and bool((first.values > 1).any()):
+        warnings.warn(
+            f"{recording.model} sends activations, not spikes, so its {what} is {instead}; "
+            "sv.to_spiking(model, T) makes it spike.",
+            stacklevel=3,
+        )
 
 
 def _one(track: Track, sample: int) -> Tensor:

@@ -7,10 +7,11 @@ that it reaches, one addition (SOP) for each, and a sum of spikes 2 costs two. S
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 import torch
@@ -71,10 +72,8 @@ def operations(model: nn.Module, recording: Recording, per_step: bool = False) -
     Raises:
         ValueError: if the recording is of another model, or lacks an input.
     """
-    if recording.model != model_name(model):
-        raise ValueError(f"this recording is of {recording.model}, not of {model_name(model)}.")
     batch = recording.output.shape[0]
-    counted = {path: _count(model, path, recording) for path in _weighted(model, recording)}
+    counted = {path: [total.sum(1) for total in counts] for path, counts in count(model, recording).items()}
     steps = max((len(macs) for macs, _ in counted.values()), default=0)
     rows = []
     for path, pair in counted.items():
@@ -87,12 +86,64 @@ def operations(model: nn.Module, recording: Recording, per_step: bool = False) -
     return table if per_step else table.drop(columns="step")
 
 
-Counts = tuple[Int[Tensor, "T"], Int[Tensor, "T"]]  # (MACs, SOPs) of the whole batch at each step
+Counts = tuple[Int[Tensor, "T B"], Int[Tensor, "T B"]]  # MACs and SOPs of each image at each step
+
+
+def count(model: nn.Module, recording: Recording) -> dict[str, Counts]:
+    """Of every weighted product, by module path in forward order, MACs and SOPs of each image at each step.
+
+    Raises:
+        ValueError: as `operations`.
+    """
+    if recording.model != model_name(model):
+        raise ValueError(f"this recording is of {recording.model}, not of {model_name(model)}.")
+    paths = _weighted(model, recording)
+    return {path: _count(model.get_submodule(path), operands(model, recording, path)) for path in paths}
+
+
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """One side of a weighted product that varies with the image.
+
+    Attributes:
+        track: what was recorded of it.
+        spikes: whether it is counts of spikes, or real numbers.
+    """
+
+    track: Track
+    spikes: bool
+
+    @property
+    def values(self) -> Tensor:
+        """Counts of spikes, or real numbers, `[T, B, ...]`."""
+        return self.track.values if "T" in self.track.axes else self.track.values[None]
+
+    @property
+    def flows(self) -> Tensor:
+        """What the product reads: of spikes the counts times the value of one."""
+        return self.track.flows if "T" in self.track.axes else self.track.flows[None]
+
+
+def operands(model: nn.Module, recording: Recording, path: str) -> list[Operand]:
+    """What the weighted product at `path` reads: one side, of a `Product` left and right."""
+    module = model.get_submodule(path)
+    tracks = {name: recording[f"{path}.{name}"] for name in _sides(path, module)}
+    return [Operand(track, _spikes(getattr(module, name), track)) for name, track in tracks.items()]
+
+
+def dense_macs(module: nn.Module, read: Sequence[Operand]) -> int:
+    """MACs of the dense product of one image at one step, padding included."""
+    values = read[0].values
+    if isinstance(module, nn.Conv2d):
+        height, width = out_size((values.shape[-2], values.shape[-1]), *_geometry(module))
+        return prod(values.shape[2:-3]) * height * width * module.weight.numel()
+    outputs = module.out_features if isinstance(module, nn.Linear) else read[1].values.shape[-1]
+    return values[0, 0].numel() * outputs
 
 
 def _weighted(model: nn.Module, recording: Recording) -> list[str]:
     """The weighted products of `model` in the order in which `recording` met them."""
-    paths = {f"{path}.{operand}": path for path, module in model.named_modules() for operand in _operands(path, module)}
+    paths = {f"{path}.{operand}": path for path, module in model.named_modules() for operand in _sides(path, module)}
     if missing := [name for name in paths if name not in recording]:
         raise ValueError(
             f'operations need {missing[0]}, which was not kept; simulate with keep={OPERANDS} (or keep="*").'
@@ -100,7 +151,7 @@ def _weighted(model: nn.Module, recording: Recording) -> list[str]:
     return list(dict.fromkeys(paths[name] for name in recording if name in paths))
 
 
-def _operands(path: str, module: nn.Module) -> tuple[str, ...]:
+def _sides(path: str, module: nn.Module) -> tuple[str, ...]:
     if isinstance(module, Product):
         return ("left", "right")
     if not isinstance(module, (nn.Conv2d, nn.Linear)):
@@ -110,18 +161,17 @@ def _operands(path: str, module: nn.Module) -> tuple[str, ...]:
     return ("input",)
 
 
-def _count(model: nn.Module, path: str, recording: Recording) -> Counts:
-    module = model.get_submodule(path)
-    if isinstance(module, Product):
-        return _product(
-            recording[f"{path}.left"],
-            recording[f"{path}.right"],
-            _spikes(module.left, recording[f"{path}.left"]),
-            _spikes(module.right, recording[f"{path}.right"]),
-        )
-    track, layer = recording[f"{path}.input"], cast(Any, module)
-    spikes = _spikes(layer.input, track)
-    return (_convolution if isinstance(module, nn.Conv2d) else _linear)(layer, track, spikes)
+def _count(module: nn.Module, read: Sequence[Operand]) -> Counts:
+    if not any(side.spikes for side in read):
+        macs = torch.full(read[0].values.shape[:2], dense_macs(module, read), dtype=torch.int64)
+        return macs, torch.zeros_like(macs)
+    if isinstance(module, nn.Conv2d):
+        sops = _convolution(module, read[0].values)
+    elif isinstance(module, nn.Linear):
+        sops = _whole(read[0].values) * module.out_features
+    else:
+        sops = _product(*read)
+    return torch.zeros_like(sops), sops
 
 
 def _spikes(probe: Probe, track: Track) -> bool:
@@ -131,37 +181,23 @@ def _spikes(probe: Probe, track: Track) -> bool:
     )
 
 
-def _convolution(layer: nn.Conv2d, track: Track, spikes: bool) -> Counts:
-    values = _with_time(track)
+def _convolution(layer: nn.Conv2d, values: Tensor) -> Int[Tensor, "T B"]:
+    """Each spike as many as the outputs it reaches."""
     size = (values.shape[-2], values.shape[-1])
-    geometry: tuple[Any, ...] = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
-    if not spikes:
-        height, width = _out_size(size, *geometry)
-        return _dense(len(values), prod(values.shape[1:-3]) * height * width * layer.weight.numel())
-    channels = layer.out_channels // layer.groups
-    reached = _whole(values, tuple(range(1, values.ndim - 2))) * fan_out(size, *geometry)
-    return _sparse(reached.flatten(1).sum(1) * channels)
+    reached = _whole(values, tuple(range(2, values.ndim - 2))) * fan_out(size, *_geometry(layer))
+    return reached.flatten(2).sum(2) * (layer.out_channels // layer.groups)
 
 
-def _linear(layer: nn.Linear, track: Track, spikes: bool) -> Counts:
-    values = _with_time(track)
-    if not spikes:
-        return _dense(len(values), values[0].numel() * layer.out_features)
-    return _sparse(_whole(values) * layer.out_features)
+def _product(left: Operand, right: Operand) -> Int[Tensor, "T B"]:
+    """`[T, B, ..., rows, inner] @ [T, B, ..., inner, columns]`; both spikes: the sum of `left @ right`."""
+    a, b = left.values, right.values
+    if left.spikes and right.spikes:
+        return (_whole(a, -2) * _whole(b, -1)).flatten(2).sum(2)
+    return _whole(a) * b.shape[-1] if left.spikes else _whole(b) * a.shape[-2]
 
 
-def _product(left: Track, right: Track, left_spikes: bool, right_spikes: bool) -> Counts:
-    """`[T, ..., rows, inner] @ [T, ..., inner, columns]`; both spikes: the sum of `left @ right`."""
-    a, b = _with_time(left), _with_time(right)
-    rows, columns = a.shape[-2], b.shape[-1]
-    if left_spikes and right_spikes:
-        met = _whole(a, -2) * _whole(b, -1)
-        return _sparse(met.flatten(1).sum(1))
-    if left_spikes:
-        return _sparse(_whole(a) * columns)
-    if right_spikes:
-        return _sparse(_whole(b) * rows)
-    return _dense(len(a), a[0].numel() * columns)
+def _geometry(layer: nn.Conv2d) -> tuple[Any, ...]:
+    return layer.kernel_size, layer.stride, layer.padding, layer.dilation
 
 
 Pair = tuple[int, int]
@@ -173,7 +209,7 @@ def fan_out(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pai
 
     A corner of a padded 3x3 convolution reaches 4 places, an edge 6, the inside 9.
     """
-    out = _out_size(size, kernel, stride, padding, dilation)
+    out = out_size(size, kernel, stride, padding, dilation)
     spare = tuple(
         n - ((o - 1) * s - 2 * p + d * (k - 1) + 1)
         for n, o, k, s, p, d in zip(size, out, kernel, stride, padding, dilation, strict=True)
@@ -184,7 +220,7 @@ def fan_out(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pai
     return reached[0, 0].round().long()
 
 
-def _out_size(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pair:
+def out_size(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pair:
     height, width = (
         (n + 2 * p - d * (k - 1) - 1) // s + 1
         for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
@@ -192,22 +228,10 @@ def _out_size(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: P
     return height, width
 
 
-def _with_time(track: Track) -> Tensor:
-    return track.values if "T" in track.axes else track.values[None]
-
-
-def _whole(values: Tensor, over: int | tuple[int, ...] | None = None) -> Int[Tensor, "T ..."]:
-    """A sum of whole numbers, by default over everything but T, exact (`sum` of uint8 is int64) and on the CPU."""
-    over = tuple(range(1, values.ndim)) if over is None else over
+def _whole(values: Tensor, over: int | tuple[int, ...] | None = None) -> Int[Tensor, "T B ..."]:
+    """A sum of whole numbers, by default over everything but T and B, exact (`sum` of uint8 is int64), on the CPU."""
+    over = tuple(range(2, values.ndim)) if over is None else over
     return (values if values.dtype == torch.uint8 else values.long()).sum(over).cpu()
-
-
-def _dense(steps: int, macs: int) -> Counts:
-    return torch.full((steps,), macs, dtype=torch.int64), torch.zeros(steps, dtype=torch.int64)
-
-
-def _sparse(sops: Int[Tensor, "T"]) -> Counts:
-    return torch.zeros_like(sops), sops
 
 
 def _padded(total: Int[Tensor, "T"], steps: int) -> Tensor:

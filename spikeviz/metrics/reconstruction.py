@@ -58,13 +58,32 @@ def visible_mean(image: Images, mask: Mask) -> Images:
     return mean.expand_as(image)
 
 
-def reconstruction_errors(image: Images, recording: Recording) -> pd.DataFrame:
+def smooth_fill(image: Images, mask: Mask, width: float) -> Images:
+    """What a reconstruction must beat to have understood more than that images are smooth: each pixel is the mean of
+    the visible pixels of its channel, weighted by a Gaussian of their distance to it.
+
+    Args:
+        width: standard deviation of the Gaussian, in pixels.
+
+    Returns:
+        Where every visible pixel is too far to have a weight that a float64 holds, the visible mean.
+    """
+    rows, columns = (_weights(n, width, image.device) for n in image.shape[-2:])
+    seen = mask.double()
+    weight = rows @ seen @ columns
+    filled = rows @ (image.double() * seen) @ columns / weight
+    return torch.where(weight > 0, filled, visible_mean(image, mask)).to(image.dtype)
+
+
+def reconstruction_errors(image: Images, recording: Recording, width: float | None = None) -> pd.DataFrame:
     """Of each image of a recording: `MSE`, that of the visible mean (`fill`), the first over the second (`relative`),
-    `PSNR` in dB and `SSIM`.
+    `PSNR` in dB and `SSIM`; with a width also the MSE of the smooth fill-in (`smooth`) and the first over that
+    (`over_smooth`).
 
     Args:
         image: what the autoencoder was given.
         recording: of an autoencoder, with the tracks `mask` and `reconstruction`.
+        width: of the Gaussian of the smooth fill-in, in pixels, chosen on other images.
 
     Raises:
         ValueError: if these tracks are not there, or are of other images.
@@ -79,12 +98,21 @@ def reconstruction_errors(image: Images, recording: Recording) -> pd.DataFrame:
     mse, fill = hidden_mse(image, made, mask), hidden_mse(image, visible_mean(image, mask), mask)
     columns = {"MSE": mse, "fill": fill, "relative": mse / fill}
     columns |= {"PSNR": hidden_psnr(image, made, mask), "SSIM": hidden_ssim(image, made, mask)}
+    if width is not None:
+        smooth = hidden_mse(image, smooth_fill(image, mask, width), mask)
+        columns |= {"smooth": smooth, "over_smooth": mse / smooth}
     return pd.DataFrame({name: values.numpy() for name, values in columns.items()})
 
 
 def _over_hidden(values: Images, mask: Mask) -> PerImage:
     hidden = ~mask
     return torch.where(hidden, values, 0).mean(1).sum((-2, -1)) / hidden.sum((1, 2, 3))
+
+
+def _weights(count: int, width: float, device: torch.device) -> Float[Tensor, "n n"]:
+    """Of pixel m for pixel n along an axis."""
+    place = torch.arange(count, dtype=torch.float64, device=device)
+    return torch.exp(-(place[:, None] - place).square() / (2 * width**2))
 
 
 def _blurred(x: Images) -> Images:

@@ -1,4 +1,4 @@
-"""What ordinary convolutions carry into hidden places, layer by layer (E-SpikeFormer, sec. 4.2 and Fig. 5)."""
+"""What ordinary convolutions carry into hidden places, layer by layer (E-SpikeFormer, sec. 3.4 and Fig. 5)."""
 
 from __future__ import annotations
 

@@ -19,29 +19,33 @@ class Place:
         name: of the probe.
         site: what it is (`q`, `MLP hidden`, ...).
         block: its number, from 0; of a convolution its place among all.
-        spike: the track of the spikes that flow on from here; "" where no neurons are, as at the scores of an SSA.
+        spike: the track of the spikes that come from its neurons; "" where these have no place of that site, as at the
+            scores of an SSA and at the convolutions of a transformer.
+        kind: of the probe.
     """
 
     name: str
     site: str
     block: int
     spike: str = ""
+    kind: str = "spike"
 
 
-CONVOLUTION = "convolution"  # the site of a network without attention: what goes into a convolution
+CONVOLUTION = "convolution"  # what spikes enter a convolution by; a shortcut beside it reads the same and keeps it
 SITES = ("q", "k", "scores", "MLP hidden", CONVOLUTION)
 
 
 def masking_places(model: nn.Module) -> tuple[Place, ...]:
-    """The places of the paper (Masked Spiking Transformer, Fig. 2 d, e; sec. 4.3), in forward order.
+    """The places of the paper (Masked Spiking Transformer, Fig. 2 d, e; sec. 4.3), block by block.
 
-    Queries, keys and attention scores, and what the first layer of the MLP sends; in a network without attention what
-    goes into every convolution, from the spikes of the layer before.
+    Queries, keys and attention scores, and what the first layer of the MLP sends; and what spikes enter every
+    convolution by, numbered in forward order: in a CNN, and in the stem (E-SpikeFormer: also the blocks) of a
+    transformer. The convolution of a shortcut has the number of the one that reads the same.
     """
     probes = _sited(model)
     spikes = {(p.block, p.site): p.name for p in probes.values() if p.kind == "spike"}
     found = [
-        Place(p.name, p.site, p.block, spikes.get((p.block, p.site), ""))
+        Place(p.name, p.site, p.block, spikes.get((p.block, p.site), ""), p.kind)
         for p in probes.values()
         if p.block is not None and _maskable(p)
     ]
@@ -49,8 +53,9 @@ def masking_places(model: nn.Module) -> tuple[Place, ...]:
 
 
 def masked_sites(model: nn.Module, interventions: Iterable[Intervention]) -> tuple[str, ...]:
-    """The sites of `masking_places` at which one of the interventions acts, in the order of `SITES`."""
-    probes = [probe for probe in _sited(model).values() if _maskable(probe)]
+    """The sites of `masking_places` at which one of the interventions acts, in the order of `SITES`; convolutions also
+    where it acts on the spikes that go there, which a shortcut shares."""
+    probes = [probe for probe in _sited(model).values() if _maskable(probe) or probe.site == CONVOLUTION]
     acted = {probe.site for probe in probes for rule in interventions if rule.edits(probe.name, probe.kind)}
     return tuple(site for site in SITES if site in acted)
 
@@ -60,5 +65,6 @@ def _sited(model: nn.Module) -> dict[str, Probe]:
 
 
 def _maskable(probe: Probe) -> bool:
-    """At the scores themselves, before what their neurons send is recorded; elsewhere at the spikes."""
-    return probe.kind == ("scores" if probe.site == "scores" else "spike")
+    """At the scores themselves, before what their neurons send is recorded; at what a convolution reads; elsewhere at
+    the spikes."""
+    return probe.kind == {"scores": "scores", CONVOLUTION: "feature"}.get(probe.site, "spike")

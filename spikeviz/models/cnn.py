@@ -1,4 +1,4 @@
-"""ResNet18 and VGG16 with QCFS, which become spiking networks (Masked Spiking Transformer, sec. 4.4, Fig. 5 c, d).
+"""ResNet18 and VGG16 with QCFS, which become spiking networks (Masked Spiking Transformer, sec. 4.3, Fig. 5 c, d).
 
 Convolution, batch normalisation, QCFS; average pooling instead of maximum pooling: a mean of spikes is still spikes,
 each of a smaller value. For 32 pixels: a first convolution of stride 1, one linear layer at the end.
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
+from spikeviz.models.spec import ALPHA
 from spikeviz.nn.intake import Intake
 from spikeviz.nn.layers import Conv, Head, Norm, Population, SpikingConv, over_maps
 from spikeviz.nn.neurons import Neuron
@@ -58,7 +59,7 @@ class CNNConfig:
 
     def conv(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, real: bool = False) -> Conv:
         """Levels of QCFS are real numbers to a convolution: only neurons send spikes."""
-        return Conv(inputs, outputs, kernel, stride=stride, bias=False, real=real or not self.spiking)
+        return Conv(inputs, outputs, kernel, stride=stride, bias=False, real=real, levels=not self.spiking)
 
 
 class Layer(SpikingConv, Part):
@@ -104,6 +105,7 @@ class CNN(nn.Module):
         self.config = config
         if config.spiking:
             self.time_steps = config.time_steps
+        self.paper_energy = ALPHA if config.spiking else None
         residual = config.form == "resnet18"
         plan = [part for part in VGG16 if isinstance(part, int)]
         self.intake = Intake(config.in_channels, config.image_size, 8 if residual else 16, config.mean, config.std)
@@ -117,8 +119,14 @@ class CNN(nn.Module):
         self.pools = () if residual else _before_pools()
         self.head = Head(inputs, config.num_classes)
         spikes = [part for part in self.modules() if isinstance(part, Probe) and part.kind == "spike"]
-        for number, probe in enumerate(spikes[:-1]):  # each goes into a convolution, the last into the classifier
-            probe.site, probe.block = "convolution", number
+        read = [conv.input for block in self.blocks for conv in _in_order(block)]
+        for number, probes in enumerate(zip(spikes, read, strict=False)):  # the last spikes go into the classifier
+            for probe in probes:
+                probe.site, probe.block = "convolution", number
+        for block in self.blocks:
+            if isinstance(block, ResBlock) and block.shortcut is not None:  # reads what the first of the two reads
+                own, beside = block.shortcut.input, _in_order(block)[0].input
+                own.site, own.block = beside.site, beside.block
 
     def forward(self, x: Float[Tensor, "#B C H W"]) -> Float[Tensor, "T #B K"]:
         if x.ndim != 4:
@@ -131,6 +139,11 @@ class CNN(nn.Module):
                 x, scale = _pooled(x, scale), scale / 4
             x, scale = block(x, scale=scale), block.scale
         return self.head(x.mean((-2, -1)))
+
+
+def _in_order(block: Any) -> tuple[Any, ...]:
+    """The convolutions of a block that lie behind each other."""
+    return (block.layer.conv, block.conv) if isinstance(block, ResBlock) else (block.conv,)
 
 
 def _pooled(x: Maps, scale: Scale) -> Float[Tensor, "T #B C h w"]:

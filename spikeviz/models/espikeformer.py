@@ -11,10 +11,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spikeviz.axes import VECTOR
+from spikeviz.models.spec import FIRST_AND_SOPS
 from spikeviz.nn.attention import SDSA, Order
 from spikeviz.nn.intake import Intake
 from spikeviz.nn.integers import IntegerIF, Rounding
-from spikeviz.nn.layers import Conv, FiringConv, Head, Population, RepConv, added, in_sequence
+from spikeviz.nn.layers import Conv, FiringConv, Head, Population, RepConv, added, in_sequence, numbered
 from spikeviz.nn.neurons import LIF, Neuron
 from spikeviz.nn.stems import ConvStem, SepConv
 from spikeviz.probe import Blocks, Part, tagged, tuned
@@ -175,6 +176,8 @@ class ESpikeFormer(nn.Module):
     classifies: False leaves out the heads and the neurons in front of them (an encoder).
     """
 
+    paper_energy = FIRST_AND_SOPS
+
     def __init__(self, config: ESpikeFormerConfig, *, classifies: bool = True):
         super().__init__()
         layout, widths, neuron = LAYOUTS[config.layout], config.widths, config.make_neuron
@@ -196,6 +199,8 @@ class ESpikeFormer(nn.Module):
             for narrow, dim, depth in zip((None, *dims), dims, config.depths, strict=False)
             for number in range(depth)
         )
+        blocks = [block for block in self.blocks if isinstance(block, Block)]
+        numbered(self.stem.stages, *(part for block in blocks for part in (block.widen, block.local)))
         if not classifies:
             return
         self.readout = Population(neuron(), VECTOR)

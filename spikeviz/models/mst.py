@@ -14,6 +14,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spikeviz.models.spec import ALPHA
 from spikeviz.nn.intake import Intake
 from spikeviz.nn.layers import Conv, Head, Norm, Population
 from spikeviz.nn.neurons import Neuron
@@ -103,7 +104,7 @@ class MSTConfig:
 
     def conv(self, inputs: int, outputs: int, *, bias: bool = True, real: bool = False) -> Conv:
         """A linear layer of tokens on their grid. QCFS levels are real numbers to it: only neurons send spikes."""
-        return Conv(inputs, outputs, 1, bias=bias, real=real or not self.spiking)
+        return Conv(inputs, outputs, 1, bias=bias, real=real, levels=not self.spiking)
 
 
 class TokenNorm(nn.LayerNorm):
@@ -201,6 +202,7 @@ class MST(nn.Module):
         self.config = config
         if config.spiking:
             self.time_steps = config.time_steps
+        self.paper_energy = ALPHA if config.spiking else None
         size, stride = (config.image_size, config.patch) if config.fits else (None, config.image_size)
         self.intake = Intake(config.in_channels, size, stride, config.mean, config.std)
         channels = 3 if config.frames else config.in_channels

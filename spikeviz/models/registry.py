@@ -17,6 +17,7 @@ from spikeviz.models.spec import CIFAR10, FASHION, HEADS_OURS, IMAGENET, ModelSp
 from spikeviz.models.spike_mae import MAEConfig, SpikeMAE
 from spikeviz.models.spikformer import Spikformer, SpikformerConfig
 from spikeviz.models.spikformer_v2 import SpikformerV2, SpikformerV2Config
+from spikeviz.models.variants import VARIANTS
 from spikeviz.probe import name_probes
 
 FAMILIES: dict[str, Callable[[Any], nn.Module]] = {
@@ -31,30 +32,33 @@ FAMILIES: dict[str, Callable[[Any], nn.Module]] = {
 OVERRIDES = ("num_classes", "in_channels", "image_size", "time_steps")
 
 
-def _spikformer(name: str, layout: str, depth: int, dim: int, heads: int, params: int, notes: str = "") -> ModelSpec:
+def _spikformer(
+    name: str, layout: str, depth: int, dim: int, heads: int, params: int, notes: str = "", paper: str = ""
+) -> ModelSpec:
     base: dict[str, Any] = {
         "cifar": {"num_classes": 10, "in_channels": 3, "image_size": 32, "time_steps": 4, **CIFAR10},
         "dvs": {"num_classes": 10, "in_channels": 2, "image_size": 128, "time_steps": 16},
         "imagenet": {"num_classes": 1000, "in_channels": 3, "image_size": 224, "time_steps": 4, **IMAGENET},
     }[layout]
-    paper = {"cifar": "Spikformer V2, Table 4", "dvs": "Spikformer V2, Table 5", "imagenet": "Spikformer V2, Table 2"}
+    tables = {"cifar": "Spikformer V2, Table 4", "dvs": "Spikformer V2, Table 5", "imagenet": "Spikformer V2, Table 2"}
     config = SpikformerConfig(layout, depth, dim, heads, **base)
     return describe(
-        name, "spikformer", params, "published code, parameters that are used", paper[layout], notes, config
+        name, "spikformer", params, "published code, parameters that are used", paper or tables[layout], notes, config
     )
 
 
 def _spikformer_v2(name: str, depth: int, dim: int, heads: int, params: int) -> ModelSpec:
     config = SpikformerV2Config(depth, dim, heads, 1000, 3, 224, 4, **IMAGENET)
     notes = f"no published code: the order of its layers is reconstructed, its printed size is reproduced; {HEADS_OURS}"
-    return describe(name, "spikformer-v2", params, "counted", "Spikformer V2, Table 2", notes, config)
+    paper = f"Spikformer V2, Table {2 if depth == 8 else 3}"
+    return describe(name, "spikformer-v2", params, "counted", paper, notes, config)
 
 
 def _sdmformer(name: str, depth: int, dim: int, heads: int, params: int) -> ModelSpec:
     base: dict[str, Any] = {"num_classes": 10, "in_channels": 2, "image_size": 128, "time_steps": 16}
     config = SDMFormerConfig("dvs", depth, dim, heads, **base)
-    notes = "reconstruction: the paper's equations are lost; before pruning, with LPE and mask values"
-    return describe(name, "sdmformer", params, "counted, mask values included", "SDMFormer, Table 4", notes, config)
+    notes = "reconstruction: the paper's equations are lost; before pruning, with a spiking LPE and mask values"
+    return describe(name, "sdmformer", params, "counted, mask values included", "SDMFormer, sec. 4.3", notes, config)
 
 
 def _espikeformer(
@@ -65,9 +69,10 @@ def _espikeformer(
     params: int,
     params_from: str = "published code",
     notes: str = "",
+    paper: str = "E-SpikeFormer, Table 1",
 ) -> ModelSpec:
     config = ESpikeFormerConfig(layout, widths, depths, 1000, 3, 224, **IMAGENET)
-    return describe(name, "e-spikeformer", params, params_from, "E-SpikeFormer, Table 1", notes, config)
+    return describe(name, "e-spikeformer", params, params_from, paper, notes, config)
 
 
 def _espikeformer_fashion(name: str, what: str, **settings: Any) -> ModelSpec:
@@ -82,21 +87,28 @@ def _espikeformer_fashion(name: str, what: str, **settings: Any) -> ModelSpec:
     return describe(name, "e-spikeformer", 338_842, "counted", "", notes, config)
 
 
-def _dvs(name: str, form: type[SpikformerConfig], what: str) -> ModelSpec:
+def _dvs(name: str, form: type[SpikformerConfig], what: str, params: int, **settings: Any) -> ModelSpec:
     """Of 34 x 34 events; the stem shrinks after stages 1 to 3 and leaves 5 x 5 tokens of 40 pixels."""
-    masked = form is SDMFormerConfig
-    family, params = ("sdmformer", 132_170) if masked else ("spikformer", 163_594)
+    family = "sdmformer" if form is SDMFormerConfig else "spikformer"
+    config = form("dvs", 2, 64, 4, 10, 2, 40, 8, pools=(1, 2, 3), **settings)
     notes = (
         f"demo size, trained by spikeviz: {what}; the stem shrinks after stages 1 to 3, to 5 x 5 tokens of 40 pixels"
     )
-    return describe(name, family, params, "counted", "", notes, form("dvs", 2, 64, 4, 10, 2, 40, 8, pools=(1, 2, 3)))
+    return describe(name, family, params, "counted", "", notes, config)
+
+
+def _sdmformer_dvs(name: str, what: str) -> tuple[ModelSpec, ModelSpec]:
+    """With a spiking LPE, and as first reconstructed."""
+    real = f"{what}; real values go into the second convolution of its LPE"
+    return (
+        _dvs(name, SDMFormerConfig, what, 132_298),
+        _dvs(f"{name}-real-lpe", SDMFormerConfig, real, 132_170, lpe="real"),
+    )
 
 
 def _mst(name: str, params: int, paper: str, notes: str, config: Any) -> ModelSpec:
     family = "mst" if isinstance(config, MSTConfig) else "mst-cnn"
-    said = (
-        "published code, and thresholds" if paper == MST_PAPER and family == "mst" else "counted, thresholds included"
-    )
+    said = "published code, and thresholds" if paper and family == "mst" else "counted, thresholds included"
     return describe(name, family, params, said, paper, f"{QCFS_NOTE}{notes}", config)
 
 
@@ -111,7 +123,8 @@ def _espikeformer_dvs(name: str, levels: int) -> ModelSpec:
     return describe(name, "e-spikeformer", 228_498, "counted", "", notes, config)
 
 
-MST_PAPER = "Masked Spiking Transformer, sec. 4"
+CODE_ONLY = "E-SpikeFormer, published code; not in Table 1"
+MST_CNN = "Masked Spiking Transformer, sec. 4.3, Table 3"
 QCFS_NOTE = "a QCFS network; `to_spiking`, or a time_steps of its own, makes it spike; "
 SWIN_T = (96, (2, 2, 6, 2), (3, 6, 12, 24))
 LARGE = "the published large form, which is not the paper's Fig. 4: RepConv, LayerScale, two heads that are averaged, "
@@ -120,15 +133,15 @@ PUBLISHED = (
     _spikformer("spikformer-4-256", "cifar", 4, 256, 8, 4_155_178, HEADS_OURS),
     _spikformer("spikformer-2-384", "cifar", 2, 384, 12, 5_765_050),
     _spikformer("spikformer-dvs-2-256", "dvs", 2, 256, 16, 2_566_666),
-    _spikformer("spikformer-dvs-1-512", "dvs", 1, 512, 16, 7_074_826, "the peer of SDMFormer-1-512 in its tables"),
+    _spikformer("spikformer-dvs-1-512", "dvs", 1, 512, 16, 7_074_826, "peer of SDMFormer-1-512", "SDMFormer, sec. 4.3"),
     _spikformer("spikformer-8-384", "imagenet", 8, 384, 12, 16_816_024, HEADS_OURS),
     _spikformer("spikformer-6-512", "imagenet", 6, 512, 8, 23_373_352),
     _spikformer("spikformer-8-512", "imagenet", 8, 512, 8, 29_689_384),
     _spikformer("spikformer-10-512", "imagenet", 10, 512, 8, 36_005_416),
     _spikformer("spikformer-8-768", "imagenet", 8, 768, 12, 66_338_632, HEADS_OURS),
-    _sdmformer("sdmformer-2-256", 2, 256, 16, 2_047_754),
-    _sdmformer("sdmformer-1-512", 1, 512, 16, 4_985_354),
-    _espikeformer("e-spikeformer-t", "base", (12, 24, 48, 96, 128), (6, 2), 2_702_048),
+    _sdmformer("sdmformer-2-256", 2, 256, 16, 2_048_266),
+    _sdmformer("sdmformer-1-512", 1, 512, 16, 4_986_378),
+    _espikeformer("e-spikeformer-t", "base", (12, 24, 48, 96, 128), (6, 2), 2_702_048, paper=CODE_ONLY),
     _espikeformer("e-spikeformer-s", "base", (16, 32, 64, 128, 192), (6, 2), 5_105_608),
     _espikeformer("e-spikeformer-m", "base", (24, 48, 96, 192, 240), (6, 2), 10_023_112),
     _espikeformer("e-spikeformer-l", "base", (32, 64, 128, 256, 360), (6, 2), 18_987_504),
@@ -166,21 +179,21 @@ PUBLISHED = (
     _mst(
         "mst-swin-t",
         28_332_638,
-        MST_PAPER,
+        "Masked Spiking Transformer, Table 1",
         "the ImageNet form, with BatchNorm in the MLP; softmax, position bias and residual stream stay real-valued",
         MSTConfig(*SWIN_T, 1000, 3, 224, mlp_norm=True, **IMAGENET),
     ),
     _mst(
         "mst-resnet18",
         11_173_979,
-        MST_PAPER,
+        MST_CNN,
         "standard widths for CIFAR; the paper does not print its own",
         CNNConfig("resnet18", 64, 10, 3, 32, **CIFAR10),
     ),
     _mst(
         "mst-vgg16",
         14_724_055,
-        MST_PAPER,
+        MST_CNN,
         "standard widths for CIFAR, average pooling, one linear layer; the paper does not print its own",
         CNNConfig("vgg16", 64, 10, 3, 32, **CIFAR10),
     ),
@@ -199,9 +212,9 @@ DEMO = (
         _espikeformer_fashion(f"e-spikeformer-fashion-sfa{d}", f"integers up to D = {d} in one step", levels=d)
         for d in (1, 2, 4, 8)
     ),
-    _dvs("spikformer-fashion-dvs", SpikformerConfig, "simulated events"),
-    _dvs("sdmformer-fashion-dvs", SDMFormerConfig, "simulated events, masks learned; a reconstruction"),
-    _dvs("sdmformer-nmnist", SDMFormerConfig, "masks learned; a reconstruction"),
+    _dvs("spikformer-fashion-dvs", SpikformerConfig, "simulated events", 163_594),
+    *_sdmformer_dvs("sdmformer-fashion-dvs", "simulated events, masks learned; a reconstruction"),
+    *_sdmformer_dvs("sdmformer-nmnist", "masks learned; a reconstruction"),
     *(_espikeformer_dvs(f"e-spikeformer-fashion-dvs-d{d}", d) for d in (1, 4)),
     _espikeformer_fashion(
         "e-spikeformer-fashion-vanilla4",
@@ -223,6 +236,7 @@ DEMO = (
             "base", (16, 32, 64, 96), (3,), 10, 3, 32, strides=(1, 2, 2, 1), conv_blocks=(1, 1, 1), **CIFAR10
         ),
     ),
+    *VARIANTS,
     *autoencoders.DEMO,
     _mst(
         "mst-fashion",

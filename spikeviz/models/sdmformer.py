@@ -6,15 +6,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spikeviz.models.spec import LAYER_BY_LAYER
 from spikeviz.models.spikformer import Spikformer, SpikformerConfig
 from spikeviz.nn.channel_masks import Kept
+from spikeviz.nn.stems import LPE
 
 
 @dataclass(frozen=True)
 class SDMFormerConfig(SpikformerConfig):
-    """One SDMFormer: the settings of a Spikformer. kept: of a pruned one, the channels that each block still has."""
+    """One SDMFormer: the settings of a Spikformer.
+
+    kept: of a pruned one, the channels that each block still has. lpe: whether spikes or real values go into the second
+    convolution of its position embedding (`spikeviz.nn.stems.position_embedding`).
+    """
 
     kept: tuple[Kept, ...] | None = None
+    lpe: LPE = "spiking"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -30,5 +37,7 @@ class SDMFormer(Spikformer):
     (`spikeviz.prune_channels`); a pruned network has no masks any more.
     """
 
+    paper_energy = LAYER_BY_LAYER
+
     def __init__(self, config: SDMFormerConfig):
-        super().__init__(config, light=True, masked=config.kept is None, kept=config.kept)
+        super().__init__(config, lpe=config.lpe, masked=config.kept is None, kept=config.kept)

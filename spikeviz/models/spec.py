@@ -15,6 +15,31 @@ HEADS_OURS = "number of heads not published, reconstructed"
 
 
 @dataclass(frozen=True)
+class PaperEnergy:
+    """How a paper counts the energy of its networks (`spikeviz.metrics.energy`).
+
+    Attributes:
+        rule: in words.
+        source: paper and section.
+        macs: whether products that read real values are counted, as MACs.
+        spikes: whether nothing but spikes is counted, each at an energy alpha that is not known.
+    """
+
+    rule: str
+    source: str
+    macs: bool = True
+    spikes: bool = False
+
+
+SOPS = "rate x T x dense MACs of what reads spikes, as additions"
+FIRST = f"MACs of an image's first convolution, and {SOPS}"
+SOPS_ALONE = PaperEnergy(f"{SOPS}, and nothing else", "Spikformer V2, Table 2", macs=False)
+FIRST_AND_SOPS = PaperEnergy(FIRST, "E-SpikeFormer, sec. 5.1 and S1")
+LAYER_BY_LAYER = PaperEnergy(FIRST, "SDMFormer, sec. 4.3.2, reconstructed")
+ALPHA = PaperEnergy("alpha x spikes", "Masked Spiking Transformer, Eq. 10", macs=False, spikes=True)
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """One size of one family.
 

@@ -1,4 +1,4 @@
-"""Masked autoencoders of spiking encoders: Spikformer V2 (sec. 4.2) and E-SpikeFormer (sec. 4.2).
+"""Masked autoencoders of spiking encoders: Spikformer V2 (sec. 4.2) and E-SpikeFormer (sec. 3.4).
 
 Hidden patches are left out of every convolution and normalisation of the encoder (`spikeviz.nn.sparse`), so that
 nothing of them reaches the tokens; a small ordinary transformer guesses them. Attention without softmax adds nothing

@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spikeviz.models.spec import SOPS_ALONE, PaperEnergy
 from spikeviz.nn.attention import SSA, Attention, Order
 from spikeviz.nn.channel_masks import ChannelMask, Kept
 from spikeviz.nn.intake import Intake
-from spikeviz.nn.layers import Conv, Head, SpikingConv
+from spikeviz.nn.layers import Conv, Head, SpikingConv, numbered
 from spikeviz.nn.neurons import LIF
-from spikeviz.nn.stems import SPS, Residual, joined
+from spikeviz.nn.stems import LPE, SPS, Residual, joined
 from spikeviz.probe import Blocks, Part, tagged, tuned
 
 Maps = Float[Tensor, "T #B C H W"]
@@ -116,14 +117,16 @@ class Spikformer(nn.Module):
     x: images `[B, C, H, W]`, which are shown for `time_steps` steps, or event frames `[T, B, 2, H, W]`, which bring
     their own T. The logits of the published models are the mean over T.
 
-    light, masked, kept: what an SDMFormer has in addition (`spikeviz.models.sdmformer`).
+    lpe, masked, kept: what an SDMFormer has in addition (`spikeviz.models.sdmformer`).
     """
+
+    paper_energy: PaperEnergy = SOPS_ALONE
 
     def __init__(
         self,
         config: SpikformerConfig,
         *,
-        light: bool = False,
+        lpe: LPE | None = None,
         masked: bool = False,
         kept: tuple[Kept, ...] | None = None,
     ):
@@ -132,7 +135,8 @@ class Spikformer(nn.Module):
         pools = layout.pools if config.pools is None else config.pools
         self.config, self.time_steps = config, config.time_steps
         self.intake = Intake(config.in_channels, config.image_size, 2 ** len(pools), config.mean, config.std)
-        self.stem = SPS(config.in_channels, config.dim, pools, layout.real, light)
+        self.stem = SPS(config.in_channels, config.dim, pools, layout.real, lpe)
+        numbered(*self.stem.stages[1:], self.stem.rpe)
         blocks = kept or (None,) * config.depth
         self.blocks = Blocks(Block(config, layout, masked, channels) for channels in blocks)
         self.head = Head(config.dim, config.num_classes)

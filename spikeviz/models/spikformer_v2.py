@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spikeviz.models.spec import SOPS_ALONE
 from spikeviz.models.spikformer import LAYOUTS, Block, SpikformerConfig
 from spikeviz.nn.attention import Attention
 from spikeviz.nn.intake import Intake
-from spikeviz.nn.layers import Head
+from spikeviz.nn.layers import Head, numbered
 from spikeviz.nn.stems import SCS, Residual
 from spikeviz.probe import Blocks, tuned
 
@@ -63,6 +64,7 @@ class Encoder(nn.Module):
         real = config.in_channels != 2  # two channels are events, OFF and ON
         self.intake = Intake(config.in_channels, config.image_size, 2**config.stages, config.mean, config.std)
         self.stem = SCS(config.in_channels, config.dim, real, config.residual, config.stages)
+        numbered(self.stem)
         self.blocks = Blocks(Block(config.encoder, layout, residual=config.residual) for _ in range(config.depth))
 
     def tokens(self, x: Float[Tensor, "*#TB C H W"], steps: int) -> Float[Tensor, "T B D h w"]:
@@ -79,6 +81,8 @@ class SpikformerV2(Encoder):
 
     x: images `[B, C, H, W]`, which are shown for `time_steps` steps, or event frames `[T, B, 2, H, W]`.
     """
+
+    paper_energy = SOPS_ALONE
 
     def __init__(self, config: SpikformerV2Config):
         super().__init__(config)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, relu
 
-from spikeviz.axes import SCORES
+from spikeviz.axes import MAPS, SCORES
 from spikeviz.nn.channel_masks import ChannelMask, Kept, Spread
 from spikeviz.nn.layers import Conv, FiringConv, Norm, Population, Product, RepConv, SpikingConv
 from spikeviz.nn.neurons import LIF, Neuron
@@ -54,7 +54,9 @@ class SpikeAttention(nn.Module):
             self.qk, self.av = Product(left=qk, right=qk), Product(left=False, right=v)
         else:
             self.kv, self.qa = Product(left=qk, right=v), Product(left=qk, right=False)
-        self.scores = Probe("scores", SCORES, site="scores")
+        self.match = Probe("feature", SCORES, counts=False, role="match")
+        self.scores = Probe("scores", SCORES, site="scores", whole=qk)  # coincidences
+        self.added = Probe("feature", MAPS, counts=False, role="branch")
 
     def weigh(self, scores: Float[Tensor, "T B heads N N"]) -> Float[Tensor, "T B heads N N"]:
         """What the scores become before they meet v."""
@@ -62,18 +64,20 @@ class SpikeAttention(nn.Module):
 
     def attend(self, q: Maps, k: Maps, v: Values, scales: tuple[Scale, Scale, Scale] = (1.0, 1.0, 1.0)) -> Values:
         """`scales` are the values of one spike of q, k and v; the output has the channels of v."""
-        height = q.shape[-2]
+        height, one = q.shape[-2], self.scale * scales[0] * scales[1]  # what one coincidence is worth
         q, k, v = (rearrange(x, "t b (heads d) h w -> t b heads (h w) d", heads=self.heads) for x in (q, k, v))
         if self.order == "(qk)v":
-            scores = self.qk(q, k.mT, scales[:2])
+            scores = self.match(self.qk(q, k.mT, scales[:2]))
             scores = self.weigh(scores * self.scale if torch.is_grad_enabled() else scores.mul_(self.scale))
-            y = self.av(self.scores(scores), v, (1.0, scales[2]))
+            y = self.av(self.scores(scores, scale=one), v, (1.0, scales[2]))
         else:
             y = self.qa(q, self.kv(k.mT, v, scales[1:]), (scales[0], 1.0)) * self.scale
-            if self.scores.wanted:
-                scores = (q @ k.mT) * self.scale
-                edited = self.scores(scores)
-                y = y if edited is scores else edited @ v
+            if self.match.wanted or self.scores.wanted:
+                product = q @ k.mT
+                match = self.match(product)
+                scores = match * self.scale
+                edited = self.scores(scores, scale=one)
+                y = y if match is product and edited is scores else edited @ v
         return rearrange(y, "t b heads (h w) d -> t b (heads d) h w", h=height)
 
 
@@ -126,6 +130,8 @@ class SSA(SpikeAttention):
         scale, order = ((dim / heads) ** -0.5 if soft else scale), ("(qk)v" if soft else order)
         super().__init__(dim, heads, scale, order, (spiking, not real_v))
         self.soft = soft
+        if soft:
+            self.av.softmax = True
         qk, v = (len(kept.qk), len(kept.v)) if kept else (dim, dim)
 
         def layer(channels: int, then: Callable[[Tensor], Tensor] | None) -> SpikingConv | RealConv:
@@ -148,9 +154,9 @@ class SSA(SpikeAttention):
     def forward(self, x: Maps) -> Maps:
         q, k, v = self.q(x, mask=self.mask_qk), self.k(x, mask=self.mask_qk), self.v(x, mask=self.mask_v)
         if self.spread_qk is None or self.spread_v is None:
-            return self.proj(self.out(self.attend(q, k, v)))
+            return self.added(self.proj(self.out(self.attend(q, k, v))))
         y = self.attend(self.spread_qk(q), self.spread_qk(k), self.spread_v(v))
-        return self.proj(self.out(self.spread_v.gather(y)))
+        return self.added(self.proj(self.out(self.spread_v.gather(y))))
 
 
 class SDSA(SpikeAttention):
@@ -193,4 +199,4 @@ class SDSA(SpikeAttention):
     def forward(self, x: Maps) -> Maps:
         spikes, scale = self.input(x), self.input.scale
         q, k, v = (layer(spikes, scale=scale) for layer in (self.q, self.k, self.v))
-        return self.out(self.attend(q, k, v, (self.q.scale, self.k.scale, self.v.scale)))
+        return self.added(self.out(self.attend(q, k, v, (self.q.scale, self.k.scale, self.v.scale))))

@@ -1,6 +1,6 @@
 """The decoder of a masked autoencoder: a small ordinary transformer, real-valued, thrown away after pretraining.
 
-Spikformer V2, sec. 4.2, and E-SpikeFormer, sec. 4.2: 4 layers, width 256, 4 heads, a shared mask token, sine-cosine
+Spikformer V2, sec. 4.2, and E-SpikeFormer, sec. 3.4: 4 layers, width 256, 4 heads, a shared mask token, sine-cosine
 positions on all tokens (He et al., "Masked autoencoders are scalable vision learners", CVPR 2022).
 """
 
@@ -58,7 +58,7 @@ class DecoderBlock(nn.Module):
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(dim, eps=1e-6), nn.LayerNorm(dim, eps=1e-6)
         self.qkv, self.proj = Dense(dim, 3 * dim, bias=False), Dense(dim, dim)
-        self.qk, self.av = Product(left=False, right=False), Product(left=False, right=False)
+        self.qk, self.av = Product(left=False, right=False), Product(left=False, right=False, softmax=True)
         self.fc1, self.fc2 = Dense(dim, WIDER * dim), Dense(WIDER * dim, dim)
 
     def forward(self, x: Tokens) -> Tokens:

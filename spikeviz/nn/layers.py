@@ -63,13 +63,16 @@ class Conv(nn.Conv2d):
 
     Args:
         real: True where the input is real by nature (a static image), False where it is spikes or sums of spikes.
+        levels: True where it is levels of QCFS: real to a product, and each as many spikes to who drops some.
     """
 
     sparse = False
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, real: bool = False, **options):
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, *, real: bool = False, levels: bool = False, **options
+    ):
         super().__init__(in_channels, out_channels, kernel, **{"padding": kernel // 2} | options)
-        self.input = Probe("feature", MAPS, counts=not real, role="operand")
+        self.input = Probe("feature", MAPS, counts=not (real or levels), role="operand", whole=not real)
 
     def forward(self, x: Maps, scale: Scale = 1.0) -> Made:
         """`scale` is the value of one spike of `x`."""
@@ -149,10 +152,13 @@ class Product(nn.Module):
 
     Args:
         left, right: True where that side is spikes, which then decide what is added; False where it is values.
+        softmax: whether the left side comes out of a softmax, which has an exponential and a division for each of its
+            numbers.
     """
 
-    def __init__(self, left: bool, right: bool):
+    def __init__(self, left: bool, right: bool, softmax: bool = False):
         super().__init__()
+        self.softmax = softmax
         axes = ("T", "B", "heads", "rows", "columns")
         self.left, self.right = (Probe("feature", axes, counts=side, role="operand") for side in (left, right))
 
@@ -201,10 +207,10 @@ class Population(nn.Module):
         fired = self.neuron.observe(current, norm, gate=gate, **wanted)
         if fired.membrane is not None:
             self.membrane(fired.membrane, threshold=fired.threshold, stored=fired.stored_membrane)
-        unit = self.neuron.unit()
+        unit, most = self.neuron.unit(), self.neuron.most()
         if mask is not None and mask.soft:
-            return self.spike(mask(fired.spikes), scale=unit.scale, levels=unit.levels)
-        return self.spike(fired.spikes, scale=unit.scale, levels=unit.levels, stored=fired.counts)
+            return self.spike(mask(fired.spikes), scale=unit.scale, levels=unit.levels, most=most)
+        return self.spike(fired.spikes, scale=unit.scale, levels=unit.levels, stored=fired.counts, most=most)
 
 
 class SpikingConv(Population):
@@ -252,6 +258,14 @@ def in_sequence(x: Float[Tensor, "T #B C H W"], *layers: FiringConv) -> Float[Te
         x, norm = layer.products(x, norm), layer.norm.fixed
         x = layer.norm(x) if norm is None else x
     return x if norm is None else norm.over_own(x)
+
+
+def numbered(*parts: nn.Module | None) -> None:
+    """Tag what spikes enter every convolution of these parts by: it can be masked, and its place among them is its
+    number."""
+    convolutions = [m for part in parts if part is not None for m in part.modules() if isinstance(m, Conv)]
+    for number, conv in enumerate(conv for conv in convolutions if conv.input.whole):
+        conv.input.site, conv.input.block = "convolution", number
 
 
 def added(shortcut: Float[Tensor, "*#maps"], branch: Float[Tensor, "*#maps"]) -> Float[Tensor, "*#maps"]:

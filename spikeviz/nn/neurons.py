@@ -226,13 +226,14 @@ class _Steps(torch.autograd.Function):
 
 
 class LIF(BinaryNeuron):
-    """Leaky integrate-and-fire (Spikformer V2, sec. 3); bit-identical to SpikingJelly's `LIFNode`.
+    """Leaky integrate-and-fire (E-SpikeFormer, Eq. 1-3); bit-identical to SpikingJelly's `LIFNode`.
 
         H[t] = V[t-1] + (X[t] - V[t-1]) / tau
         S[t] = 1 where H[t] >= threshold, else 0
         V[t] = H[t] (1 - S[t])             hard reset to 0
         V[t] = H[t] - threshold S[t]       soft reset
 
+    As in the published code of Spikformer, the decay beta of Eq. 1 is 1 - 1 / tau, and the input is divided by tau.
     The gradient does not pass through the reset.
 
     Args:

@@ -2,7 +2,7 @@
 
 A network is trained with QCFS, an activation of L + 1 levels. Its threshold then belongs to a neuron with soft reset
 that starts from half of it, whose mean over T = L steps of a constant current is the same number (Masked Spiking
-Transformer, sec. 3.1, Eq. 1-5; Bu et al., "Optimal ANN-SNN conversion", ICLR 2022).
+Transformer, sec. 3.1 and 3.2, Eq. 1-5; Bu et al., "Optimal ANN-SNN conversion", ICLR 2022).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sparse convolution and sparse normalisation: places that are hidden stay hidden (E-SpikeFormer, sec. 4.2, SSC).
+"""Sparse convolution and sparse normalisation: places that are hidden stay hidden (E-SpikeFormer, sec. 3.4, SSC).
 
 An ordinary convolution carries what is visible into the hidden places around it, layer by layer, until the mask is gone
 and an autoencoder need not guess any more. Here everything outside the active map is set to zero again after every

@@ -10,7 +10,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-from spikeviz.axes import SCORES
+from spikeviz.axes import MAPS, SCORES
 from spikeviz.nn.layers import Conv, Norm, Population, Product
 from spikeviz.nn.neurons import Neuron
 from spikeviz.probe import Part, Probe, tagged
@@ -54,7 +54,7 @@ class ScoreNeurons(nn.Module):
         if fired.membrane is not None:
             self.membrane(fired.membrane, threshold=fired.threshold, stored=fired.stored_membrane)
         unit = self.neuron.unit()
-        left = scores(fired.spikes, scale=unit.scale, stored=fired.counts)
+        left = scores(fired.spikes, scale=unit.scale, stored=fired.counts, most=self.neuron.most())
         counts = fired.counts if left is fired.spikes else None
         return self.spike(left, scale=unit.scale, levels=unit.levels, stored=counts)
 
@@ -96,14 +96,17 @@ class WindowAttention(nn.Module):
         self.heads, self.window, self.shift, self.softmax = heads, min(window, grid), shift, softmax
 
         def linear() -> SpikingLinear:
-            return SpikingLinear(Conv(dim, dim, 1, real=not spiking), neuron())
+            return SpikingLinear(Conv(dim, dim, 1, levels=not spiking), neuron())
 
         self.q, self.k, self.v = (tagged(linear(), site) for site in ("q", "k", "v"))
-        self.qk, self.av = Product(left=spiking, right=spiking), Product(left=spiking and not softmax, right=spiking)
+        self.qk = Product(left=spiking, right=spiking)
+        self.av = Product(left=spiking and not softmax, right=spiking, softmax=softmax)
+        self.match = Probe("feature", SCORES, counts=False, role="match")
         self.score = ScoreNeurons(neuron())
         self.scores = Probe("scores", SCORES, counts=True, site="scores")
         self.out = Population(neuron())
         self.proj = linear()
+        self.added = Probe("feature", MAPS, counts=False, role="branch")
         self.bias = nn.Parameter(torch.zeros((2 * self.window - 1) ** 2, heads)) if self.softmax else None
         if self.bias is not None:
             nn.init.trunc_normal_(self.bias, std=0.02)
@@ -114,11 +117,11 @@ class WindowAttention(nn.Module):
         """`scale` is the value of one spike of `x`."""
         height = x.shape[-2]
         q, k, v = (self._windows(layer(x, scale)) for layer in (self.q, self.k, self.v))
-        current = self.qk(q, k.mT, (self.q.scale, self.k.scale)) * q.shape[-1] ** -0.5
+        current = self.match(self.qk(q, k.mT, (self.q.scale, self.k.scale))) * q.shape[-1] ** -0.5
         scores, scale = self.score(current, self.scores), self.score.neuron.unit().scale
         weights = self._weights(scores)
         y = self.av(weights, v, (1.0 if self.softmax else scale, self.v.scale))
-        return self.proj(self.out(self._grid(y, height)), self.out.scale)
+        return self.added(self.proj(self.out(self._grid(y, height)), self.out.scale))
 
     def _weights(self, scores: Float[Tensor, "T B heads N N"]) -> Float[Tensor, "T B heads N N"]:
         """With softmax real numbers, in the spiking network as well; strangers do not see each other."""

@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from spikeviz.artifacts.as_data import as_data
 from spikeviz.artifacts.checkpoints import save
+from spikeviz.convert.to_spiking import unrolled
 from spikeviz.data.catalog import as_batch, load_data
 from spikeviz.evaluation.reconstruction import record_epoch
 from spikeviz.models.registry import build
@@ -45,14 +46,15 @@ BINS = 20  # of the histogram of mask values in the log
 Images = Float[Tensor, "B *T C H W"]  # or event frames
 
 
-def augment(x: Images, shift: int, flip: bool, generator: torch.Generator) -> Images:
-    """Move each picture by up to `shift` pixels (black comes in) and flip it left-right with probability 1/2.
+def augment(x: Images, shift: int, flip: bool, generator: torch.Generator, cutout: int = 0) -> Images:
+    """Move each picture by up to `shift` pixels (black comes in), flip it left-right with probability 1/2, and give a
+    square of `cutout` pixels a side, in part outside where its middle is near an edge, the picture's mean.
 
     Of events `[B, T, 2, H, W]` all frames of a recording move together.
     """
     if x.ndim == 5:
         frames = x.shape[1:3]
-        return augment(x.flatten(1, 2), shift, flip, generator).unflatten(1, frames)
+        return augment(x.flatten(1, 2), shift, flip, generator, cutout).unflatten(1, frames)
     batch, _, height, width = x.shape
     if flip:
         turned = sent(torch.rand(batch, generator=generator) < 0.5, x.device)
@@ -64,6 +66,14 @@ def augment(x: Images, shift: int, flip: bool, generator: torch.Generator) -> Im
         which = torch.arange(batch, device=x.device)[:, None, None, None]
         channel = torch.arange(x.shape[1], device=x.device)[None, :, None, None]
         x = pad(x, (shift,) * 4)[which, channel, rows, columns]
+    if cutout:
+        down, right = sent(torch.rand(2, batch, 1, generator=generator), x.device)
+        rows, columns = (
+            (torch.arange(side, device=x.device) - (middle * side).floor()).add(cutout // 2)
+            for side, middle in ((height, down), (width, right))
+        )
+        inside = ((rows >= 0) & (rows < cutout))[:, :, None] & ((columns >= 0) & (columns < cutout))[:, None, :]
+        x = torch.where(inside[:, None], x.mean((1, 2, 3), keepdim=True), x)
     return x
 
 
@@ -252,19 +262,22 @@ def _epoch(
         if begun.threshold_scale != 1.0:
             scale_thresholds(run.model, begun.threshold_scale)
             run.optimizer.state.clear()
+    stage = recipe.stage(run.epoch)
+    network = unrolled(run.model, stage.unrolled) if stage.unrolled else run.model
     generator = torch.Generator().manual_seed(recipe.seed * 100_003 + run.epoch)
     masks = find_masks(run.model)
     total, seen = 0.0, 0
     right: Tensor | None = torch.zeros((), dtype=torch.int64, device=device)  # read once, at the end
     batches = list(_batches(len(images), recipe.batch, generator))
+    batches = batches[: max(1, round(len(batches) * stage.share))]
     title = f"epoch {run.epoch + 1}/{recipe.epochs}"
     for number, chosen in enumerate(tqdm(batches, title, disable=not progress, mininterval=2.0)):
         rate = learning_rate(recipe, run.epoch + number / len(batches))
         for group in run.optimizer.param_groups:
             group["lr"] = rate * group["times"]
         x = sent(images[chosen], device)
-        if recipe.stage(run.epoch).augment:
-            x = augment(x, recipe.shift, recipe.flip, generator)
+        if stage.augment:
+            x = augment(x, recipe.shift, recipe.flip, generator, recipe.cutout)
         x = as_batch(x)
         for mask in masks.values():
             mask.temperature = recipe.temperature(run.epoch + number / len(batches))
@@ -273,11 +286,10 @@ def _epoch(
         prepared = objective.prepare(x, generator)
         # another seed at every step: what is drawn at random is drawn anew
         with Tape(interventions, keep="", seed=recipe.seed * 1_000_003 + step).rolling(), autocast(device):
-            loss, correct = objective.loss(run.model, x, y, prepared)
-            stage = recipe.stage(run.epoch)
+            loss, correct = objective.loss(network, x, y, prepared)
             if stage.low_levels:
                 loss = loss + in_low_levels(run.model, x, y, stage, generator)
-            if recipe.masks and recipe.stage(run.epoch).temperatures:
+            if recipe.masks and stage.temperatures:
                 loss = loss + recipe.masks.penalty * weights_left(masks)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()

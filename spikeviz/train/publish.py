@@ -37,7 +37,7 @@ def _judged(model: nn.Module, data: str, progress: bool) -> tuple[float, int, di
 
 
 def _on_val(model: nn.Module, data: str, progress: bool) -> dict[str, Any]:
-    """What it reaches on val, on which it was chosen, for `measured`: accuracy and samples, or errors."""
+    """What it reaches on val, on which it was chosen: accuracy and samples, or an autoencoder's errors."""
     if isinstance(model, SpikeMAE):
         return hidden_errors(model, data, progress=progress, split="val")
     found, samples = accuracy(model, data, progress=progress, split="val")

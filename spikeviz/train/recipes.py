@@ -9,6 +9,7 @@ from typing import Any
 from spikeviz.artifacts.as_data import as_data
 from spikeviz.artifacts.cards import CHOSEN_ON_VAL, TEST_HAD_A_SAY, find_card
 from spikeviz.interventions import ATTENTION, Intervention, MaskSpikes, TimeConstant, TimeSteps
+from spikeviz.models.variants import VARIANTS
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Stage:
         threshold_scale: what every threshold of a QCFS network is multiplied by before the stage; if not 1, the
             optimiser forgets its moments, which belong to other thresholds. Below 1 the same current makes more spikes,
             which tell sooner how large it is. Ours, as well.
+        unrolled: of a QCFS network, T of its spiking twin, which is trained in its place through all its steps
+            (`spikeviz.convert.to_spiking.unrolled`); 0 trains the QCFS network itself. Ours: a converted neuron takes
+            no spike back, so that what random masks add to its currents becomes a bias, which this unlearns.
+        share: of the pictures, drawn anew, that an epoch of the stage sees.
     """
 
     epochs: int
@@ -38,6 +43,8 @@ class Stage:
     low_levels: tuple[int, ...] = ()
     low_level_share: float = 0.25
     threshold_scale: float = 1.0
+    unrolled: int = 0
+    share: float = 1.0
 
 
 # One step instead of four, a quarter of the work: with tau near 1 a neuron fires in that step if its current reaches
@@ -96,6 +103,7 @@ class Recipe:
         smoothing: label smoothing.
         clip: largest gradient norm.
         shift: pictures are moved by up to this many pixels, and flipped left-right if `flip`.
+        cutout: the side of a square that every picture loses, at any place (DeVries & Taylor, 2017), in pixels; 0 none.
         limit: train on the first `limit` pictures only, None for all.
         images: how many pictures there must be, so that nobody trains on a part without knowing; None for any.
         seed: of weights, order and augmentation.
@@ -120,6 +128,7 @@ class Recipe:
     clip: float = 1.0
     shift: int = 2
     flip: bool = True
+    cutout: int = 0
     limit: int | None = None
     seed: int = 0
     masks: Masks | None = None
@@ -207,14 +216,21 @@ def _events(name: str, data: str, stages: tuple[Stage, ...], split: str = "train
     return Recipe(name, name, data, split, stages, batch=32, lr=2e-3, smoothing=0.0, shift=1, flip=False, **settings)
 
 
-CONVOLUTIONS = {  # what goes into convolutions: all spikes but the last (`metrics.spike_masking.masking_places`)
-    "resnet18": ("stem.spike", "blocks.*.layer.spike", "blocks.[0-6].out.spike"),
-    "vgg16": ("stem.spike", "blocks.[0-9].spike", "blocks.10.spike"),
+def _sdmformer(name: str, data: str, stages: tuple[Stage, ...], split: str) -> tuple[Recipe, ...]:
+    """Of both forms of the LPE, trained alike."""
+    return tuple(_events(name + form, data, stages, split, masks=Masks(0.3)) for form in ("", "-real-lpe"))
+
+
+CONVOLUTIONS = {  # what every convolution but the first reads (`metrics.spike_masking.masking_places`)
+    "resnet18": ("blocks.*.conv.input", "blocks.*.shortcut.input"),
+    "vgg16": ("blocks.*.conv.input",),
 }
 
 
-def _qcfs(name: str, stages: tuple[Stage, ...], data: str = "fashion", images: int = 60_000) -> Recipe:
-    return Recipe(name, name, data, OFFICIAL, stages, lr=2e-3, smoothing=0.0, images=images)
+def _qcfs(
+    name: str, stages: tuple[Stage, ...], data: str = "fashion", split: str = "train", images: int = 55_000
+) -> Recipe:
+    return Recipe(name, name, data, split, stages, lr=2e-3, smoothing=0.0, images=images)
 
 
 def _masked(percent: int, at: tuple[str, ...], **settings: Any) -> Stage:
@@ -259,6 +275,8 @@ def _fashion_v2(form: str, start: str | None) -> Recipe:
 # Masks are soft and harden in the first part, and hard in the last, where the rest learns to do without what is gone.
 SOFT_THEN_HARD = (Stage(6, temperatures=(5.0, 100.0)), Stage(4))
 
+IN_ONE_STEP_THEN_ALL = (Stage(3, ONE_STEP), Stage(1, current_gain=ALL_STEPS))
+
 # Pictures as they are, at three falling learning rates.
 IN_THREE_PARTS = (Stage(5, augment=False), Stage(2, lr=2e-3, augment=False), Stage(1, lr=6e-4, augment=False))
 
@@ -298,17 +316,19 @@ RECIPES: dict[str, Recipe] = {
             ),
             images=60_000,
         ),
+        *(
+            Recipe(v.name, v.name, "fashion", stages=IN_ONE_STEP_THEN_ALL, images=55_000)
+            for v in VARIANTS  # what is between them is attention, stem or residual
+        ),
         *(_espikeformer(n, "fashion", IN_THREE_PARTS, 60_000) for n in SFA_AND_VANILLA),
         _events("spikformer-fashion-dvs", "fashion-dvs", (Stage(10),)),
-        _events("sdmformer-fashion-dvs", "fashion-dvs", SOFT_THEN_HARD, masks=Masks(0.3)),
-        _events(
-            "sdmformer-nmnist", "nmnist", (Stage(30, temperatures=(5.0, 100.0)), Stage(20)), OFFICIAL, masks=Masks(0.3)
-        ),
+        *_sdmformer("sdmformer-fashion-dvs", "fashion-dvs", SOFT_THEN_HARD, "train-10k"),
+        *_sdmformer("sdmformer-nmnist", "nmnist", (Stage(30, temperatures=(5.0, 100.0)), Stage(20)), OFFICIAL),
         *(_events(f"e-spikeformer-fashion-dvs-d{d}", "fashion-dvs-4", (Stage(10),)) for d in (1, 4)),
         _espikeformer("e-spikeformer-cifar-sfa4", "cifar10-jpeg", (Stage(4),), 50_000),
         _qcfs("mst-fashion", IN_LOW_LEVELS),
-        *(_qcfs(f"mst-fashion-{form}", (Stage(2),)) for form in ("layernorm", "strict")),
-        _qcfs("mst-cifar10", (Stage(5), Stage(2, lr=1e-3, augment=False), LOWER), "cifar10-jpeg", 50_000),
+        *(_qcfs(f"mst-fashion-{form}", (Stage(2),), split=OFFICIAL, images=60_000) for form in ("layernorm", "strict")),
+        _qcfs("mst-cifar10", (Stage(5), Stage(2, lr=1e-3, augment=False), LOWER), "cifar10-jpeg", OFFICIAL, 50_000),
         _qcfs("mst-resnet18-fashion", (*IN_LOW_LEVELS, LOWER)),
         _qcfs("mst-vgg16-fashion", QCFS),
         _mst_student(50),

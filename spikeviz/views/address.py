@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MEAN, ALL = -1, -2  # over channels: their mean, a sheet of all of them
 SIDES = {"A": "A", "B": "B", "diff": "A−B"}  # in the address, on the page
 CHARTS = "charts"  # the look that says which side the charts of one run show
+PLAIN = "plain"  # part of every address that is read by the app alone: without its own sliders
 MOST_RULES = 8  # interventions of one kind in an address
 
 
@@ -94,6 +95,16 @@ def read(
             notices.append(f"The address says {parameter.name}={str(text)[:40]}, which does not work here: {error}")
             state = parameter.read(state, None)
     return state, notices
+
+
+def unknown(parameters: Iterable[Parameter], query: Mapping[str, str]) -> list[str]:
+    """A sentence that names the parts of an address that no parameter reads; none where all are read."""
+    names = [parameter.name for parameter in parameters]
+    foreign = [name[:40] for name in query if name not in (*names, PLAIN)]
+    if not foreign:
+        return []
+    there = ", ".join(name for name in names if not name.endswith("_"))  # such a one reads several others
+    return [f"The address says {', '.join(foreign)}, which nothing here reads; there are {there}."]
 
 
 def write(parameters: Iterable[Parameter], state: State) -> dict[str, str]:

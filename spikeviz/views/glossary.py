@@ -6,7 +6,7 @@ TERMS = {
     "spike": "What a neuron sends: 1 at a step at which its membrane reaches the threshold, else 0.",
     "membrane": "The potential a neuron adds its input to. Shown before its reset, so that it crosses its threshold.",
     "LIF": "Leaky integrate and fire: at each step a share 1/tau of the membrane is renewed by the input; a neuron "
-    "that fires starts again from 0. Spikformer V2, sec. 3.",
+    "that fires starts again from 0. E-SpikeFormer, Eq. 1-3.",
     "T": "Time steps: how often the network is run on one input; every membrane keeps its potential in between.",
     "D": "The largest integer a neuron fires in one step; one step of integers is D binary steps. E-SpikeFormer, "
     "sec. 3.2.",
@@ -25,7 +25,8 @@ TERMS = {
     "mask rate": "The share of a site's channels that its mask drops. SDMFormer, sec. 4.2.",
     "pruning": "Cutting masked channels out of the weights before and after them; what the network computes stays.",
     "LPE": "Lightweight position embedding: a depthwise and a 1x1 convolution in place of the full one of Spikformer's "
-    "relative position embedding (RPE). SDMFormer, sec. 3.4.",
+    "relative position embedding (RPE). SDMFormer, sec. 3.4, reconstructed: with neurons between the two, so that into "
+    "both weights go spikes.",
     "RSM": "Random spike masking: every spike at the chosen places is dropped with probability ratio, drawn anew at "
     "every step; surviving spikes are not rescaled. Masked Spiking Transformer, sec. 3.4.",
     "QCFS": "Quantization-clip-floor-shift: an activation of L + 1 levels between 0 and a learned threshold, made to "
@@ -34,20 +35,20 @@ TERMS = {
     "over T steps comes near to the activation. Masked Spiking Transformer, sec. 3.2.",
     "SAM": "Spike activation map: at each place, the spikes of all channels, each weighed by how soon before it the "
     "same neuron fired. No gradient. Kim & Panda, Sci. Rep. 2021.",
-    "ScoreCAM": "Class map without gradient: every channel of a layer hides a part of the image, and the class score "
-    "that is left weighs it. Wang et al., CVPRW 2020.",
+    "ScoreCAM": "Class map without gradient: a layer's channels are added, each weighed by how much the image seen "
+    "through it raises the class above a black image (softmax over the channels). Wang et al., CVPRW 2020.",
     "masked autoencoder": "An encoder sees some patches of an image, a decoder guesses the others; then the decoder is "
-    "thrown away. Spikformer V2, sec. 4.2; E-SpikeFormer, sec. 4.2.",
+    "thrown away. Spikformer V2, sec. 4.2; E-SpikeFormer, sec. 3.4.",
     "visible mean": "The least a guess must beat: hidden patches filled with the mean of the visible pixels.",
     "PSNR": "Peak signal-to-noise ratio, -10 log10(MSE) in dB for values from 0 to 1; more is better.",
     "SSIM": "Structural similarity in a window of 11 x 11 pixels, 1 for equal pictures. Wang et al., IEEE TIP 2004.",
     "effective rank": "How many dimensions tokens really have: exp of the entropy of their normalised singular values. "
     "E-SpikeFormer, Eq. 29.",
     "sparse convolution": "A convolution that sets hidden places to zero again, so that a mask survives every layer. "
-    "E-SpikeFormer, Eq. 13.",
+    "E-SpikeFormer, sec. 3.4, Eq. 13.",
     "alpha-watt": "Unit of power of the Masked Spiking Transformer's Eq. 10: all spikes of a sample over 1 ms, each of "
     "them alpha joules. Alpha is not known: only ratios mean something.",
-    "SSA": "Spiking self-attention: queries, keys and values are spikes, without a softmax. Spikformer V2, sec. 3.",
+    "SSA": "Spiking self-attention: queries, keys and values are spikes, without a softmax. Spikformer V2, sec. 3.3.",
     "SOP": "Synaptic operation: one addition, caused by one spike at one place it reaches.",
     "MAC": "Multiply-accumulate: one multiplication and one addition, where the input is a real number.",
     "event": "What a pixel of an event camera sends when its light has changed: time, column, row, ON or OFF.",

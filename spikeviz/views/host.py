@@ -143,10 +143,13 @@ def scene_at(page: Page, query: Mapping[str, str]) -> tuple[Scene, list[str]]:
         ValueError, FileNotFoundError: with a sentence, if nothing can be shown.
     """
     state = State(Experiment(page.networks.default()))
-    state, notices = address.read([address.checkpoint_parameter(page.networks)], state, query)
-    state, more = address.read(address.parameters(page, state, {}, query), state, query)
+    network = address.checkpoint_parameter(page.networks)
+    state, notices = address.read([network], state, query)
+    parameters = address.parameters(page, state, {}, query)
+    more = address.unknown([network, *parameters], query)
+    state, wrong = address.read(parameters, state, query)
     scene, _, most = open_scene(page, state, {})
-    return scene, [*notices, *more, *most]
+    return scene, [*notices, *more, *wrong, *most]
 
 
 def query_of(page: Page, preset: str | Preset | None = None, url: str = "") -> dict[str, str]:

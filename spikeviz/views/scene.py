@@ -220,18 +220,18 @@ def _input(state: State, card: CheckpointCard, uploads: Uploads) -> tuple[Input,
 
 
 def _run(page: Page, experiment: Experiment, shown: Input, layer: str, keep: Sequence[str] | None = None) -> Run:
-    """With what a page needs of a run: all spikes and operands, the membranes of one layer and of what is masked at
-    random, which tell what was dropped; of an autoencoder also what was hidden, and what it made."""
+    """With what a page needs of a run: all spikes and operands, the membranes of one layer, and what came to the places
+    that are masked at random, which tells what was dropped; of an autoencoder also what was hidden and what it made."""
     from spikeviz.interventions import MaskSpikes
     from spikeviz.metrics import OPERANDS, SPIKES
-    from spikeviz.metrics.dropped import membrane
+    from spikeviz.metrics.dropped import came
 
     card = all_checkpoints()[experiment.checkpoint]
     settings = page.settings(runs.network(card).model, experiment)
     experiment = complete(settings, experiment)
     text = status_text(settings, experiment)
     if keep is None:
-        masked = [membrane(place) for i in experiment.of_kind(MaskSpikes) for place in i.at]
+        masked = [came(place) for i in experiment.of_kind(MaskSpikes) for place in i.at]
         keep = (*SPIKES, *OPERANDS, *runs.MADE, *([f"{layer}.membrane"] if layer else []), *masked)
     return Run(experiment, card, shown, text, cached_simulate(experiment, keep, lambda: shown.batch))
 

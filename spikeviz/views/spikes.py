@@ -246,8 +246,11 @@ def layer_option(
     return Option("layer", label, layer, layers, width=264, help=help, titles=scene.now.network.words)
 
 
-def tower(packed: PackedSpikes) -> Iterator[Item]:
-    """All neurons of some layers, from the stem to the last block."""
+def tower(packed: PackedSpikes, run: Run | None) -> Iterator[Item]:
+    """All neurons of some layers, from the stem to the last block; how often every layer fires.
+
+    `run`: whose spikes were packed, None of a recording that ships; it has layers on no grid as well (a readout).
+    """
     from spikeviz.figures.render_html import channel_mosaic, photograph, rate_bar, strip, tile
     from spikeviz.figures.spikes import layer_bars
 
@@ -262,16 +265,29 @@ def tower(packed: PackedSpikes) -> Iterator[Item]:
         rate, shape = float(spikes.mean()), " x ".join(str(n) for n in spikes.shape[1:])
         alt = f"Spikes of {names[layer]}: {shape} neurons, {rate:.0%} of them at a step"
         tiles.append(tile(channel_mosaic(spikes.mean(0)), names[layer], f"{shape}, rate {rate:.2f}", alt))
-    fired = sum(layer.count for layer in packed.layers.values())
-    neurons = sum(int(np.prod(layer.shape[1:])) for layer in packed.layers.values())
-    rates = [layer.count / max(int(np.prod(layer.shape)), 1) for layer in packed.layers.values()]
+    counted = _counted(packed, run)
+    fired, neurons = (sum(part) for part in zip(*((count, size) for count, size, _ in counted.values()), strict=True))
+    rates = [count / max(size * steps, 1) for count, size, steps in counted.values()]
     heading = f"{plural(fired, 'spike')} of {neurons:,} neurons in {plural(packed.steps, 'step')}"
+    unit = dynamics.with_mean("firing rate", packed.mean)
     yield Figure(
-        layer_bars(layers, rates, dynamics.with_mean("firing rate", packed.mean), title=heading, names=names),
+        layer_bars(list(counted), rates, unit, title=heading, names=in_words(list(counted))),
         "What to notice: a square holds the channels of a layer, a pixel is a neuron. The picture goes from outlines "
         "to a code with no visible structure.",
-        "Spikformer V2, sec. 3.2",
+        "Spikformer V2, sec. 3.1 and 3.2",
         html=lambda: (
             strip(tiles, 4, 104, 330) + rate_bar(f"share of {plural(packed.steps, 'step')} at which a neuron fires")
         ),
     )
+
+
+def _counted(packed: PackedSpikes, run: Run | None) -> dict[str, tuple[int, int, int]]:
+    """Of every layer its spikes, its neurons and its binary steps."""
+    if run is None:
+        return {
+            name: (layer.count, int(np.prod(layer.shape[1:])), layer.shape[0]) for name, layer in packed.layers.items()
+        }
+    from spikeviz.metrics.firing import neurons, spike_counts
+
+    counts = {name: (spike_counts(track), neurons(track)) for name, track in run.recording.of_kind("spike").items()}
+    return {name.removesuffix(".spike"): (int(n.sum()), size, len(n)) for name, (n, size) in counts.items()}

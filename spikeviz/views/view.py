@@ -90,10 +90,13 @@ class Figure:
             ValueError: for another kind.
         """
         from spikeviz.figures.render_matplotlib import export
+        from spikeviz.views.sharing.columns import columns_in_words
 
         if self.about is None:
             return export(self.chart, kind)
         facts, below = self.about.facts | {"caption": self.caption}, self.about.caption if caption else {}
+        if kind in ("csv", "npz") and (words := columns_in_words(self.chart.table().columns)):
+            facts |= {"columns": words}
         return export(self.chart, kind, facts, below)
 
     def _repr_html_(self) -> str:

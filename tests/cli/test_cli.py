@@ -1,6 +1,7 @@
 """The command line: what it did as text and as JSON, one sentence where it could not, and its exit status."""
 
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -34,6 +35,13 @@ def test_models_lists_every_model_and_checkpoint(capsys):
     }
 
 
+def test_what_writes_a_pdf_says_nothing_of_its_glyphs():
+    """Loggers of every part of fontTools take their level from the one above them."""
+    main(["models"])
+    assert not logging.getLogger("fontTools.subset").isEnabledFor(logging.INFO)
+    assert logging.getLogger("fontTools.subset").isEnabledFor(logging.WARNING)
+
+
 def test_the_columns_of_models_stand_below_each_other(capsys):
     main(["models"])
     first = capsys.readouterr().out.split("\n\n")[0].splitlines()
@@ -57,7 +65,7 @@ def test_the_document_of_checkpoints_is_that_of_the_cards(capsys):
         (["publish", "spikformer-fashion"], "is published already"),
         (
             ["publish", "spikformer-fashion", "--with", "film"],
-            "--with takes costs, curves, firing, recording, not film",
+            "--with takes costs, curves, energy, firing, recording, not film",
         ),
         (["publish", "spikformer-fashion", "--with", "curves"], "no channel masks, no QCFS and no integers"),
         (["publish", "."], "holds no finished run"),

@@ -5,8 +5,9 @@ import threading
 import pytest
 import torch
 
-from spikeviz.probe import Blocks, Probe, Tape, find_probes, name_probes, stream, tagged, tuned
+from spikeviz.probe import Blocks, Probe, Tape, find_probes, name_probes, tagged, tuned
 from spikeviz.recording import Recording, Track
+from spikeviz.runtime import stream
 
 
 def probe(name="place", kind="spike", axes=("T", "B", "C"), **options):

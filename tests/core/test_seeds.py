@@ -6,6 +6,7 @@ from support.networks import awaken, make_mst, make_small, make_tiny
 
 import spikeviz as sv
 from spikeviz.interventions import HidePatches, MaskSpikes, TimeSteps
+from spikeviz.nn.thinning import Thinning
 
 
 def make_autoencoder():
@@ -51,12 +52,15 @@ def test_each_row_is_the_run_with_its_seed(case):
                 assert torch.equal(values, track.values.select(axis, 0)), name
 
 
+@pytest.mark.parametrize("most", [1, 4, 100])
 @pytest.mark.parametrize("rows", [1, len(SEEDS)])
-def test_masks_at_once_are_masks_one_by_one(rows):
-    x = torch.rand(2, rows, 3, 5, generator=torch.Generator().manual_seed(2))
-    rule = MaskSpikes(0.4)
+def test_masks_at_once_are_masks_one_by_one(rows, most):
+    x = torch.randint(0, most + 1, (2, rows, 3, 5), generator=torch.Generator().manual_seed(2)) / 4
+    rule = Thinning(0.4, 0.25, most)
     generators = [[torch.Generator().manual_seed(seed) for seed in SEEDS] for _ in range(2)]
-    at_once, one_by_one = rule.edit_rows(x, generators[0], 1), super(MaskSpikes, rule).edit_rows(x, generators[1], 1)
+    rows = x.expand(-1, len(SEEDS), -1, -1).split(1, 1)
+    one_by_one = [torch.cat(found, 1) for found in zip(*map(rule.edit, rows, generators[1]), strict=True)]
+    at_once = rule.edit_rows(x, generators[0], 1)
     assert all(torch.equal(a, b) for a, b in zip(at_once, one_by_one, strict=True))
 
 

@@ -280,9 +280,13 @@ def test_mask_spikes_drops_its_share_and_says_which(tiny, images):
     r = sv.simulate(tiny, images, MaskSpikes(0.3), seed=4)
     for name in ("blocks.0.attn.q.spike", "blocks.0.attn.k.spike", "blocks.0.attn.scores"):
         mask = r[f"{name}.mask"]
-        assert (mask.kind, mask.axes, mask.values.dtype) == ("mask", r[name].axes, torch.bool)
-        assert not r[name].values[~mask.values].any()
+        assert (mask.kind, mask.axes) == ("mask", r[name].axes)
+        assert not r[name].values[mask.values == 0].any()
+        if name.endswith("scores"):  # how many of the coincidences of each
+            assert mask.values.dtype == torch.uint8 and mask.values.max() > 1
+            continue
         n = mask.values.numel()
+        assert mask.values.dtype == torch.bool
         assert (
             abs(mask.values.float().mean().item() - 0.7) < 5 * (0.3 * 0.7 / n) ** 0.5
         )  # five deviations of a binomial

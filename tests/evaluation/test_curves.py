@@ -127,8 +127,31 @@ def test_of_a_student_only_what_it_was_fine_tuned_for(shelf, monkeypatch):
 
 
 def test_a_network_without_either_has_no_curve(shelf):
-    with pytest.raises(ValueError, match="no channel masks, no QCFS and no integers"):
-        write_curve("spikformer-fashion", "cpu", progress=False)
+    with pytest.raises(ValueError, match="spike-mae-cifar is an autoencoder"):
+        write_curve("spike-mae-cifar", "cpu", progress=False)
+
+
+def test_a_directly_trained_network_has_a_curve_against_the_ratio(shelf, monkeypatch):
+    """At its own T; there is no conversion, so none against T. Nothing and everything dropped need one seed."""
+    put(shelf, "spikformer-fashion", "fashion")
+    monkeypatch.setattr(curves, "RATIOS", (0.0, 0.5, 1.0))
+    monkeypatch.setattr(curves, "SEEDS", 2)
+    write_curve("mine", "cpu", progress=False)
+    found, model = find_curve("mine"), sv.load("mine", "cpu")
+    assert (found["T"], found["law"], found["samples"], found["steps"]) == (model.time_steps, "spikes", SAMPLES, [])
+    assert {p["site"] for p in found["points"]} == {"SA", "MLP", "convolutions"}
+    assert [len(p["accuracies"]) for p in found["points"]] == [1, 2, 1] * 3
+    for point in found["points"]:
+        wanted = {0.0: point["sent"], 1.0: 0.0}.get(point["ratio"])
+        assert wanted is None or point["kept"] == wanted
+        assert point["sent"] > 0 and (point["kept"] < point["sent"] or point["ratio"] == 0)
+    last = found["points"][2]  # attention, everything dropped: no row of the scores has one
+    assert last["silent"] == 1 and last["entropy"] is None
+    x, y = sv.load_data("fashion", "test", SAMPLES)
+    rule = MaskSpikes(1.0, at=tuple(p.name for p in masking_places(model) if p.site in ("q", "k", "scores")))
+    gone = sv.simulate(model, x, rule, "").output.argmax(-1)
+    assert last["accuracies"] == [int((gone == y).sum()) / SAMPLES]
+    assert found["blocks"][-1]["blocks"] == len(model.blocks)
 
 
 def test_the_curve_of_an_installed_package_is_the_users(shelf, monkeypatch, capsys):

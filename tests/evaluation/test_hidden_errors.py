@@ -7,6 +7,7 @@ import torch
 from support.networks import make_autoencoder
 
 import spikeviz as sv
+from spikeviz.evaluation import reconstruction
 from spikeviz.evaluation.hidden_errors import RATIOS, errors_against_ratio, visible_tokens
 from spikeviz.interventions import HidePatches, TimeSteps
 from spikeviz.metrics import effective_rank, reconstruction_errors
@@ -58,3 +59,14 @@ def test_where_nothing_is_visible_there_is_no_rank(model, x):
 def test_no_images_are_one_sentence(model, x):
     with pytest.raises(ValueError, match="there are no images"):
         next(errors_against_ratio(model, x[:0]))
+
+
+def test_effective_ranks_are_of_whole_batches_each_with_a_seed_of_its_own(monkeypatch):
+    monkeypatch.setattr(reconstruction, "WATCHED", 4)
+    model, x = make_autoencoder(2.0), sv.load_data("fashion", "test", 12)[0]
+    found = reconstruction.effective_ranks(model, "fashion", 0.5, 3)
+    for number, rank in enumerate(found):
+        images = x[4 * number : 4 * number + 4]
+        recording = sv.simulate(model, images, HidePatches(0.5), "patches", number)
+        assert rank == pytest.approx(effective_rank(reconstruction.visible_tokens(model, images, recording)))
+    assert len(found) == 3 and len({round(rank, 6) for rank in found}) == 3

@@ -36,7 +36,8 @@ def test_without_masks_all_seeds_agree():
     model, x = make_mst(), torch.rand(6, 1, 16, 16)
     y = sv.simulate(model, x, keep="").output.argmax(-1)
     *_, last = masked_accuracy(model, x, y, (MaskSpikes(0.0),), seeds=range(3))
-    assert last == MaskedAccuracy((1.0, 1.0, 1.0), last.power, 6) and last.deviation == 0
+    assert last == MaskedAccuracy((1.0, 1.0, 1.0), 6, **last.passing) and last.deviation == 0
+    assert last.sent == last.kept > 0 and last.standard_error == 0
 
 
 def test_bad_input():

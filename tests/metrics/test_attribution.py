@@ -1,6 +1,6 @@
 """Spike activation maps by hand arithmetic, ScoreCAM where the answer is known, power, and the places of masks."""
 
-from math import exp
+from math import exp, log
 
 import pytest
 import torch
@@ -9,6 +9,7 @@ from support.networks import make_cnn, make_mst, make_tiny
 import spikeviz as sv
 from spikeviz.interventions import MaskSpikes
 from spikeviz.metrics.spike_masking import masking_places
+from spikeviz.probe import Probe, name_probes
 from spikeviz.recording import Track
 
 
@@ -36,38 +37,68 @@ def test_sam_of_the_real_network_sees_where_it_fires():
         sv.metrics.sam(r["blocks.0.attn.scores"])
 
 
-class Corner(torch.nn.Module):
-    """A network of one neuron layer, whose first class is the light in the upper left corner."""
+class Halves(torch.nn.Module):
+    """Channels that fire whatever is seen: 0 in the left half at one step of two, 1 in the right half, 2 all over.
+    The logit of class 0 is ln 3 times the light in the left half, that of class 1 half of the light in both."""
 
     def __init__(self):
         super().__init__()
-        self.inner = make_tiny()
-        self.name = "corner"
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.halves = torch.nn.Module()
+        self.halves.spike = Probe("spike", "TBCHW")
+        name_probes(self)
 
     def forward(self, x):
-        self.inner(x)
-        corner = x[..., :4, :4].mean((-1, -2, -3))
-        return torch.stack([20 * corner, torch.full_like(corner, 5.0)], -1)[None]
+        spikes = torch.zeros(2, len(x), 3, 4, 4)
+        spikes[0, :, 0, :, :2] = 1
+        spikes[:, :, 1, :, 2:] = 1
+        spikes[:, :, 2] = 1
+        self.halves.spike(spikes)
+        left, right = x[..., :2].mean((1, 2, 3)), x[..., 2:].mean((1, 2, 3))
+        return torch.stack([7 + log(3) * left, (left + right) / 2], -1).expand(2, -1, -1)
 
-    def parameters(self, recurse=True):
-        return self.inner.parameters()
+
+def test_score_cam_by_hand():
+    """Channel 0 raises class 0 by ln 3; 1 and 2, which lets nothing be told apart, raise it by 0: weights 3 : 1 : 1."""
+    found = sv.metrics.score_cam(Halves().eval(), torch.ones(1, 1, 4, 4), "halves")
+    assert found.label == 0 and found.channels.tolist() == [0, 1, 2]
+    assert found.increases.tolist() == pytest.approx([log(3), 0, 0], abs=1e-6)
+    assert found.weights.tolist() == pytest.approx([3 / 5, 1 / 5, 1 / 5])
+    left, right = 3 / 5 * 1 / 2 + 1 / 5 * 1, 1 / 5 * 1 + 1 / 5 * 1  # activations, not masks, are added
+    assert found.map[:, :2].flatten().tolist() == pytest.approx([1.0] * 8)
+    assert found.map[:, 2:].flatten().tolist() == pytest.approx([right / left] * 8)
 
 
-def test_score_cam_finds_what_decides():
-    model = Corner().eval()
-    x = torch.ones(1, 1, 16, 16)
-    cam = sv.metrics.score_cam(model, x, "stem.stages.0", label=0)
-    maps = sv.simulate(model.inner, x, keep="*.spike")["stem.stages.0.spike"].flows.mean(0)[0]
-    spread = maps.flatten(1).max(1).values > maps.flatten(1).min(1).values
-    assert cam.shape == (16, 16) and cam.max() == pytest.approx(1.0) and cam.min() >= 0 and spread.any()
-    scores = []
-    for channel in maps:  # the same, one channel at a time
+def test_score_cam_of_a_class_that_both_halves_raise():
+    found = sv.metrics.score_cam(Halves().eval(), torch.ones(1, 1, 4, 4), "halves", label=1)
+    e = exp(0.5)
+    assert found.weights.tolist() == pytest.approx([e / (2 * e + 1), e / (2 * e + 1), 1 / (2 * e + 1)])
+
+
+def test_score_cam_of_nothing_is_even():
+    """No light, nothing raises anything: every channel has the weight of the baseline."""
+    found = sv.metrics.score_cam(Halves().eval(), torch.zeros(1, 1, 4, 4), "halves", label=0)
+    assert not found.increases.any() and found.weights.tolist() == pytest.approx([1 / 3] * 3)
+
+
+def test_score_cam_asks_the_channels_that_vary():
+    """Of three channels two: that without a spread is left out."""
+    found = sv.metrics.score_cam(Halves().eval(), torch.ones(1, 1, 4, 4), "halves", most=2)
+    assert found.channels.tolist() == [0, 1] and found.weights.tolist() == pytest.approx([3 / 4, 1 / 4])
+
+
+def test_score_cam_of_a_network_is_one_channel_after_the_other():
+    model, x = make_tiny(), torch.rand(1, 1, 16, 16)
+    found = sv.metrics.score_cam(model, x, "stem.stages.0", label=1)
+    maps = sv.simulate(model, x, keep="*.spike")["stem.stages.0.spike"].flows.mean(0)[0]
+    black = sv.simulate(model, torch.zeros_like(x)).output[0, 1]
+    for number, channel in enumerate(maps):
         low, high = channel.min(), channel.max()
         mask = (channel - low) / (high - low) if high > low else torch.zeros(16, 16)
-        weight = model(x * mask)[0, 0].softmax(-1)[0] if high > low else 0.0
-        scores.append(weight * mask)
-    by_hand = torch.stack(scores).sum(0)
-    assert torch.allclose(cam, by_hand / by_hand.max(), atol=1e-5)
+        raised = sv.simulate(model, x * mask).output[0, 1] - black
+        assert found.increases[number] == pytest.approx(float(raised), abs=1e-5)
+    by_hand = (found.increases.softmax(0)[:, None, None] * maps).sum(0)
+    assert torch.allclose(found.map, by_hand / by_hand.max(), atol=1e-5) and found.map.max() == pytest.approx(1.0)
 
 
 def test_score_cam_refuses(unchecked):
@@ -95,9 +126,9 @@ def test_places_of_masks():
         "blocks.0.mlp.hidden.spike",
     ]
     assert {p.block for p in places} == {0, 1, 2} and len(places) == 12
-    assert [p.site for p in masking_places(make_tiny())] == ["q", "k", "scores", "MLP hidden"]
+    assert [p.site for p in masking_places(make_tiny())] == ["q", "k", "scores", "MLP hidden", *["convolution"] * 4]
     vgg, resnet = make_cnn("vgg16"), make_cnn("resnet18")
-    assert len(masking_places(vgg)) == 12 and len(masking_places(resnet)) == 16
+    assert len(masking_places(vgg)) == 12 and len(masking_places(resnet)) == 19
     r = sv.simulate(
         sv.to_spiking(vgg, 2), torch.rand(1, 1, 32, 32), MaskSpikes(1.0, at=tuple(p.name for p in masking_places(vgg)))
     )

@@ -1,8 +1,10 @@
 """What fires, when and where: every expected number is worked out in a comment."""
 
+import warnings
+
 import pytest
 import torch
-from support.networks import make_tiny
+from support.networks import make_mst, make_tiny
 
 import spikeviz as sv
 from spikeviz.metrics import MEMBRANES, SPIKES
@@ -198,3 +200,15 @@ def test_a_masked_spike_does_not_flow_though_its_membrane_crossed(images):
     crossed = (r["blocks.0.attn.q.membrane"].values >= 1).flatten(2)[:, 0].any(0).nonzero()[0].item()
     trace = sv.metrics.membrane_trace(r, "blocks.0.attn.q", crossed)
     assert trace.potential.max() >= 1 and trace.spikes.sum() == 0
+
+
+@pytest.mark.parametrize(("metric", "name"), [(sv.metrics.nsfr, "NSFR"), (sv.metrics.power, "power")])
+def test_activations_are_no_spikes(metric, name):
+    """Of a QCFS network a sentence says so; of what it becomes, and of integers, none does."""
+    ann, x = make_mst(), torch.rand(1, 1, 16, 16)
+    with pytest.warns(UserWarning, match=f"sends activations, not spikes, so its {name} is .*; sv.to_spiking"):
+        metric(sv.simulate(ann, x))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        metric(sv.simulate(sv.to_spiking(ann, 2), x))
+        metric(sv.simulate(make_tiny(), x))

@@ -6,7 +6,7 @@ import torch
 
 import spikeviz as sv
 from spikeviz.artifacts.replays import Replay, find_replay
-from spikeviz.metrics import hidden_mse, hidden_psnr, hidden_ssim, visible_mean
+from spikeviz.metrics import hidden_mse, hidden_psnr, hidden_ssim, smooth_fill, visible_mean
 
 LEFT = torch.zeros(1, 1, 12, 12, dtype=torch.bool)
 LEFT[..., :6] = True  # visible
@@ -37,6 +37,30 @@ def test_the_visible_mean_is_of_each_image_and_channel():
     assert not visible_mean(image, torch.zeros_like(LEFT)).any()
 
 
+def test_a_smooth_fill_is_a_weighted_mean():
+    """Of pixels 0.2 and 0.8 at distances 2 and 1: weights exp(-4 / 2) and exp(-1 / 2) at a width of 1."""
+    image, mask = torch.tensor([0.2, 0.8, 0.5]).view(1, 1, 1, 3), torch.tensor([True, True, False]).view(1, 1, 1, 3)
+    far, near = np.exp(-2.0), np.exp(-0.5)
+    filled = smooth_fill(image, mask, 1.0)[0, 0, 0]
+    assert filled[2].item() == pytest.approx((0.2 * far + 0.8 * near) / (far + near))
+    assert filled[0].item() == pytest.approx((0.2 + 0.8 * near) / (1 + near))
+    wide = smooth_fill(image, mask, 1e4)[0, 0, 0]
+    assert wide.tolist() == pytest.approx([0.5, 0.5, 0.5])  # a wide one is the visible mean
+    one = torch.zeros(1, 1, 1, 60, dtype=torch.bool)
+    one[..., :2] = True  # where no weight is left it is the visible mean as well
+    assert smooth_fill(torch.full((1, 1, 1, 60), 0.3), one, 0.5)[0, 0, 0].tolist() == pytest.approx([0.3] * 60)
+    assert not smooth_fill(image, torch.zeros_like(mask), 1.0).any()
+
+
+def test_both_axes_count():
+    """The pixel in a corner of a 2 x 2 image: its neighbours at 1, the one across at the root of 2."""
+    image = torch.tensor([[0.9, 0.1], [0.3, 0.7]]).view(1, 1, 2, 2)
+    mask = torch.tensor([[False, True], [True, True]]).view(1, 1, 2, 2)
+    near, across = np.exp(-1 / 8), np.exp(-2 / 8)
+    expected = (0.1 * near + 0.3 * near + 0.7 * across) / (2 * near + across)
+    assert smooth_fill(image, mask, 2.0)[0, 0, 0, 0].item() == pytest.approx(expected)
+
+
 def test_similarity_of_flat_pictures():
     """Without any structure only the light differs: (2 a b + c1) / (a^2 + b^2 + c1), c1 = 0.01^2."""
     image, made, hidden = flat(0.4, 0.4), flat(0.6, 0.6), torch.zeros_like(LEFT)
@@ -65,6 +89,11 @@ def test_errors_of_a_recording():
     by_hand = [(x[n] - r.output[n])[~mask[n]].square().mean().item() for n in range(3)]
     assert table["MSE"].tolist() == pytest.approx(by_hand, rel=1e-5)
     assert (table["relative"] == table["MSE"] / table["fill"]).all()
+    wide = sv.metrics.reconstruction_errors(x, r, width=2.0)
+    assert list(wide) == [*table, "smooth", "over_smooth"]
+    smooth = hidden_mse(x.double(), smooth_fill(x.double(), mask, 2.0), mask)
+    assert wide["smooth"].tolist() == pytest.approx(smooth.tolist())
+    assert (wide["over_smooth"] == wide["MSE"] / wide["smooth"]).all()
     with pytest.raises(ValueError, match="need the tracks mask and reconstruction of spikformer-v2-mae-fashion"):
         sv.metrics.reconstruction_errors(x, sv.simulate(model, x, keep=""))
     with pytest.raises(ValueError, match=r"the reconstruction is \[3, 1, 28, 28\], the images are \[2, 1, 28, 28\]"):

@@ -72,6 +72,28 @@ def test_masking_before_convolutions(ann, x):
         sv.simulate(snn, x, MaskSpikes(0.5))  # there is no attention
 
 
+@pytest.mark.parametrize("spiking", [False, True])
+def test_what_a_convolution_reads_is_masked_for_it_alone(x, spiking):
+    """The identity shortcut beside it reads the same tensor whole; levels are thinned one by one."""
+    ann = make_cnn("resnet18")
+    model = sv.to_spiking(ann, 4) if spiking else ann
+    rule = MaskSpikes(1.0, at="blocks.0.layer.conv.input")
+    r, whole = sv.simulate(model, x, rule), sv.simulate(model, x)
+    assert torch.equal(r["stem.spike"].values, whole["stem.spike"].values) and r["stem.spike"].values.any()
+    assert not r["blocks.0.layer.conv.input"].values.any()
+    block, fed = model.blocks[0], r["stem.spike"].flows
+    layer = block.layer(torch.zeros_like(fed), scale=model.stem.scale)  # what is left without any input, and the stem
+    alone = block.out(block.norm(block.conv(layer, block.layer.scale)) + fed)
+    torch.testing.assert_close(r["blocks.0.out.spike"].flows, alone.detach(), atol=1e-6, rtol=0)
+    half = sv.simulate(model, x, MaskSpikes(0.5, at="*.conv.input"), ("*", "*.sent"))
+    came, kept = (half[f"blocks.0.conv.input.{what}"].values for what in ("sent", "mask"))
+    assert came.dtype == torch.uint8 and 0.3 < (came * kept if spiking else kept).sum() / came.sum() < 0.7
+    assert "stem.conv.input.mask" not in half  # the image is no spikes
+    with pytest.raises(ValueError, match="nothing to act on"):
+        sv.simulate(model, x, MaskSpikes(0.5, at="stem.conv.input"))
+    assert not any(name.endswith(".input.mask") for name in sv.simulate(model, x, MaskSpikes(0.5, at="*")))
+
+
 def test_gradients_reach_every_parameter(ann, x):
     model = make_cnn(ann.config.form).train()
     model(x).square().sum().backward()

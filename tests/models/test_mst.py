@@ -14,6 +14,8 @@ from spikeviz.models.registry import assemble
 from spikeviz.nn.qcfs import QCFS
 from spikeviz.nn.windows import WindowAttention, relative_places, strangers
 
+SEEN = ("*", "*.sent")
+
 
 @pytest.fixture(scope="module")
 def ann():
@@ -114,18 +116,37 @@ def test_random_spike_masking(ann, x, spiking):
     model = sv.to_spiking(ann, 8) if spiking else ann
     whole, none = sv.simulate(model, x), sv.simulate(model, x, MaskSpikes(0.0))
     assert torch.equal(whole.logits_per_step, none.logits_per_step)
-    half = sv.simulate(model, x, MaskSpikes(0.5))
+    half = sv.simulate(model, x, MaskSpikes(0.5), SEEN)
     for name in ("blocks.0.attn.q.spike", "blocks.1.attn.k.spike", "blocks.0.attn.scores"):
-        kept = half[f"{name}.mask"].values
-        assert kept.shape == half[name].values.shape
-        assert abs(kept.double().mean() - 0.5) < 5 * (0.25 / kept.numel()) ** 0.5
-        assert (half[name].values[~kept] == 0).all()
+        kept, came = half[f"{name}.mask"].values, half[f"{name}.sent"].values
+        assert kept.shape == half[name].values.shape == came.shape
+        if spiking:
+            assert kept.dtype == torch.bool and abs(kept.double().mean() - 0.5) < 5 * (0.25 / kept.numel()) ** 0.5
+            assert (half[name].values[~kept] == 0).all() and torch.equal(half[name].values, came * kept)
+        else:  # of every level, how many of its spikes
+            assert kept.dtype == torch.uint8 and torch.equal(kept, half[name].values) and (kept <= came).all()
+            total = came.double().sum()
+            assert abs(kept.double().sum() / total - 0.5) < 5 * (0.25 / total) ** 0.5
+            assert name.endswith("scores") or ((kept > 0) & (kept < came)).any()
     if spiking:
         masks = half["blocks.0.attn.q.spike.mask"].values
         assert not torch.equal(masks[0], masks[1])  # anew at every step
     gone = sv.simulate(model, x, MaskSpikes(1.0))
     assert gone["blocks.0.attn.scores"].values.sum() == 0 and gone.output.isfinite().all()
     assert not torch.equal(half.output, sv.simulate(model, x, MaskSpikes(0.5), seed=1).output)
+
+
+def test_a_whole_activation_is_dropped_by_the_published_law(ann, x):
+    """Of binary spikes both laws are the same bits; of levels the whole one keeps all or none."""
+    snn = sv.to_spiking(ann, 8)
+    one, all_of_it = (sv.simulate(snn, x, MaskSpikes(0.5, law=law)) for law in ("spikes", "whole"))
+    assert torch.equal(one.logits_per_step, all_of_it.logits_per_step)
+    assert all(torch.equal(track.values, all_of_it[name].values) for name, track in one.items())
+    r = sv.simulate(ann, x, MaskSpikes(0.5, law="whole"), SEEN)
+    for name in ("blocks.0.attn.q.spike", "blocks.0.attn.scores"):
+        kept, came = r[f"{name}.mask"].values, r[f"{name}.sent"].values
+        assert kept.dtype == torch.bool and torch.equal(r[name].values, came * kept) and came.max() > 1
+    assert not torch.equal(r.output, sv.simulate(ann, x, MaskSpikes(0.5)).output)
 
 
 def test_spikes_of_scores_are_counted(ann, x):

@@ -195,7 +195,7 @@ OTHERWISE = {
         "std": (0.3,),
     },
 }
-OTHERWISE["sdmformer"] = OTHERWISE["spikformer"] | {"kept": (Kept((0, 3), (1, 9), (2,)),)}
+OTHERWISE["sdmformer"] = OTHERWISE["spikformer"] | {"kept": (Kept((0, 3), (1, 9), (2,)),), "lpe": "real"}
 BASES["spikformer-v2"] = SpikformerV2Config(1, 16, 2, 3, 1, 16, 2, mlp_ratio=2, stages=2, mean=(0.5,), std=(0.5,))
 V2 = ("depth", "dim", "heads", "num_classes", "in_channels", "time_steps", "mlp_ratio", "mean", "std", "attention")
 OTHERWISE["spikformer-v2"] = {name: OTHERWISE["spikformer"][name] for name in V2}
@@ -329,7 +329,9 @@ def test_every_place_is_named_once_and_every_model_has_the_common_ones(name):
     if SPECS[name].family == "mst-cnn":
         return  # has no attention
     inside = "encoder." if SPECS[name].family == MAE else ""
-    for ending in ("attn.q.spike", "attn.k.spike", "attn.v.spike", "attn.scores", "mlp.hidden.spike"):
+    real = getattr(SPECS[name].config, "attention", "ssa") != "ssa"  # then queries and keys are no spikes
+    spikes = () if real else ("attn.q.spike", "attn.k.spike")
+    for ending in (*spikes, "attn.v.spike", "attn.scores", "mlp.hidden.spike"):
         assert [n for n in probes if n.endswith(ending)] == [
             f"{inside}blocks.{b}.{ending}" for b in range(SPECS[name].config.depth)
         ]

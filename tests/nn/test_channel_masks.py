@@ -1,6 +1,7 @@
 """Learned channel masks: what they let pass, how they are pruned, and what is left."""
 
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,6 +16,8 @@ from spikeviz.convert.prune import kept_of, pruned
 from spikeviz.metrics import OPERANDS, mask_rates, mask_values, operations
 from spikeviz.metrics.channel_masks import mask_sites, masked_layers
 from spikeviz.metrics.channel_masks import site as in_words
+from spikeviz.metrics.firing import spike_layers
+from spikeviz.models.registry import assemble, find_spec
 from spikeviz.nn.channel_masks import ChannelMask, Spread, find_masks
 
 MaskChannels = sv.interventions.MaskChannels
@@ -125,10 +128,12 @@ def test_values_and_rates_are_tables(masked):
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)
-@pytest.mark.parametrize("layout", ["dvs", "cifar", "imagenet"])
-def test_a_pruned_network_computes_what_the_masked_one_does(layout, threshold):
+@pytest.mark.parametrize(
+    ("layout", "lpe"), [("dvs", "spiking"), ("dvs", "real"), ("cifar", "spiking"), ("imagenet", "spiking")]
+)
+def test_a_pruned_network_computes_what_the_masked_one_does(layout, lpe, threshold):
     channels = 2 if layout == "dvs" else 1
-    model = make_masked(layout, in_channels=channels).double()
+    model = make_masked(layout, in_channels=channels, lpe=lpe).double()
     x = torch.rand(4, channels, 16, 16).double() if layout != "dvs" else torch.randint(0, 3, (3, 4, 2, 16, 16)).double()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -148,6 +153,23 @@ def test_a_pruned_network_is_smaller_by_the_weights_of_its_channels(masked):
         per = {"mask_qk": 2 * (16 + 2), "mask_v": 16 + 2 + 16, "mask": 16 + 1 + 2 + 16}[name.rsplit(".", 1)[1]]
         gone += per * int((~mask.kept(0.5)).sum())  # weights, bias and normalisation that make it, weights that read it
     assert gone > 0 and count(small) == count(masked) - gone
+
+
+def test_only_the_real_position_embedding_reads_real_values(events):
+    """Of the stem: an image of spikes goes in, and into every weight of the spiking form go spikes."""
+    for lpe, pointwise in (("spiking", "stem.rpe.pointwise.conv"), ("real", "stem.rpe.conv.pointwise")):
+        model = make_masked(lpe=lpe)
+        counted = operations(model, sv.simulate(model, events)).set_index("layer")
+        real = counted.index[counted["MACs"] > 0].tolist()
+        assert real == ["head"] if lpe == "spiking" else real == [pointwise, "head"]
+        assert counted["SOPs"][pointwise.replace("pointwise", "depthwise")] > 0
+        assert (counted["SOPs"][pointwise] > 0) == (lpe == "spiking")
+
+
+def test_the_lighter_position_embedding_has_two_forms(masked):
+    layers = [name for name in spike_layers(masked) if name.startswith("stem.rpe")]
+    assert layers == ["stem.rpe.depthwise", "stem.rpe.pointwise"]
+    assert [n for n in spike_layers(make_masked(lpe="real")) if n.startswith("stem.rpe")] == ["stem.rpe"]
 
 
 def test_pruning_saves_operations(masked, events):
@@ -205,10 +227,18 @@ def test_pruned_is_masked_at_any_threshold(threshold, seed):
 # --- the paper's accounting ---
 
 
-@pytest.mark.parametrize(("name", "whole", "light"), [("2-256", 2_566_666, 0.2034), ("1-512", 7_074_826, None)])
-def test_sizes(name, whole, light):
+@pytest.mark.parametrize(
+    ("name", "lpe", "whole", "light"),
+    [
+        ("2-256", "spiking", 2_566_666, 0.2032),
+        ("2-256", "real", 2_566_666, 0.2034),
+        ("1-512", "spiking", 7_074_826, None),
+    ],
+)
+def test_sizes(name, lpe, whole, light):
     with torch.device("meta"):
-        model, plain = sv.build(f"sdmformer-{name}"), sv.build(f"spikformer-dvs-{name}")
+        plain, spec = sv.build(f"spikformer-dvs-{name}"), find_spec(f"sdmformer-{name}")
+        model = assemble(spec.family, replace(spec.config, lpe=lpe), spec.name)
     count = lambda m: sum(p.numel() for n, p in m.named_parameters() if ".mask" not in n)  # noqa: E731
     assert count(plain) == whole
     saved = (whole - count(model)) / whole
@@ -217,7 +247,7 @@ def test_sizes(name, whole, light):
 
 @pytest.mark.parametrize(("ratio", "share"), [(0.4088, 0.37), (0.4269, 0.40), (0.3793, 0.31)])
 def test_printed_ratios_need_the_channels_that_facts_say(ratio, share):
-    """Table 2, 2-256: keeping about `share` of all masked channels leaves the printed share of Spikformer."""
+    """Sec. 4.3.1, 2-256: keeping about `share` of all masked channels leaves the printed share of Spikformer."""
     with torch.device("meta"):
         model = sv.build("sdmformer-2-256")
     inside = sum(len(mask.value) * _cost(name, 256) for name, mask in find_masks(model).items())

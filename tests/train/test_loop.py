@@ -183,6 +183,16 @@ def test_augment_moves_and_flips():
     assert torch.equal(augment(x, 0, False, torch.Generator()), x)
 
 
+def test_cutout_takes_a_square_from_every_picture():
+    x = torch.linspace(0, 1, 2 * 8 * 8).view(1, 2, 8, 8).repeat(200, 1, 1, 1)
+    y = augment(x, 0, False, torch.Generator().manual_seed(0), cutout=4)
+    gone = (y != x).any(1)
+    rows, columns = gone.any(2).sum(1), gone.any(1).sum(1)
+    assert torch.equal(gone.sum((1, 2)), rows * columns)  # a square, or what is left of it at an edge
+    assert rows.unique().tolist() == columns.unique().tolist() == [2, 3, 4] and rows.ge(2).all()
+    torch.testing.assert_close(y[gone[:, None].expand_as(y)], x[0].mean().expand(int(gone.sum()) * 2))
+
+
 def test_weight_decay_spares_biases_and_norms():
     model = sv.build("spikformer-fashion")
     spared = {n for n, p in model.named_parameters() if not loop.decays(p)}
@@ -307,6 +317,20 @@ def test_a_student_starts_from_its_teacher_and_stays_near(tmp_path):
     assert not same(weights(student), weights(alone))  # the teacher is heard
 
 
+def test_a_stage_can_train_the_spiking_twin(tmp_path):
+    """Its statistics are those of the QCFS network, and its weights are what is stored."""
+    teacher = sv.load("mst-fashion", "cpu")
+    rule = MaskSpikes(0.5)
+    settings = {"batch": 8, "limit": 16, "lr": 1e-4, "smoothing": 0.0, "teacher": Teacher("mst-fashion")}
+    stages = (Stage(1, (rule,), augment=False, unrolled=2),)
+    student = train(
+        Recipe("student", "mst-fashion", "fashion", "train-10k", stages, **settings), tmp_path, "cpu", progress=False
+    )
+    assert not hasattr(student, "time_steps")
+    for name, value in student.state_dict().items():
+        assert torch.equal(value, teacher.state_dict()[name]) == ("running" in name or "num_batches" in name), name
+
+
 def test_masks_are_drawn_anew_at_every_step(tmp_path, monkeypatch):
     seeds = []
 
@@ -349,6 +373,7 @@ CHANGED = {
     "clip": 2.0,
     "shift": 0,
     "flip": False,
+    "cutout": 4,
     "limit": 47,
     "seed": 1,
     "masks": Masks(0.1),
@@ -367,6 +392,8 @@ OF_A_STAGE = {
     "low_levels": (1, 2),
     "low_level_share": 0.5,
     "threshold_scale": 0.6,
+    "unrolled": 4,
+    "share": 0.5,
 }
 
 

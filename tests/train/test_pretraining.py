@@ -122,7 +122,9 @@ def test_a_run_becomes_a_checkpoint_with_its_pictures(shelf, finished, tmp_path,
     assert whole["mse"] == pytest.approx(table["MSE"].mean()) and whole["psnr"] == pytest.approx(table["PSNR"].mean())
     assert [point["ratio"] for point in card.measured["against_ratio"]] == [0.25, 0.5, 0.6, 0.75, 0.9]
     rank = Replay.read(finished.folder / "replay.npz").rank[-1]
-    assert card.measured["effective_rank"]["rank"] == pytest.approx(rank, rel=0.02, abs=0.02)
+    held = card.measured["effective_rank"]
+    assert held["rank"] == pytest.approx(rank, rel=0.02, abs=0.02)
+    assert held["ranks"] == [held["rank"]] and held["samples"] == 24  # of 24 images there is one batch
     assert card.measured["operations"]["MACs"] > 0
     replay = find_replay("tiny-mae")
     assert (replay.made == Replay.read(finished.folder / "replay.npz").made).all()

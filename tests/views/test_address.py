@@ -14,6 +14,7 @@ from spikeviz.interventions import FiringThreshold, MaskSpikes, TimeConstant, Ti
 from spikeviz.views import address
 from spikeviz.views.address import ALL, MEAN, Parameter, State, as_query, as_text, neuron_of
 from spikeviz.views.experiment import Experiment
+from spikeviz.views.host import scene_at
 from spikeviz.views.inputs import Uploads, source_of
 from spikeviz.views.page import Page, find_page
 from spikeviz.views.runs import network
@@ -366,3 +367,12 @@ def test_an_address_is_text_and_back():
     text = as_text(query)
     assert "maps_A=input:12,T:2" in text and as_query(f"http://127.0.0.1:8501/spike_maps?{text}") == query
     assert as_query("?") == {} == as_query("")
+
+
+def test_unknown_parts_are_named_in_one_sentence():
+    page = find_page("spike_maps")
+    scene, notices = scene_at(page, {"maps_T": "2", "maps_treshold": "0.5", "dmeb_threshold": "0.4", "plain": "1"})
+    (said,) = notices
+    assert said.startswith("The address says maps_treshold, dmeb_threshold, which nothing here reads; there are ")
+    assert "maps_threshold" in said and scene.now.status_text.startswith("T=2")
+    assert scene_at(page, {"maps_T": "2", "plain": "1"})[1] == []

@@ -180,14 +180,14 @@ def test_what_channels_carry_over_samples(monkeypatch):
         np.testing.assert_allclose(own["predicted"], predicted_by_kept(rates[name], kept)[0])
     means = carried.chart.series[0]
     first = carried.chart.table().query("layer == 'blocks.0.attn.q'")
-    assert list(means.names)[:2] == ["blocks.0.attn.q, kept", "blocks.0.attn.q, dropped"]
+    assert list(means.names)[:2] == ["block 0, attention, query, kept", "block 0, attention, query, dropped"]
     assert means.values[1] == pytest.approx(first[~first["kept"]]["explained"].mean())
     tables = [figure(each, "Channels of block 0, attention, query, test samples").chart for each in shown]
     assert [chart.rules[0].value for chart in tables] == [0.5, 0.7]
     np.testing.assert_allclose(tables[0].table()["rate"], rates["blocks.0.attn.q"].mean(0))
     assert all(
         f.export(kind) for f in shown[0] for kind in FILES
-    ) and "blocks.1.mlp.hidden, kept" in carried.html().replace("<wbr>", "")
+    ) and "block 1, MLP, hidden, kept" in carried.html().replace("<wbr>", "")
 
 
 def test_the_verdict_says_what_the_numbers_say():
@@ -335,7 +335,10 @@ def test_the_shipped_curve_is_drawn():
     curve = find_curve(NAME)
     if curve is None:
         pytest.skip(f"no curve of {NAME} was computed yet")
-    line = figure(page_figures(scene_of(PAGE), "accuracy"), "Accuracy against threshold").chart.series[0]
+    shown = figure(page_figures(scene_of(PAGE), "accuracy"), "Accuracy against threshold")
+    line, last = shown.chart.series[0], curve["points"][-1]
+    assert shown.chart.rules[1].value == last["accuracy"] and last["masked"] == last["channels"]
+    assert f"every masked channel gone it is {last['accuracy']:.3f} ±" in shown.caption
     assert list(line.y) == pytest.approx([point["accuracy"] for point in curve["points"]])
 
 

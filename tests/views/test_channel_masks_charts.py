@@ -70,6 +70,23 @@ def test_the_accuracy_chart_has_curve_and_point():
     assert chart.series[0].band[0][0] == pytest.approx(0.5 - np.sqrt(0.25 / 100))
 
 
+def test_every_masked_channel_gone_is_the_control_of_the_curve():
+    """0.9 against 0.5 over 100 samples: 0.4, and the root of (0.09 + 0.25) / 100, 0.058."""
+    points = [
+        {"threshold": t, "accuracy": a, "masked": m, "channels": 8}
+        for t, a, m in ((0.0, 0.8, 0), (0.5, 0.9, 4), (1.0, 0.5, 8))
+    ]
+    curve = {"samples": 100, "points": points}
+    upright, across = charts.accuracy_curve(curve, 0.3).rules
+    assert upright.upright and (across.value, across.label, across.upright) == (0.5, "every masked channel gone", False)
+    text = accuracy.control(curve)
+    assert "every masked channel gone it is 0.500 ± 0.050" in text and "to 0.50 a difference of 0.400 ± 0.058" in text
+    alike = {"samples": 100, "points": [*points[:2], {**points[2], "accuracy": 0.85}]}
+    assert "no difference found" in accuracy.control(alike)
+    short = {"samples": 100, "points": points[:2]}
+    assert accuracy.control(short) == "" and len(charts.accuracy_curve(short, 0.3).rules) == 1
+
+
 def test_means_of_kept_and_dropped_channels():
     nan = float("nan")
     channels = pd.DataFrame(
@@ -80,9 +97,12 @@ def test_means_of_kept_and_dropped_channels():
     np.testing.assert_allclose(found["rate"], [0.2, 0.2, 0.2, nan])
     np.testing.assert_allclose(found["explained"], [0.5, 0.3, 0.5, nan])
     np.testing.assert_allclose(found["predicted"], [nan, 0.5, nan, nan])
-    text = charts.carried_table({"a": channels, "b": channels[:1]})
+    names = {"a": "first", "b": "second"}
+    text = charts.carried_table({"a": channels, "b": channels[:1]}, names)
+    assert "first, kept" in text and "second, dropped" in text
     assert "30.0%" in text and text.count("–") == 2 + 3  # nothing is known of a single kept channel, nor of no channel
-    assert len(charts.carried_chart({"a": channels, "b": channels[:1]}).table()) == 4
+    chart = charts.carried_chart({"a": channels, "b": channels[:1]}, names)
+    assert chart.series[0].names[0] == "first, kept" and chart.table()["layer"].tolist() == ["a", "a", "a", "b"]
 
 
 def test_the_papers_tables_are_as_printed():

@@ -7,18 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from support.networks import needs
 from support.scenes import FILES, items_of, scene_of, words_of
 
 import spikeviz as sv
 from spikeviz.artifacts.curves import find_curve
-from spikeviz.metrics import SPIKES
+from spikeviz.metrics import SPIKES, ScoreCAM
 from spikeviz.metrics.dropped import dropped
 from spikeviz.metrics.spike_masking import masking_places
 from spikeviz.views.address import State
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.host import figures_of, page_figures, query_of, scene_at, view
-from spikeviz.views.random_masks import PAGE, charts, distributions, networks, overview
+from spikeviz.views.random_masks import PAGE, cam, charts, distributions, networks, overview
 from spikeviz.views.random_masks.settings import at_ratio, first_alone, unmasked, where
 from spikeviz.views.scene import open_scene
 from spikeviz.views.view import Figure, Study
@@ -44,7 +45,7 @@ def figure(figures: list[Figure], title: str) -> Figure:
 
 def simulated(rule=(), name: str = NAME, steps: int = 16) -> sv.Recording:
     x, _ = sv.load_data("fashion", "test", 1)
-    return sv.simulate(sv.to_spiking(sv.load(name), steps), x, rule)
+    return sv.simulate(sv.to_spiking(sv.load(name), steps), x, rule, ("*", "*.sent"))
 
 
 # --- figures ---
@@ -144,10 +145,17 @@ def test_score_cam_is_that_of_the_library():
     x, _ = sv.load_data("fashion", "test", 3)
     model = sv.load(NAME)
     best = int(sv.simulate(model, x[2:], keep="").output[0].argmax())
-    shown = figure(page_figures(scene, "maps"), "ScoreCAM").chart.arrays()["maps"][0]
+    shown = figure(page_figures(scene, "maps"), "ScoreCAM · block 0, MLP, output")
     expected = sv.metrics.score_cam(model, x[2:], "blocks.0.mlp.out", best)
-    np.testing.assert_allclose(shown, expected.numpy(), atol=1e-5)
-    assert shown.max() > 0
+    np.testing.assert_allclose(shown.chart.arrays()["maps"][0], expected.map.numpy(), atol=1e-5)
+    assert expected.map.max() > 0 and len(expected.channels) == 32
+    assert f"{int((expected.increases > 0).sum())} of 32 raise it" in shown.caption
+    assert f"which gives it {float(expected.weights.max()):.0%} of the weight" in shown.caption
+
+
+def test_a_map_of_channels_that_raise_nothing_says_so():
+    nothing = ScoreCAM(torch.ones(2, 2), torch.arange(2), torch.tensor([0.0, -1.0]), torch.tensor([0.7, 0.3]), 0)
+    assert "None of them raises it" in cam.weighed(nothing)
 
 
 @pytest.mark.parametrize("query", [{"rsm_ratio": "0.5"}, TWO], ids=["one mask", "two masks"])

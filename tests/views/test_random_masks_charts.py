@@ -35,8 +35,9 @@ def test_what_the_paper_calls_a_network():
     assert (
         kinds[NAME] == kinds[EVENTS] == "MST" and kinds[CNN] == "VGG16" and kinds["mst-resnet18-fashion"] == "ResNet18"
     )
-    assert {row[0] for row in charts.TABLE_3} == set(kinds.values())
-    assert not {"spikformer-fashion", "e-spikeformer-fashion-sfa4", "spike-mae-cifar"} & set(kinds)
+    assert {row[0] for row in charts.TABLE_3} < set(kinds.values()) and "spike-mae-cifar" not in kinds
+    others = {name: kinds[name] for name in ("spikformer-fashion", "e-spikeformer-fashion-sfa4") if name in kinds}
+    assert others == {"spikformer-fashion": "Spikformer", "e-spikeformer-fashion-sfa4": "E-SpikeFormer"}
 
 
 def test_the_accumulated_membrane_input_is_the_mean_current_of_a_neuron():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,7 @@ from support.networks import needs
 from support.scenes import FILES, items_of, scene_of, words_of
 
 import spikeviz as sv
+from spikeviz.artifacts.cards import find_card
 from spikeviz.data.ingest import read_upload
 from spikeviz.evaluation.hidden_errors import RATIOS, visible_tokens
 from spikeviz.figures.pictures import Pictures
@@ -27,6 +29,7 @@ from spikeviz.models.spike_mae import MAEConfig
 from spikeviz.views.experiment import Experiment
 from spikeviz.views.host import figures_of, page_figures, query_of, scene_at, view
 from spikeviz.views.reconstruction import PAGE, error_curves, overview, pretraining, sparse_conv
+from spikeviz.views.reconstruction import ranks as rank_views
 from spikeviz.views.reconstruction.charts import HIDDEN, error_against_ratio, patch_errors, quartet
 from spikeviz.views.reconstruction.settings import hide, hiding
 from spikeviz.views.view import Component, Figure, Note, Progress, Study
@@ -269,6 +272,7 @@ def test_sparse_against_ordinary_is_that_of_the_library():
     assert f"{errors[1]:.4f} instead of {errors[0]:.4f}" in figure(figures, "Hidden places that fire").caption
     for name, recording in zip(("sparse", "ordinary"), found, strict=True):
         maps = figure(figures, f"Firing places, {name} convolution").chart
+        assert maps.titles[0] == "stem, stage 0, downsampling"
         last = firing_places(recording, layers[-1])[0].numpy()
         scale = maps.maps.shape[-1] // last.shape[-1]
         np.testing.assert_allclose(maps.maps[-1], np.kron(last, np.ones((scale, scale))))
@@ -376,6 +380,39 @@ def test_the_verdict_on_ranks():
     ranks = {"a": np.array([0.0, 3.0, 2.0]), "b": np.array([0.0, 4.0])}
     said = pretraining.verdict(ranks)
     assert said == "Ours: a goes from 3.0 after epoch 1 to 2.0 after 2; b: 4.0 after 1 epoch."
+
+
+def test_ranks_of_batches_by_hand():
+    """Differences 2, 4, 3, mean 3, deviation 1, error 1 / sqrt 3; at D = 2 they cancel."""
+    ranks = {4: [10.0, 10.0, 12.0], 1: [12.0, 14.0, 15.0], 2: [13.0, 13.0, 15.0]}
+    said = rank_views.compared(ranks)
+    assert "higher for binary spikes than at D = 4, by 3.0 ± 0.6 (paired" in said and "argues that binary" in said
+    assert "Between D = 1 and D = 2 no difference found (+0.0 ± 0.6)" in said
+    lower = rank_views.compared({1: ranks[4], 4: ranks[1]})
+    assert "lower for binary spikes than at D = 4, by 3.0 ± 0.6 (paired standard error), as the paper argues" in lower
+    assert rank_views.compared({4: ranks[4]}) == "" == rank_views.compared({1: ranks[1]})
+    assert rank_views.spread({"a": ranks[4]}) == "Mean and standard deviation over the batches: a 10.7 ± 1.2."
+
+
+@OF_COLOUR
+def test_ranks_of_batches_are_those_of_the_cards():
+    scene = scene_of(PAGE, checkpoint=INTEGERS)
+    shown = figure(page_figures(scene, "training"), "Effective rank of 8 batches")
+    table = shown.chart.table()
+    for name in (INTEGERS, BINARY):
+        held = find_card(name)[0].measured["effective_rank"]
+        assert table[table["series"] == name]["effective rank"].tolist() == held["ranks"]
+        assert held["ranks"][0] == pytest.approx(held["rank"]) and held["samples"] == 256
+    assert "Ours is higher for binary spikes than at D = 4" in shown.caption
+    mean = np.mean(scene.card.measured["effective_rank"]["ranks"])
+    assert f"over the batches: {INTEGERS} {mean:.1f} ±" in words_of(PAGE.tab("errors")(scene))
+
+
+@TRAINED_HERE
+def test_a_card_without_ranks_of_batches_says_so():
+    bare = replace(scene_of(PAGE).card, measured={"effective_rank": {"rank": 3.0}})
+    (said,) = items_of(rank_views.over_batches(bare, "test images"))
+    assert f"The card of {NAME} holds no effective ranks of several batches: `spikeviz evaluate {NAME}`" in said.text
 
 
 # --- photo ---

@@ -178,7 +178,7 @@ def test_a_held_setting_keeps_its_masks():
         ("rsm_sites", "convolution", "the sites of this network are q, k, scores, MLP"),
         ("rsm_blocks", "4", "blocks go from 0 to 3"),
         ("rsm_part", "nothing", "there are masks, accuracy"),
-        ("checkpoint", "spikformer-fashion", "spikformer-fashion was not trained with QCFS"),
+        ("checkpoint", "spike-mae-cifar", "spike-mae-cifar is an autoencoder"),
         ("rsm_ratio9", "0.5", "there are at most 8"),
         ("rsm_A", "ratio3:2", "Ratio 3 goes from 0 to 1"),
     ],
@@ -198,7 +198,8 @@ def test_a_bad_further_mask_is_one_sentence_and_drops_nothing(name):
 
 @pytest.mark.parametrize("name", ["rsm_ratio²", "rsm_ratio0", "rsm_ratio02", "rsm_T2", "rsm_other2", "rsm_ratio1"])
 def test_what_names_no_mask_makes_none(name):
-    assert scene_of(PAGE, **{name: "0.5"}).now.experiment.interventions == ()
+    scene, (said,) = scene_at(PAGE, {name: "0.5"})
+    assert scene.now.experiment.interventions == () and said.startswith(f"The address says {name}, which nothing")
 
 
 def test_as_trained_is_without_any_mask():

@@ -2,6 +2,7 @@
 
 from spikeviz.artifacts.cards import binomial_error
 from spikeviz.evaluation.pairs.loop import Setting, compare
+from spikeviz.evaluation.pairs.numbers import PairedNumbers, mean_and_error
 from spikeviz.evaluation.pairs.value import SURE, Paired, paired
 
-__all__ = ["SURE", "Paired", "Setting", "binomial_error", "compare", "paired"]
+__all__ = ["SURE", "Paired", "PairedNumbers", "Setting", "binomial_error", "compare", "mean_and_error", "paired"]

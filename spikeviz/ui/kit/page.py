@@ -79,7 +79,9 @@ def _scene_page(page: Page) -> None:
     if session.look("layer") not in opened.layers:  # a neuron of an address belongs to a layer
         session.set_look("layer", page.first(opened.layers) if page.first else "")
     if query := url.pending(page.key):
-        url.read(page.key, _parameters(page, query))
+        asked = _parameters(page, query)
+        url.name_unknown(page.key, [network, *asked])
+        url.read(page.key, asked)
     settings.hear(page, opened)
 
     def draw_controls() -> None:
@@ -146,7 +148,9 @@ def _first_look(page: Page) -> None:
         card = inputs.network(page)
         with tools:
             inputs.choose_network(page)
-        url.read(page.key, _parameters(page, url.pending(page.key)))
+        asked = _parameters(page, url.pending(page.key))
+        url.name_unknown(page.key, [network, *asked])
+        url.read(page.key, asked)
         with tools:
             inputs.choose_input(page.key, card)
         inputs.download(card)

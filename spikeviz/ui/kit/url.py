@@ -14,6 +14,7 @@ from spikeviz.views.address import Parameter
 SEEN = "address_seen"
 NEW = "address_new"
 AGAIN = "address_again"
+UNKNOWN = ""  # among the names that were read: what has no name was named
 
 
 def arrive(page: str) -> None:
@@ -55,6 +56,16 @@ def read(page: str, parameters: Sequence[Parameter]) -> None:
         state, notices = address.read([parameter], session.state(), query)
         session.store(state)
         session.notice(*notices)
+
+
+def name_unknown(page: str, parameters: Sequence[Parameter]) -> None:
+    """Say once what a new address asks for that no parameter reads."""
+    if not (query := pending(page)):
+        return
+    _, _, done = st.session_state[NEW]
+    if UNKNOWN not in done:
+        done.add(UNKNOWN)
+        session.notice(*address.unknown(parameters, query))
 
 
 def write(page: str, parameters: Sequence[Parameter]) -> None:

@@ -86,9 +86,9 @@ def source(model: Any, layer: str) -> str:
     from spikeviz.nn.qcfs import ConvertedIF
 
     papers = {
-        LIF: "Spikformer V2, sec. 3",
+        LIF: "E-SpikeFormer, sec. 3.1, Eq. 1-3",
         IntegerIF: "E-SpikeFormer, sec. 3.2, Eq. 5",
-        ConvertedIF: "Masked Spiking Transformer, sec. 3.1",
+        ConvertedIF: "Masked Spiking Transformer, sec. 3.1, Eq. 2, 3",
     }
     return next((paper for kind, paper in papers.items() if isinstance(neuron_of(model, layer), kind)), "")
 

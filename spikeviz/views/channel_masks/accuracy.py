@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from functools import partial
+from math import hypot
 from typing import TYPE_CHECKING, Any
 
-from spikeviz.artifacts.cards import accuracy_text
+from spikeviz.artifacts.cards import accuracy_text, binomial_error
 from spikeviz.views import data_sets
+from spikeviz.views.captions.chance import with_chance
+from spikeviz.views.channel_masks.baselines import baselines
 from spikeviz.views.channel_masks.settings import threshold
 from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.view import Figure, Item, Note, Over, Progress, Study
@@ -25,7 +28,7 @@ Curve = dict[str, Any]  # as `find_curve` gives it
 
 
 def accuracy(scene: Scene) -> Iterator[Item]:
-    """Accuracy against the threshold: the whole curve, precomputed, and the present point, measured now."""
+    """The whole curve, precomputed, the present point, measured now, and other ways to drop as many channels."""
     from spikeviz.evaluation import survey
     from spikeviz.evaluation.job import duration
 
@@ -49,6 +52,7 @@ def accuracy(scene: Scene) -> Iterator[Item]:
         partial(_precomputed, run, curve),
         data=some.data,
     )
+    yield from baselines(scene)
 
 
 def _curve(card: CheckpointCard) -> Generator[Item, Any, Curve | None]:
@@ -71,7 +75,7 @@ def _precomputed(run: Run, curve: Curve | None) -> Iterator[Item]:
 
     if curve:
         yield Figure(
-            accuracy_curve(curve, threshold(run)),
+            with_chance(accuracy_curve(curve, threshold(run)), run.card.data),
             provenance(run, curve),
             SOURCE,
             _in_words(curve),
@@ -86,7 +90,7 @@ def _measured(run: Run, curve: Curve | None, found: Survey, progress: Progress) 
     reached = f"{found.accuracy:.3f} ± {found.error:.3f}"
     point = (found.accuracy, found.error, f"now, {found.images:,} {run.samples}")
     yield Figure(
-        accuracy_curve(curve, own, point),
+        with_chance(accuracy_curve(curve, own, point), run.card.data),
         f"Measured now at {own:.2f} over the first {found.images:,} {run.samples}: {reached} "
         f"(standard error), {run.status_text}, {run.recording.device.upper()}, "
         f"{progress.seconds:.0f} s. {whole_test_set(run.card)}{words}",
@@ -112,7 +116,7 @@ def provenance(run: Run, curve: Curve) -> str:
     return (
         f"The curve: precomputed by `{curve['command']}` on all {curve['samples']:,} {run.samples} of "
         f"{find_data(curve['data']).title}, seed {curve['seed']}, {curve['device']}, with one standard error shaded. "
-        f"{reach(curve)} Weights unchanged: at other thresholds than 0.50 nothing was retrained."
+        f"{reach(curve)} {control(curve)} Weights unchanged: at other thresholds than 0.50 nothing was retrained."
     )
 
 
@@ -134,6 +138,24 @@ def reach(curve: Curve) -> str:
     return (
         f"{last['threshold']:.2f} is the last threshold measured at no more than a point below 0.50; it keeps "
         f"{kept:,} of {last['channels']:,} channels ({end} against {first})."
+    )
+
+
+def control(curve: Curve) -> str:
+    """What is left with every masked channel gone, and what all of these channels are worth, with its error."""
+    from spikeviz.evaluation.paired_survey import SURE
+    from spikeviz.nn.channel_masks import TRAINED
+    from spikeviz.views.channel_masks.charts import all_gone
+
+    last, samples = all_gone(curve), curve["samples"]
+    base = next((p["accuracy"] for p in curve["points"] if abs(p["threshold"] - TRAINED) < 1e-9), None)
+    if last is None or base is None:
+        return ""
+    worth, error = base - last, hypot(binomial_error(base, samples), binomial_error(last, samples))
+    found = f"a difference of {worth:.3f} ± {error:.3f}" if abs(worth) > SURE * error else "no difference found"
+    return (
+        f"Control: with every masked channel gone it is {accuracy_text(last, samples)}, by what no mask touches; to "
+        f"0.50 {found}."
     )
 
 

@@ -194,12 +194,12 @@ def _surveyed(
         over=Over(data),
     )
     carried = Figure(
-        carried_chart(tables),
+        carried_chart(tables, run.network.names),
         f"{verdict(tables)} By class: share of the variance of a channel's rate between samples that lies between "
         "classes. By a kept one: R² of its rate, predicted linearly from the one kept channel that fits best; a kept "
         "channel is predicted from the others.",
         "SDMFormer, sec. 3.2",
-        html=partial(carried_table, tables),
+        html=partial(carried_table, tables, run.network.names),
         over=Over(data),
     )
     yield Row([over], [carried])

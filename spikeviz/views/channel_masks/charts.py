@@ -133,11 +133,11 @@ def carried(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def carried_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
+def carried_chart(tables: Mapping[str, pd.DataFrame], names: Mapping[str, str]) -> Chart:
     """How much class explains of what kept and dropped channels of each layer fire; every channel is a row of its
-    numbers. `tables` as in `carried`."""
+    numbers. `tables` as in `carried`; `names`: of its layers in words."""
     means = carried(tables)
-    bars = Bars([f"{row.layer}, {row.part}" for row in means.itertuples()], means["explained"])
+    bars = Bars([f"{names[row.layer]}, {row.part}" for row in means.itertuples()], means["explained"])
     every = pd.concat([channels.assign(layer=layer) for layer, channels in tables.items()], ignore_index=True)
     return Chart(
         "Kept and dropped channels by layer",
@@ -149,11 +149,11 @@ def carried_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
     )
 
 
-def carried_table(tables: Mapping[str, pd.DataFrame]) -> str:
-    """The rows of `carried`."""
+def carried_table(tables: Mapping[str, pd.DataFrame], names: Mapping[str, str]) -> str:
+    """The rows of `carried`, layers in words."""
     rows = [
         (
-            f"{row.layer}, {row.part}",
+            f"{names[row.layer]}, {row.part}",
             f"{row.channels}",
             _number(row.rate, ".3f"),
             _number(row.explained, ".1%"),
@@ -176,8 +176,10 @@ def accuracy_curve(
 
     point: accuracy, standard error, and what stands in the legend.
     """
-    series, points = [], pd.DataFrame(curve["points"] if curve else [])
+    series, points, rules = [], pd.DataFrame(curve["points"] if curve else []), [_line_at(threshold)]
     if curve:
+        if (last := all_gone(curve)) is not None:
+            rules.append(Rule(last, "every masked channel gone"))
         low, high = _interval(points["accuracy"].to_numpy(), curve["samples"])
         series.append(Line(points["threshold"], points["accuracy"], "precomputed", band=(low, high)))
     if point:
@@ -190,11 +192,16 @@ def accuracy_curve(
         "threshold",
         "accuracy",
         series,
-        [_line_at(threshold)],
+        rules,
         x_range=(-0.02, 1.02),
         y_range=accuracy_range(series),
         height=300,
     )
+
+
+def all_gone(curve: Mapping[str, Any]) -> float | None:
+    """The accuracy of a curve where its masks let no channel pass; None where it does not go as far."""
+    return next((point["accuracy"] for point in curve["points"] if point["masked"] == point["channels"]), None)
 
 
 def _interval(accuracy: Float[np.ndarray, "n"], samples: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,12 +11,14 @@ from spikeviz.views import data_sets
 from spikeviz.views.channel_masks.networks import PEER, Compared, compared, peer, peer_card
 from spikeviz.views.channel_masks.pruned import download
 from spikeviz.views.channel_masks.settings import threshold
+from spikeviz.views.energy.ways import three_ways
 from spikeviz.views.view import Figure, Item, Note, Over, Progress, Row, Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from spikeviz.evaluation import Throughput
+    from spikeviz.models.spec import PaperEnergy
     from spikeviz.views.runs import Run
     from spikeviz.views.scene import Scene
 
@@ -110,6 +112,14 @@ def _energy(scene: Scene, networks: Sequence[Compared]) -> Iterator[Item]:
         "SOP",
         partial(costs_table, costs, PEER),
     )
+    first, last = networks[0], networks[-1]
+    rule = _rule(scene.now)
+    yield three_ways({first.name: first.run, last.name: last.run}, "Three ways of counting, this input", rule)
+
+
+def _rule(run: Run) -> PaperEnergy | None:
+    """By which all networks of the page are counted, where a paper's formula is: that of the masked network's paper."""
+    return getattr(run.model, "paper_energy", None)
 
 
 def _over_samples(run: Run, networks: Sequence[Compared]) -> Study:
@@ -120,8 +130,8 @@ def _over_samples(run: Run, networks: Sequence[Compared]) -> Study:
     total, settings = len(some), [network.setting for network in networks]
 
     def work() -> Iterator[tuple[int, pd.DataFrame]]:
-        for done, tables in energy_survey(settings, some.batch, run.experiment.seed):
-            yield done, _costs(networks, tables)
+        for done, tables in energy_survey(settings, some.batch, run.experiment.seed, paper=_rule(run)):
+            yield done, _surveyed(networks, tables)
 
     seconds = total * len(networks) * run.network.milliseconds / 1000
     return Study(
@@ -141,7 +151,8 @@ def _measured(run: Run, costs: pd.DataFrame, progress: Progress) -> Iterator[Ite
 
     yield Figure(
         costs_chart(costs, f"Estimated energy, mean of {progress.done} {run.samples}"),
-        f"{ratio(costs)}. Mean over the first {progress.done} {run.samples} of {run.card.data}; estimated, as above.",
+        f"{verdict(costs)} Mean over the first {progress.done} {run.samples} of {run.card.data}, ± standard error over "
+        "these, of ratios paired; estimated, as above.",
         ENERGY_SOURCE,
         _in_words(costs),
         html=partial(costs_table, costs, PEER),
@@ -158,6 +169,45 @@ def _costs(networks: Sequence[Compared], tables: Sequence[pd.DataFrame]) -> pd.D
         for network, table in zip(networks, tables, strict=True)
     ]
     return pd.DataFrame(rows)
+
+
+def _surveyed(networks: Sequence[Compared], tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One row a network: network, parameters, MACs, SOPs, picojoule with its standard error over samples; and in every
+    way of counting its energy over that of the first network, with its error. `tables` are of single samples."""
+    import pandas as pd
+
+    from spikeviz.evaluation.accuracy import of_images
+    from spikeviz.evaluation.pairs import PairedNumbers, mean_and_error
+    from spikeviz.figures.cost import WAYS
+
+    rows = []
+    for network, table in zip(networks, tables, strict=True):
+        mean, error = mean_and_error(of_images(table))
+        macs, additions = (float(of_images(table, column=column).mean()) for column in ("MACs", "additions"))
+        row = {"network": network.name, "parameters": network.parameters, "MACs": macs, "SOPs": additions}
+        row |= {"picojoule": mean, "standard error": error}
+        for way, words in WAYS.items():
+            pair = PairedNumbers(of_images(table, way), of_images(tables[0], way))
+            row[f"ratio, {words}"], row[f"error, {words}"] = pair.ratio
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def verdict(costs: pd.DataFrame) -> str:
+    """Energy of the pruned network over that of the first, in every way of counting, with its error."""
+    from spikeviz.evaluation.pairs import SURE
+    from spikeviz.figures.cost import WAYS
+
+    first, last = costs.iloc[0], costs.iloc[-1]
+    said = []
+    for words in WAYS.values():
+        found, error = last[f"ratio, {words}"], last[f"error, {words}"]
+        if error is None or error != error:  # of a single sample
+            said.append(f"{found:.2%} ({words})")
+        else:
+            alike = abs(found - 1) <= SURE * error
+            said.append(f"**{found:.2%} ± {error:.2%}** ({words}{', no difference found' if alike else ''})")
+    return f"The network {last['network']} takes {', '.join(said)} of the energy of {first['network']}."
 
 
 def _in_words(costs: pd.DataFrame) -> str:

@@ -90,14 +90,15 @@ def opening() -> dict[str, str]:
 
 
 def peer(card: CheckpointCard) -> ModelSpec | None:
-    """The Spikformer of the same form: the model with every setting of this one's but what pruning kept."""
+    """The Spikformer of the same form: every setting is this one's but what pruning kept and the form of the LPE."""
     from spikeviz.models.registry import list_models
 
     own = config_of(card)
     if own is None:
         return None
     form = asdict(own)
-    form.pop("kept", None)
+    for own_field in ("kept", "lpe"):
+        form.pop(own_field, None)
     return next((spec for spec in list_models() if asdict(spec.config) == form), None)
 
 

@@ -10,6 +10,7 @@ from spikeviz.display import plural
 from spikeviz.views import spikes
 from spikeviz.views.channel_masks.settings import threshold
 from spikeviz.views.layers.viewer import spike_viewer
+from spikeviz.views.networks.gaps import gaps
 from spikeviz.views.view import Figure, Item, Note, Row
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def masks(scene: Scene) -> Generator[Item, Any, None]:
     yield Row([_strengths(scene.now)], [_rates(scene.now, layer, mask)])
     layer = yield layer_option(scene, layer)
     yield from _kept_and_dropped(scene, layer)
+    yield from gaps(scene)
 
 
 def _strengths(run: Run) -> Figure:

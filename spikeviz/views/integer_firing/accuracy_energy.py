@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from spikeviz.artifacts.curves import DEPTHS
 from spikeviz.views import data_sets, runs
+from spikeviz.views.captions.chance import with_chance
+from spikeviz.views.energy.ways import three_ways
 from spikeviz.views.integer_firing.firing import SURVEY_IMAGES
 from spikeviz.views.integer_firing.networks import (
     at_depth,
+    depth,
     siblings_by_depth,
     time_steps,
     trained_depth,
@@ -31,7 +34,21 @@ Table = Sequence[dict[str, Any]]
 
 def cost(scene: Scene) -> Iterator[Item]:
     """Accuracy, energy and spikes against D, of both meanings; and what training cost."""
-    yield Row(_sweep(scene), _training(scene.now.card))
+    yield Row(_sweep(scene), _training_and_ways(scene))
+
+
+def _training_and_ways(scene: Scene) -> Iterator[Item]:
+    yield from _training(scene.now.card)
+    named, plain = {_named(scene.now): scene.now}, vanilla(scene.now.card)
+    if plain:
+        other = scene.now.experiment.but(checkpoint=plain.name, interventions=())
+        named = {f"vanilla {time_steps(plain)} x 1": scene.run(other), **named}
+    yield three_ways(named, "Energy in three ways, this input")
+
+
+def _named(run: Run) -> str:
+    """`SFA 1 x 4`: steps of time and of integers."""
+    return f"SFA {len(run.recording.logits_per_step)} x {depth(run)}"
 
 
 def points(scene: Scene) -> list[LevelPoint]:
@@ -129,8 +146,9 @@ def _figures(run: Run, table: Table, over: str, counted: str) -> Iterator[Item]:
             3,
         ),
         "energy (µJ)": (
-            f"Mean of {few}: {ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP "
-            f"({ENERGY.source}), estimated from operation counts; no hardware was measured.",
+            f"Mean of {few}, ± standard error over these: {ENERGY.mac_pj} pJ a MAC, {ENERGY.ac_pj} pJ a SOP "
+            f"({ENERGY.source}), estimated from operation counts; no hardware was measured. "
+            f"{energy_verdict(table, own)}",
             "after E-SpikeFormer, sec. 5.1 (our setting)",
             2,
         ),
@@ -139,13 +157,39 @@ def _figures(run: Run, table: Table, over: str, counted: str) -> Iterator[Item]:
     for column, (notice, source, digits) in words.items():
         at_own = f" Here: {here[column]:.{digits}f} at D = {own}." if here and column != "accuracy" else ""
         yield Figure(
-            by_depth(table, column),
+            with_chance(by_depth(table, column), run.card.data) if column == "accuracy" else by_depth(table, column),
             notice + at_own,
             source,
             f"{column} against D: "
             + ", ".join(f"{r['meaning']} {r['T']} x {r['D']} {_value(r, column, digits)}" for r in table),
             over=Over(few if column == "energy (µJ)" else over, networks, "each point at its own D"),
         )
+
+
+def energy_verdict(table: Table, own: int) -> str:
+    """Whether these weights, at the D they were trained with, cost less than the vanilla network, told by the error
+    over the same images; of networks whose images are not known one by one by the errors of both."""
+    from spikeviz.evaluation.pairs import SURE, PairedNumbers
+
+    column, error = "energy (µJ)", "energy error (µJ)"
+    here = [row for row in table if row["meaning"] in ("what-if", "trained") and row["D"] == own]
+    mine = next((row for row in here if row.get(error) is not None), here[0] if here else None)
+    plain = next((row for row in table if row["meaning"] == "vanilla"), None)
+    if mine is None or plain is None:
+        return ""
+    names = tuple(f"{name} {row['T']} x {row['D']}" for name, row in (("SFA", mine), ("vanilla", plain)))
+    if "energies (µJ)" in mine and "energies (µJ)" in plain:
+        pair = PairedNumbers(mine["energies (µJ)"], plain["energies (µJ)"], (names[0], names[1]))
+        return f"Ours: {pair.verdict('costs more than', 'costs less than', 'µJ')}."
+    apart, errors = mine[column] - plain[column], [row.get(error) for row in (mine, plain)]
+    both = f"{mine[column]:.2f} against {plain[column]:.2f} µJ"
+    if None in errors:
+        return f"Ours: {names[0]} and {names[1]}: {both}; the error over images was not measured."
+    whole = sqrt(sum(float(e or 0) ** 2 for e in errors))
+    both += f", {apart:+.2f} ± {whole:.2f}"
+    if abs(apart) <= SURE * whole:
+        return f"Ours: no difference found between {names[0]} and {names[1]}: {both}."
+    return f"Ours: {names[0]} costs {'more' if apart > 0 else 'less'} than {names[1]}: {both}."
 
 
 def best(table: Table, own: int) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from spikeviz.views import data_sets, runs, spikes
 from spikeviz.views.integer_firing.networks import depth, siblings_by_depth, trained_depth, vanilla
 from spikeviz.views.layers.viewer import spike_viewer
+from spikeviz.views.networks.gaps import gaps
 from spikeviz.views.networks.words import whole_test_set
 from spikeviz.views.view import Figure, Item, Note, Over, Progress, Row, Study
 
@@ -59,6 +60,7 @@ def firing(scene: Scene) -> Generator[Item, Any, None]:
     """NSFR of this input, spikes per neuron, and both over a test set beside the vanilla network."""
     side = yield from spikes.charted(scene)
     yield Row(_over_time(scene), spikes.rates(side))
+    yield from gaps(scene)
 
 
 def _over_time(scene: Scene) -> Iterator[Item]:

@@ -30,7 +30,8 @@ def shipped_table(card: CheckpointCard) -> tuple[list[Row], Mapping[str, Any] | 
         return [], None
     rows = [
         _row("what-if", point["D"], card.name, point["T"], point["accuracy"], curve["samples"])
-        | {"energy (µJ)": point["picojoule"] / 1e6, "spikes per neuron": point["spikes_per_neuron"]}
+        | {"energy (µJ)": point["picojoule"] / 1e6, "energy error (µJ)": _microjoule(point.get("picojoule_error"))}
+        | {"spikes per neuron": point["spikes_per_neuron"]}
         for point in curve["points"]
     ]
     trained = [("trained", d, other) for d, other in siblings_by_depth(card).items()]
@@ -42,10 +43,21 @@ def shipped_table(card: CheckpointCard) -> tuple[list[Row], Mapping[str, Any] | 
                 _row(meaning, depth, other.name, time_steps(other), other.accuracy, other.samples)
                 | {
                     "energy (µJ)": operations["picojoule"] / 1e6,
+                    "energy error (µJ)": energy_error(other),
                     "spikes per neuron": firing["spikes_per_neuron"],
                 }
             )
     return rows, curve
+
+
+def energy_error(card: CheckpointCard) -> float | None:
+    """Standard error over images of the energy that a card holds, in microjoule; None if it does not say."""
+    ours = card.measured.get("energy", {}).get("ways", {}).get("spikeviz", {})
+    return _microjoule(ours.get("standard_error"))
+
+
+def _microjoule(picojoule: float | None) -> float | None:
+    return None if picojoule is None else picojoule / 1e6
 
 
 def _row(meaning: str, depth: int, network: str, steps: int, accuracy: float, samples: int) -> Row:

@@ -24,7 +24,7 @@ SITES = {".attn.": " in attention", ".mlp.": " in the MLP"}  # by a part of the 
 
 def name_in_words(card: CheckpointCard) -> str:
     """What a network is and what distinguishes it: `E-SpikeFormer, D = 4`."""
-    return ", ".join([_family(card), *_traits(card)])
+    return ", ".join([family_in_words(card), *_traits(card)])
 
 
 def full_name(card: CheckpointCard, others: Iterable[CheckpointCard] | None = None) -> str:
@@ -78,7 +78,7 @@ def result(card: CheckpointCard) -> str:
 
 def measured_as(card: CheckpointCard) -> str:
     """As what a network was when its card was measured, whatever a page does with it now."""
-    return "as QCFS" if _is_qcfs(card) else "as trained"
+    return "as QCFS" if is_qcfs(card) else "as trained"
 
 
 def whole_test_set(*cards: CheckpointCard) -> str:
@@ -99,7 +99,7 @@ def whole_test_set(*cards: CheckpointCard) -> str:
             text += f", under its masks {accuracy_with_error(masked['accuracy'], card.samples)}"
         elif card.trained_under:
             text += " without its masks"
-        over = f" ({card.samples:,}{', as QCFS' if _is_qcfs(card) else ''})"
+        over = f" ({card.samples:,}{', as QCFS' if is_qcfs(card) else ''})"
         said.append(((f"{card.name} " if len(cards) > 1 else "") + text, over))
     alike = len({over for _, over in said}) == 1
     texts = [text if alike else text + over for text, over in said]
@@ -126,11 +126,12 @@ def _config(card: CheckpointCard) -> Mapping[str, Any]:
     return config.get("encoder", config)
 
 
-def _is_qcfs(card: CheckpointCard) -> bool:
+def is_qcfs(card: CheckpointCard) -> bool:
+    """Whether the network of a card is stored as a QCFS network, which pages show as the spiking one it becomes."""
     return _config(card).get("spiking") is False
 
 
-def _family(card: CheckpointCard) -> str:
+def family_in_words(card: CheckpointCard) -> str:
     architecture, config = _architecture(card), _config(card)
     family = architecture.get("family", card.model)
     if "form" in config:

@@ -28,10 +28,11 @@ NEXT = {
 
 def everything(scene: Scene) -> Iterator[Item]:
     """All spikes of the network as it was trained, whatever other pages set."""
-    if "command" in scene.packed.facts:
+    shipped = "command" in scene.packed.facts
+    if shipped:
         made = scene.packed.facts["command"]
         yield Note(f"Recorded by `{made}`, shipped. Any other picture runs the network now.")
-    yield from spikes.tower(scene.packed)
+    yield from spikes.tower(scene.packed, None if shipped else scene.now)
 
 
 def words(scene: Scene) -> Iterator[Item]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from spikeviz.views.captions.chance import with_chance
 from spikeviz.views.random_masks.curves import (
     Curves,
     curves_of,
@@ -15,7 +16,18 @@ from spikeviz.views.random_masks.curves import (
     shipped_over,
     with_first,
 )
-from spikeviz.views.random_masks.networks import NETWORKS, family, groups, kind, masks_trained_under, tuned_under
+from spikeviz.views.random_masks.laws import laws
+from spikeviz.views.random_masks.networks import (
+    NETWORKS,
+    attends,
+    converted,
+    family,
+    groups,
+    kind,
+    masks_trained_under,
+    tuned_under,
+)
+from spikeviz.views.random_masks.passing import passing
 from spikeviz.views.random_masks.settings import first_alone, masked, masks_of, where
 from spikeviz.views.view import Figure, Item, Note, Row
 
@@ -23,7 +35,7 @@ if TYPE_CHECKING:
     from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.views.scene import Scene
 
-RATIOS = (0.0, 0.25, 0.5, 0.75, 0.9)
+RATIOS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 BLOCKS_AT = 0.75  # ratio of the paper's Fig. 6
 FIG_5, FIG_6 = "Masked Spiking Transformer, sec. 4.3 and Fig. 5", "Masked Spiking Transformer, sec. 4.3 and Fig. 6"
 PANELS = {"SA": "self-attention", "MLP": "MLP hidden layer", "convolutions": "every convolution"}
@@ -36,10 +48,13 @@ def accuracy(scene: Scene) -> Iterator[Item]:
     panels = [panel for group in found for site in PANELS for panel in _panel(scene, group, curves, site)]
     if panels:
         yield Row(panels[::2], panels[1::2])
+    yield from _below(scene, curves)
     if len(found[0]) == 1:
         name = found[0][0].name
         yield Note(f"No network fine-tuned under masks is here of {name}: only the one before is drawn.")
     yield from _against_ratio(scene)
+    if converted(scene.now.card):
+        yield from laws(scene)
     yield Row(_blocks(scene, curves), _against_blocks(scene))
 
 
@@ -63,13 +78,25 @@ def _panel(scene: Scene, group: Sequence[CheckpointCard], curves: Curves, site: 
     fine = f"Fine-tuned: {'; '.join(tuned)}. " if tuned else ""
     title = f"{kind(group[0])}, {PANELS[site]}: accuracy against ratio"
     yield Figure(
-        accuracy_chart(title, "ratio", points, x_range=(-0.02, 1.02)),
+        with_chance(accuracy_chart(title, "ratio", points, x_range=(-0.02, 1.02)), group[0].data),
         f"{_ends(points)} {fine}{precomputed(scene.now, list(points), curves)}",
         FIG_5,
         in_words(points, "ratio"),
         "RSM",
         over=shipped_over(scene.now, list(points), curves, f"masks at {PANELS[site]}, each at several ratios"),
     )
+
+
+def _below(scene: Scene, curves: Curves) -> Iterator[Item]:
+    """Of the present network's own curves."""
+    card = scene.now.card
+    for site in PANELS:
+        points = points_of([card], curves, "points", site).get(card.name)
+        if points:
+            curve, where_masked = curves[card.name], f"masks at {PANELS[site]}"
+            of = f"{card.name}, {where_masked}, the first {curve['samples']:,} {scene.now.samples}, T = {curve['T']}"
+            over = shipped_over(scene.now, [card.name], curves, f"{where_masked}, each at several ratios")
+            yield from passing(f"{PANELS[site]} of {card.name}", points, of, FIG_5, over)
 
 
 def _ends(points: dict[str, list[dict[str, Any]]]) -> str:
@@ -104,7 +131,7 @@ def _blocks(scene: Scene, curves: Curves) -> Iterator[Item]:
     points = points_of(family(card, NETWORKS.names()), curves, "blocks")
     if points:
         yield Figure(
-            accuracy_chart("Accuracy against the number of masked blocks", "blocks", points),
+            with_chance(accuracy_chart("Accuracy against the number of masked blocks", "blocks", points), card.data),
             f"Self-attention of the first blocks is masked, ratio {BLOCKS_AT}. "
             f"{precomputed(scene.now, list(points), curves)} The paper, twelve blocks on CIFAR-100: a slight loss for "
             "the first 2 to 5, saturation at 9 or 10.",
@@ -112,7 +139,7 @@ def _blocks(scene: Scene, curves: Curves) -> Iterator[Item]:
             in_words(points, "blocks"),
             over=shipped_over(scene.now, list(points), curves, f"ratio {BLOCKS_AT}, masks in self-attention"),
         )
-    elif kind(card) != "MST":
+    elif not attends(card):
         yield Note("This network has no transformer blocks, which the paper's Fig. 6 is about.")
 
 

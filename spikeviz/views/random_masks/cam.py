@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spikeviz.display import plural
 from spikeviz.views.random_masks.conversion import qcfs_run
+from spikeviz.views.random_masks.networks import converted
 from spikeviz.views.random_masks.settings import at_ratio, first_alone, masks_of, unmasked, where
 from spikeviz.views.spikes import first_query
 from spikeviz.views.view import Figure, Item, Note, Option, Row
 
 if TYPE_CHECKING:
     from spikeviz.figures.chart import Maps
+    from spikeviz.metrics.attribution import ScoreCAM
     from spikeviz.views.runs import Run
     from spikeviz.views.scene import Scene
 
@@ -103,20 +106,38 @@ def _score_cam(scene: Scene, layer: str) -> Iterator[Item]:
     if run.batch.ndim != 4:
         yield Note("ScoreCAM hides parts of one image; this network takes event frames, of which there is none here.")
         return
-    qcfs = qcfs_run(scene, run)
-    best = int(qcfs.recording.output[0].argmax())
-    model, batch = qcfs.model, run.batch
-    values = qcfs.once(f"ScoreCAM {layer}", lambda _: score_cam(model, batch, layer, best).float().cpu().numpy())
-    says = find_data(run.card.data).classes[best]
-    chart = Maps(f"ScoreCAM · {layer}", values[None], ("QCFS network",), "share of the largest weight")
+    levels = converted(run.card)
+    whole = qcfs_run(scene, run) if levels else unmasked(scene)
+    best = int(whole.recording.output[0].argmax())
+    model, batch = whole.model, run.batch
+    found = whole.once(f"ScoreCAM {layer}", lambda _: score_cam(model, batch, layer, best))
+    says, words = find_data(run.card.data).classes[best], run.network.words(layer)
+    values = found.map.float().cpu().numpy()
+    shown = "QCFS network" if levels else "without masks"
+    chart = Maps(f"ScoreCAM · {words}", values[None], (shown,), "share of the largest value")
+    of = "QCFS network, without spikes and masks" if levels else "network without masks"
     yield Figure(
         chart,
-        f"Of the QCFS network, without spikes and masks, for its answer: {says}. Each channel of the layer hides a "
-        "part of the image; the class score that is left weighs it.",
-        "Wang et al., Score-CAM, CVPRW 2020",
-        f"ScoreCAM of {run.network.words(layer)} for {says}",
+        f"Of the {of}, for its answer: {says}. {weighed(found)}",
+        "Wang et al., Score-CAM, CVPRW 2020, Algorithm 1; Masked Spiking Transformer, sec. 4.3",
+        f"ScoreCAM of {words} for {says}",
         "ScoreCAM",
         partial(_beside_input, run, chart, says),
+    )
+
+
+def weighed(found: ScoreCAM) -> str:
+    """How the channels of a map were weighed, and how many of them have a say."""
+    asked, raised = len(found.channels), int((found.increases > 0).sum())
+    best = int(found.weights.argmax())
+    most = (
+        f"{raised} of {asked} raise it; channel {int(found.channels[best])} the most, by "
+        f"{float(found.increases[best]):.1f}, which gives it {float(found.weights[best]):.0%} of the weight."
+    )
+    return (
+        f"The activations of {plural(asked, 'channel')}, each weighed by the softmax of its increase: the logit of the "
+        "class for the image seen through that channel, minus that for a black image. "
+        f"{most if raised else 'None of them raises it: the map says nothing of this class.'}"
     )
 
 

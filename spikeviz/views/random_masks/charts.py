@@ -40,7 +40,7 @@ def watts(power: float) -> str:
 def kept_bars(places: pd.DataFrame, names: Mapping[str, str]) -> Chart:
     """Spikes that flow on at every place of `dropped`; what was sent leaves with its numbers. `names` has layers in
     words, by their module paths."""
-    paths = [name.removesuffix(".spike") for name in places["place"]]
+    paths = [name.removesuffix(".spike") for name in places["place"]]  # of convolutions the place itself
     bars = Bars([names[path] for path in paths], places["kept"], None, paths)
     return Chart(
         "Spikes that pass, by place", "spikes of this input", "", [bars], height=60 + 17 * len(places), numbers=places

@@ -7,13 +7,22 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.artifacts.packed_spikes import mean_over
+from spikeviz.views.captions.chance import with_chance
 from spikeviz.views.captions.dynamics import with_mean
-from spikeviz.views.random_masks.curves import curves_of, in_words, made_by, measured_now, on_all, points_of
-from spikeviz.views.random_masks.networks import NETWORKS, family, masks_trained_under, tuned_under
+from spikeviz.views.random_masks.curves import Curves, curves_of, in_words, made_by, measured_now, on_all, points_of
+from spikeviz.views.random_masks.networks import (
+    NETWORKS,
+    NOT_CONVERTED,
+    converted,
+    family,
+    masks_trained_under,
+    tuned_under,
+)
 from spikeviz.views.random_masks.settings import drops, unmasked, where
-from spikeviz.views.view import Figure, Item, Over, Row
+from spikeviz.views.view import Figure, Item, Note, Over, Row
 
 if TYPE_CHECKING:
+    from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.views.runs import Run
     from spikeviz.views.scene import Scene
 
@@ -23,6 +32,11 @@ FIG_1 = "after Masked Spiking Transformer, Fig. 1, our setting"
 
 def conversion(scene: Scene) -> Iterator[Item]:
     """Error of every layer at this T, without masks and with them; accuracy against T."""
+    if not converted(scene.now.card):
+        yield Note(
+            f"{scene.now.card.name} {NOT_CONVERTED}: there is no conversion error, and no T that a conversion is given."
+        )
+        return
     yield Row(_errors(scene), _against_steps(scene))
 
 
@@ -64,6 +78,28 @@ def _with_error(point: dict[str, Any]) -> dict[str, Any]:
     return point | {"mean": mean, "standard error": sqrt(mean * (1 - mean) / point["samples"])}
 
 
+def _beside_ratios(card: CheckpointCard, curves: Curves) -> str:
+    """The point that this curve shares with that against the ratio: its T, and no mask or the one that the network was
+    fine-tuned under. Their samples differ; whether they agree within two errors is computed."""
+    curve, rules = curves.get(card.name), masks_trained_under(card)
+    ratio = rules[0].ratio if rules else 0.0
+    if curve is None or len(rules) > 1:
+        return ""
+    here = next((p for p in curve["steps"] if p["T"] == curve["T"]), None)
+    there = next((p for p in curve["points"] if p["ratio"] == ratio), None)
+    if here is None or there is None:
+        return ""
+    measured = ((here["accuracy"], here["samples"]), (there["mean"], curve["samples"]))
+    error = sqrt(sum(p * (1 - p) / n for p, n in measured))
+    apart = here["accuracy"] - there["mean"]
+    agree = "they agree within two errors" if abs(apart) <= 2 * error else "its samples are easier or harder than all"
+    return (
+        f"The curve against the ratio has {there['mean']:.3f} of {card.name} at ratio {ratio:g} and T = {curve['T']}, "
+        f"over its first {curve['samples']:,} samples, and this one {here['accuracy']:.3f} over all: {apart:+.3f} ± "
+        f"{error:.3f}, {agree}. "
+    )
+
+
 def _against_steps(scene: Scene) -> Iterator[Item]:
     from spikeviz.artifacts.cards import accuracy_text
     from spikeviz.data.catalog import find_data
@@ -87,9 +123,9 @@ def _against_steps(scene: Scene) -> Iterator[Item]:
         largest = max(point["standard error"] for points in own.values() for point in points)
         alone = [card.name for card in group if card.name in own and card not in students]
         yield Figure(
-            accuracy_chart("Accuracy against T", "T", own, rules=rules),
+            with_chance(accuracy_chart("Accuracy against T", "T", own, rules=rules), one["data"]),
             f"{', '.join(alone)} without masks{fine}{dashed}. {made_by(list(own), curves)}: {samples}; the standard "
-            f"error of a point is at most {largest:.3f}. {on_all(list(own))}",
+            f"error of a point is at most {largest:.3f}. {_beside_ratios(run.card, curves)}{on_all(list(own))}",
             FIG_1,
             in_words(own, "T"),
             over=Over(samples, tuple(own), "each network at several T, a fine-tuned one under its masks"),

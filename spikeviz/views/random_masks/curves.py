@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import data_sets
 from spikeviz.views.address import all_checkpoints
+from spikeviz.views.captions.chance import with_chance
 from spikeviz.views.networks.words import whole_test_set
+from spikeviz.views.page import supports
+from spikeviz.views.random_masks.passing import passing
 from spikeviz.views.settings import complete
 from spikeviz.views.view import Figure, Item, Note, Over, Progress, Study
 
@@ -28,7 +31,7 @@ def curves_of(wanted: Sequence[CheckpointCard]) -> Generator[Item, Any, Curves]:
     """Precomputed curves by network; notes say what is missing, and which command makes it."""
     from spikeviz.artifacts.curves import find_curve
 
-    found, missing = {}, []
+    found, missing, others = {}, [], []
     for card in wanted:
         try:
             curve = find_curve(card.name)
@@ -37,8 +40,12 @@ def curves_of(wanted: Sequence[CheckpointCard]) -> Generator[Item, Any, Curves]:
             continue
         if curve and curve.get("kind") == "ratios":
             found[card.name] = curve
+        elif supports(card, "MaskChannels") or supports(card, "SpikeLevels"):
+            others.append(card.name)
         else:
             missing.append(card.name)
+    if others:
+        yield Note(f"The curves that ship of {', '.join(others)} are of a threshold or D: measure the ratio below.")
     if missing:
         command = f"`spikeviz publish {missing[0]} --with curves` makes one"
         yield Note(f"No curve was computed yet of {', '.join(missing)}: {command}.")
@@ -70,10 +77,21 @@ def precomputed(run: Run, names: Sequence[str], curves: Curves) -> str:
     for name in names:
         by_steps.setdefault(curves[name]["T"], []).append(name)
     steps = ", ".join(f"{t} ({', '.join(own)})" if len(by_steps) > 1 else str(t) for t, own in by_steps.items())
+    counts = sorted({curves[name]["samples"] for name in names})
+    first = " or ".join(f"{n:,}" for n in counts)
     return (
-        f"{made_by(names, curves)}: the first {one['samples']:,} {run.samples} of {find_data(one['data']).title}, "
-        f"{one['seeds']} seeds ({ERRORS}), T = {steps}, {one['device']}. {on_all(names)}"
+        f"{made_by(names, curves)}: the first {first} {run.samples} of {find_data(one['data']).title}, "
+        f"{one['seeds']} seeds ({ERRORS}), T = {steps}, {one['device']}. {_law(names, curves)} {on_all(names)}"
     )
+
+
+def _law(names: Sequence[str], curves: Curves) -> str:
+    """By which law masks dropped, where a curve does not say it of itself: it is of an older version, whose masks of
+    convolutions also took from the shortcut beside them."""
+    older = [name for name in names if "law" not in curves[name]]
+    if not older:
+        return "Each spike is dropped by itself."
+    return f"Computed by an older version: {', '.join(older)}."
 
 
 def shipped_over(run: Run, names: Sequence[str], curves: Curves, settings: str) -> Over:
@@ -162,12 +180,17 @@ def _measured(
     last = table[-1]
     samples = f"the first {last['samples']:,} {run.samples} of {run.card.data}, {last['seeds']} seeds"
     settings = what if x == "T" else f"{what}; {run.status_text}"
+    chart = accuracy_chart(title, x, {}, table, x_range=(-0.02, 1.02) if x == "ratio" else None)
+    over = Over(f"{samples}, {run.recording.device.upper()}", settings=settings)
     yield Figure(
-        accuracy_chart(title, x, {}, table, x_range=(-0.02, 1.02) if x == "ratio" else None),
+        with_chance(chart, run.card.data),
         f"{run.card.name}, {what}: {len(table)} of the points, the last {last['mean']:.3f} ± {drawn_error(last):.3f} "
         f"at {x} {last[x]:g} ({ERRORS}; {last['seeds']} seeds, {last['samples']} {run.samples}, "
         f"{run.recording.device.upper()}, {progress.seconds:.0f} s). {whole_test_set(run.card)}",
         source,
         in_words({run.card.name: table}, x),
-        over=Over(f"{samples}, {run.recording.device.upper()}", settings=settings),
+        over=over,
     )
+    if x == "ratio":
+        of = f"{run.card.name}, {what}, the first {last['samples']:,} {run.samples}"
+        yield from passing("measured now", table, of, source, over)

@@ -10,7 +10,7 @@ import numpy as np
 from spikeviz.artifacts.packed_spikes import mean_over
 from spikeviz.views.captions.dynamics import with_mean
 from spikeviz.views.random_masks.conversion import qcfs_run
-from spikeviz.views.random_masks.networks import kind, norm, partner
+from spikeviz.views.random_masks.networks import NOT_CONVERTED, converted, kind, norm, partner
 from spikeviz.views.random_masks.settings import unmasked
 from spikeviz.views.view import Figure, Item, Note, Row
 
@@ -26,6 +26,9 @@ FIG_3 = "Masked Spiking Transformer, sec. 3.3 and Fig. 3"
 
 def distributions(scene: Scene) -> Iterator[Item]:
     """Activations and membranes of a layer, QCFS and spikes, with BatchNorm and with LayerNorm."""
+    if not converted(scene.now.card):
+        yield Note(f"{scene.now.card.name} {NOT_CONVERTED}: there are no activations of QCFS to set beside its spikes.")
+        return
     run = unmasked(scene)
     card, other = run.card, partner(run.card)
     yield _pair(scene, run)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from spikeviz.views.networks.siblings import config_of, siblings
-from spikeviz.views.networks.words import FORMS
+from spikeviz.views.networks.words import FORMS, family_in_words
 from spikeviz.views.page import Networks, supports
 
 if TYPE_CHECKING:
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from spikeviz.views.scene import Scene
 
 NETWORKS = Networks(
-    lambda card: card.classifies and supports(card, "MaskSpikes", "QuantisationLevels"),
-    "was not trained with QCFS, and this page is about networks that were",
+    lambda card: card.classifies and supports(card, "MaskSpikes"),
+    "is an autoencoder, and this page is about what masks cost in accuracy",
     "mst-fashion",
 )
+
+NOT_CONVERTED = "was trained with spikes and not with QCFS"
 
 
 def opening() -> dict[str, str]:
@@ -52,13 +54,24 @@ def _masks() -> type[MaskSpikes]:
 
 
 def kind(card: CheckpointCard) -> str:
-    """What the paper calls a network of this kind: MST if it has attention scores, a CNN by its form; "" of others."""
+    """What the paper calls a network of this kind: MST if it was trained with QCFS and has attention scores, a CNN by
+    its form; of others, which it does not know, the family."""
+    if not converted(card):
+        return family_in_words(card)
+    return "MST" if attends(card) else FORMS.get(getattr(config_of(card), "form", ""), "")
+
+
+def converted(card: CheckpointCard) -> bool:
+    """Whether a network was trained with QCFS, so that it becomes the spiking one that the page shows."""
+    return supports(card, "QuantisationLevels")
+
+
+def attends(card: CheckpointCard) -> bool:
+    """Whether a network has attention scores."""
     from spikeviz.artifacts.checkpoints import skeleton
     from spikeviz.probe import find_probes
 
-    if find_probes(skeleton(card), lambda probe: probe.kind == "scores"):
-        return "MST"
-    return FORMS.get(getattr(config_of(card), "form", ""), "")
+    return bool(find_probes(skeleton(card), lambda probe: probe.kind == "scores"))
 
 
 def masks_trained_under(card: CheckpointCard) -> list[MaskSpikes]:
@@ -90,13 +103,14 @@ def family(card: CheckpointCard, names: Mapping[str, CheckpointCard]) -> list[Ch
 def groups(scene: Scene) -> list[list[CheckpointCard]]:
     """The networks of this data set by model: those of the present model first, each with its students behind it.
 
-    A model without students is left out unless it is the present one: curves are about before and after fine-tuning.
+    A model without students is left out unless it is the present one: curves are about before and after fine-tuning
+    under masks.
     """
     names, now = NETWORKS.names(), scene.now.card
     alike = [card for card in names.values() if card.data == now.data]
     models = dict.fromkeys([now.model, *(card.model for card in alike)])
     found = [family(next(card for card in alike if card.model == model), names) for model in models]
-    return [found[0], *(group for group in found[1:] if len(group) > 1)]
+    return [found[0], *(group for group in found[1:] if masks_trained_under(group[-1]))]
 
 
 def norm(card: CheckpointCard) -> str:

@@ -13,9 +13,11 @@ from spikeviz.views.captions import dynamics
 from spikeviz.views.layers.names import tags_of
 from spikeviz.views.layers.names import words as in_words
 from spikeviz.views.layers.viewer import spike_viewer
+from spikeviz.views.networks.gaps import gaps
 from spikeviz.views.networks.siblings import config_of
-from spikeviz.views.random_masks.networks import kind, masks_trained_under, tuned_under
+from spikeviz.views.random_masks.networks import converted, kind, masks_trained_under, tuned_under
 from spikeviz.views.random_masks.settings import drops, masks_of, places_of, unmasked, where
+from spikeviz.views.random_masks.terms import FUTURE, terms
 from spikeviz.views.view import Figure, Item, Note, Row
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ SEC = "Masked Spiking Transformer, sec. 3.4"
 def main(scene: Scene) -> Iterator[Item]:
     """What the masks let pass, the viewer, and what the network is and is not."""
     yield formula(scene)
+    if line := terms(scene.now):
+        yield line
     if text := beside(scene):
         yield Note(text)
     yield from spike_viewer(scene)
@@ -67,10 +71,12 @@ def passing(run: Run) -> tuple[int, int]:
 
 
 def power_of(run: Run) -> float:
-    """Alpha-watts of a run."""
-    from spikeviz.metrics import power
+    """Alpha-watts of a run: of the spikes that pass."""
+    from spikeviz.metrics.dropped import power_that_passes
+    from spikeviz.metrics.spike_masking import masking_places
 
-    return run.once("power", power)
+    model = run.model
+    return run.once("power", lambda recording: power_that_passes(recording, masking_places(model)))
 
 
 def formula(scene: Scene) -> Note:
@@ -78,6 +84,7 @@ def formula(scene: Scene) -> Note:
     from spikeviz.views.random_masks.charts import TABLE_3, watts
 
     run, (sent, kept) = scene.now, passing(scene.now)
+    law = ", an activation as a whole" if any(mask.law == "whole" for mask in masks_of(run)) else ""
     spent, whole, named = power_of(run), power_of(unmasked(scene)), kind(run.card)
     masks = masks_of(run)
     ratio = f"$s'_t = b_t\\,s_t,\\; P(b_t = 0) = {masks[0].ratio:.2f}$"
@@ -87,8 +94,8 @@ def formula(scene: Scene) -> Note:
     printed = ", ".join(f"×{share:.2f} at {r:.0%}" for name, r, _, share, _ in TABLE_3 if name == named and r)
     paper = f" <small>The paper's {named} on CIFAR-10, fine-tuned: {printed} (Table 3).</small>" if printed else ""
     return Note(
-        f"{ratio} lets **{kept:,} of {sent:,}** spikes pass at {where(run)}. Whole network: $P$ = **{watts(spent)}** "
-        f"α-watts, {share}.{paper}",
+        f"{ratio} lets **{kept:,} of {sent:,}** spikes pass at {where(run)}{law}. Whole network: $P$ = "
+        f"**{watts(spent)}** α-watts, {share}.{paper}",
         "text",
         "RSM",
     )
@@ -102,10 +109,13 @@ def about(run: Run) -> Note:
 
     card, size = run.card, find_spec(run.card.model).params / 1e6
     over = "" if card.accuracy is None else f" ({card.samples:,} {run.samples})"
+    how = "a QCFS network, run as spikes" if converted(card) else "trained with spikes"
     text = (
-        f"{card.name}: demo size, {size:.2f} M parameters, {find_data(card.data).title}; a QCFS network, accuracy "
-        f"{accuracy_text(card.accuracy, card.samples)}{over}, run as spikes."
+        f"{card.name}: demo size, {size:.2f} M parameters, {find_data(card.data).title}; {how}; accuracy "
+        f"{accuracy_text(card.accuracy, card.samples)}{over}."
     )
+    if not converted(card):
+        text += f" {FUTURE.format(name=card.name)}"
     if masks_trained_under(card):
         text += f" Fine-tuned under {tuned_under(card)}"
         trained = card.measured.get("as_trained")
@@ -120,6 +130,7 @@ def about(run: Run) -> Note:
 
 def masks(scene: Scene) -> Generator[Item, Any, None]:
     """Spikes that pass by place, NSFR, the confidence of ten seeds, and what is dropped of a layer."""
+    yield from gaps(scene)
     yield Row(_by_place(scene), _over_time_and_seeds(scene))
     yield from _dropped(scene)
 
@@ -133,16 +144,28 @@ def _by_place(scene: Scene) -> Iterator[Item]:
     from spikeviz.views.random_masks.charts import kept_bars
 
     table, (sent, kept) = spikes_by_place(scene.now), passing(scene.now)
-    places = [name.removesuffix(".spike") for name in table["place"]]
     share = f": {kept / sent:.1%}" if sent else ""
     yield Figure(
-        kept_bars(table, in_words(places, tags_of(scene.now.model))),
+        kept_bars(table, _names(scene.now, table)),
         f"Places of the paper, masked or not. At the masked ones, {where(scene.now)}, {sent:,} spikes are sent and "
         f"{kept:,} pass{share}. A mask acts on what later layers send as well.",
         SEC,
         "Spikes that pass: " + ", ".join(f"{r.place} {r.kept:,.0f} of {r.sent:,.0f}" for r in table.itertuples()),
         "RSM",
     )
+
+
+def _names(run: Run, table: pd.DataFrame) -> dict[str, str]:
+    """Of the places of a table in words, by the module path of their layers."""
+    from spikeviz.metrics.spike_masking import CONVOLUTION
+
+    paths = [row.place.removesuffix(".spike") for row in table.itertuples() if row.site != CONVOLUTION]
+    found = in_words(paths, tags_of(run.model))
+    for row in table.itertuples():
+        if row.site == CONVOLUTION:
+            beside = ", shortcut" if ".shortcut." in row.place else ""
+            found[row.place] = f"into convolution {row.block}{beside}"
+    return found
 
 
 def _nsfr(scene: Scene) -> Figure:
@@ -165,15 +188,15 @@ def _dropped(scene: Scene) -> Generator[Item, Any, None]:
     from spikeviz.views.random_masks.charts import dropped_maps
 
     run = scene.now
-    layers = [p.name.removesuffix(".spike") for p in places_of(run) if p.name.endswith(".spike")]
-    layers = [layer for layer in layers if layer in run.layers]
+    at = {p.spike.removesuffix(".spike"): p.name for p in reversed(places_of(run)) if p.kind != "scores"}
+    layers = [layer for layer in run.layers if layer in at]
     if not layers:
-        yield Note("Only attention scores are masked, which lie on no grid: there is no map of what is dropped.")
+        yield Note("What is masked are no neurons on a grid: there is no map of what is dropped.")
         return
     layer = scene.layer if scene.layer in layers else layers[0]
     layer = yield spikes.layer_option(scene, layers, layer, help="The viewer moves to it as well")
-    fired = sent(run.recording, f"{layer}.spike")[:, 0].cpu().numpy()
-    passes = run.recording[f"{layer}.spike"].values[:, 0].cpu().numpy()
+    fired = sent(run.recording, at[layer])[:, 0].cpu().numpy()
+    passes = run.recording[at[layer]].values[:, 0].cpu().numpy()
     maps = dropped_maps(fired, passes, scene.now.network.words(layer))
     yield Figure(
         maps,

@@ -1,4 +1,4 @@
-"""Power in alpha-watts and accuracy at the ratios of the paper's Table 3, ours and the paper's side by side."""
+"""Power in alpha-watts and accuracy at the ratios of the paper's Table 3, ours and the paper's side by side; energy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from spikeviz.views.random_masks.accuracy import tuned_for
 from spikeviz.views.random_masks.curves import Curves, curves_of, points_of, precomputed, shipped_over
-from spikeviz.views.random_masks.networks import groups, kind
+from spikeviz.views.random_masks.energy import energies
+from spikeviz.views.random_masks.networks import attends, groups
 from spikeviz.views.view import Figure, Item, Markup, Note, Row
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def power(scene: Scene) -> Iterator[Item]:
     found = groups(scene)
     curves = yield from curves_of([card for group in found for card in group])
     yield Row(_ours(scene, found, curves), _papers())
+    yield from energies(scene)
 
 
 def _ours(scene: Scene, found: list[list[CheckpointCard]], curves: Curves) -> Iterator[Item]:
@@ -31,7 +33,7 @@ def _ours(scene: Scene, found: list[list[CheckpointCard]], curves: Curves) -> It
 
     rows, used = [], dict[str, list[dict]]()
     for group in found:
-        site = "SA" if kind(group[0]) == "MST" else "convolutions"
+        site = "SA" if attends(group[0]) else "convolutions"
         points = points_of([card for card in group if tuned_for(card, site)], curves, "points", site)
         base = next((p["power"] for p in points.get(group[0].name, ()) if p["ratio"] == 0), None)
         used |= points
@@ -44,8 +46,8 @@ def _ours(scene: Scene, found: list[list[CheckpointCard]], curves: Curves) -> It
     if rows:
         yield Figure(
             power_chart(rows),
-            "×: over the network that was not fine-tuned, unmasked. Masked: queries, keys and scores of an MST, what "
-            f"enters the convolutions of the others; power is of one seed. "
+            "×: over the network that was not fine-tuned, unmasked. Masked: queries, keys and scores of a transformer, "
+            f"what enters the convolutions of the others; power is of one seed. "
             f"{precomputed(scene.now, list(used), curves)}",
             TABLE,
             "Power: " + ", ".join(f"{row['network']} at {row['ratio']:.0%} {row['power'] / 1e6:.1f} M" for row in rows),

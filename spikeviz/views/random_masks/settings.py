@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from spikeviz.views.runs import Run
     from spikeviz.views.scene import Scene
 
-UNMASKED = ("MLP hidden",)  # as the paper compares power: its Table 3 masks self-attention alone
+# As the paper compares power: its Table 3 masks self-attention alone.
+ATTENTION, HIDDEN = ("q", "k", "scores"), ("MLP hidden",)
 FURTHER = 0.5  # ratio with which a further mask starts
 
 
@@ -64,6 +65,8 @@ class Where(Setting):
         other = "block" if self.part == "site" else "site"
         others = _parts(masked((self.rule(experiment),), self.places) or self.places, other)
         both = [p for p in self.places if getattr(p, self.part) in value and getattr(p, other) in others]
+        if not both:
+            raise ValueError(f"The chosen {other}s have no such {self.word}: select others first.")
         return self.change(experiment, tuple(place.name for place in both))
 
     def text(self, value: tuple[Any, ...]) -> str:
@@ -92,17 +95,54 @@ class Where(Setting):
         return found
 
 
+@dataclass(frozen=True)
+class ByLaw(Setting):
+    """Whether each spike is dropped by itself, or an activation that stands for several as a whole."""
+
+    form: ClassVar[Literal["pills"]] = "pills"
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return ("spikes", "whole")
+
+    def value(self, experiment: Experiment) -> tuple[str, ...]:
+        return (self.rule(experiment).law,)
+
+    def put(self, experiment: Experiment, value: tuple[str, ...]) -> Experiment:
+        """Of two chosen ones the new one."""
+        now = self.value(experiment)
+        chosen = next((law for law in value if law not in now), now[0])
+        return self.change(experiment, chosen)
+
+    def text(self, value: tuple[str, ...]) -> str:
+        return value[0]
+
+    def read(self, experiment: Experiment, text: str) -> Experiment:
+        """The opposite of `text`.
+
+        Raises:
+            ValueError: for a law there is none of.
+        """
+        if text not in self.options:
+            raise ValueError(f"a law is {' or '.join(self.options)}.")
+        return self.change(experiment, text)
+
+
 def masking(model: nn.Module, experiment: Experiment) -> list[Setting]:
-    """Ratio, sites and blocks of every random mask of an experiment, of one at least, and T.
+    """Ratio, sites and blocks of every random mask of an experiment, of one at least, and T; the law where something
+    that is masked stands for several spikes: of a converted network every activation is one spike or none.
 
     Nothing is dropped until a ratio is moved. The settings of a further mask carry its number: `ratio2`.
     """
     from spikeviz.interventions import MaskSpikes
     from spikeviz.metrics.spike_masking import masking_places
+    from spikeviz.nn.neurons import Neuron
+    from spikeviz.nn.qcfs import ConvertedIF
 
     places = masking_places(model)
     masks = max(1, len(experiment.of_kind(MaskSpikes)))
-    (ratio, *where), *others = (_mask(places, number) for number in range(masks))
+    single = any(isinstance(part, ConvertedIF) for part in model.modules() if isinstance(part, Neuron))
+    (ratio, *where), *others = (_mask(places, number, not single) for number in range(masks))
     return [ratio, *steps(model, experiment), *where, *(setting for mask in others for setting in mask)]
 
 
@@ -115,14 +155,14 @@ def another(model: nn.Module) -> MaskSpikes:
 
 
 def _start(places: Sequence[Place], number: int) -> list[Place]:
-    """Where a mask acts until that is changed: the first in self-attention, further ones at what is left; of
-    convolutions the first in all of them, further ones in the second half."""
-    chosen = [place for place in places if (place.site in UNMASKED) is (number > 0)]
-    return chosen or list(places[len(places) // 2 :])
+    """Where a mask acts until that is changed: the first in self-attention, further ones in the MLP; where there are
+    convolutions alone the first in all of them, further ones in the second half."""
+    chosen = [place for place in places if place.site in (HIDDEN if number else ATTENTION)]
+    return chosen or list(places[len(places) // 2 :] if number else places)
 
 
-def _mask(places: tuple[Place, ...], number: int) -> list[Setting]:
-    """Ratio, sites and blocks of one mask, by its number from 0."""
+def _mask(places: tuple[Place, ...], number: int, several: bool) -> list[Setting]:
+    """Ratio, sites and blocks of one mask, by its number from 0; and its law, where there are `several` spikes."""
     from spikeviz.interventions import MaskSpikes
     from spikeviz.metrics.spike_masking import CONVOLUTION
 
@@ -136,7 +176,8 @@ def _mask(places: tuple[Place, ...], number: int) -> list[Setting]:
 
     blocks = "Convolutions" if start[0].site == CONVOLUTION else "Blocks"
     ratio = Setting(MaskSpikes, "ratio", f"ratio{name}", f"Ratio{label}", 0.0, **more)
-    return [ratio, some("site", "Sites"), some("block", blocks)]
+    law = [ByLaw(MaskSpikes, "law", f"law{name}", f"Law{label}", ("spikes",), **more)] if several else []
+    return [ratio, some("site", "Sites"), some("block", blocks), *law]
 
 
 def _parts(places: Sequence[Place], part: str) -> tuple[Any, ...]:
@@ -150,7 +191,7 @@ def _short(site: str) -> str:
 
 def masked(rules: Sequence[MaskSpikes], places: Sequence[Place]) -> list[Place]:
     """The places at which one of the masks acts."""
-    return [place for place in places if any(rule.edits(place.name, "spike") for rule in rules)]
+    return [place for place in places if any(rule.edits(place.name, place.kind) for rule in rules)]
 
 
 def masks_of(run: Run) -> tuple[MaskSpikes, ...]:
@@ -172,24 +213,28 @@ def places_of(run: Run) -> list[Place]:
 
 def where(run: Run) -> str:
     """The masked places in words: `q, k, scores of blocks 0-3`; of several masks each with its ratio."""
-    settings, named = masking(run.model, run.experiment), []
-    for number, mask in enumerate(masks_of(run)):
-        sites, blocks = (s for s in settings if s.number == number and isinstance(s, Where))
-        named.append((_where(sites, blocks, run.experiment) or ", ".join(mask.at), mask.ratio))
+    from spikeviz.metrics.spike_masking import masking_places
+
+    places = masking_places(run.model)
+    named = [(_where(masked((mask,), places)) or ", ".join(mask.at), mask.ratio) for mask in masks_of(run)]
     if len(named) == 1:
         return named[0][0]
     return " and ".join(f"{places} (ratio {ratio:.2f})" for places, ratio in named)
 
 
-def _where(sites: Where, blocks: Where, experiment: Experiment) -> str:
-    """Of one mask; "" of one that acts elsewhere."""
-    from spikeviz.metrics.spike_masking import CONVOLUTION
+def _where(places: Sequence[Place]) -> str:
+    """Of the places of one mask; "" of one that acts elsewhere."""
+    from spikeviz.metrics.spike_masking import CONVOLUTION, SITES
 
-    kinds, numbers = sites.value(experiment), blocks.text(blocks.value(experiment)).replace(".", ", ")
-    if not kinds:
-        return ""
-    convolutions = kinds == (CONVOLUTION,)
-    return f"what enters convolutions {numbers}" if convolutions else f"{', '.join(kinds)} of blocks {numbers}"
+    inside = [place for place in places if place.site != CONVOLUTION]
+    sites = ", ".join(site for site in SITES if site in {place.site for place in inside})
+    read = _numbers([place for place in places if place.site == CONVOLUTION])
+    named = [f"{sites} of blocks {_numbers(inside)}"] if inside else []
+    return " and ".join(named + ([f"what enters convolutions {read}"] if read else []))
+
+
+def _numbers(places: Sequence[Place]) -> str:
+    return spans(sorted({place.block for place in places})).replace(".", ", ")
 
 
 def at_ratio(scene: Scene, ratio: float) -> Run:

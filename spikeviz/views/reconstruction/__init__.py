@@ -39,7 +39,7 @@ PAGE = Page(
     title="Reconstruction",
     question="Hide patches of an image from a spiking encoder; a small ordinary decoder guesses them. Click what it "
     "may see.",
-    paper="Spikformer V2, sec. 4.2; E-SpikeFormer, sec. 4.2",
+    paper="Spikformer V2, sec. 4.2; E-SpikeFormer, sec. 3.4",
     networks=Networks(reconstructs, "knows classes, and this page is about autoencoders", "spikformer-v2-mae-fashion"),
     main=picture,
     tabs={

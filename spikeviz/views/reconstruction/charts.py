@@ -16,6 +16,7 @@ from spikeviz.figures.theme import ACCENT, QUIET, SECOND, SPIKE
 if TYPE_CHECKING:
     import pandas as pd
 
+SMOOTH = "#CC79A7"  # reddish purple of Okabe and Ito
 HIDDEN = 0.5  # grey of what was hidden
 TITLES = ("original", "masked", "reconstruction", "pasted")
 Image = Float[np.ndarray, "C H W"]
@@ -53,10 +54,11 @@ def patch_errors(image: Image, mask: Mask, made: Image) -> Maps:
 def error_against_ratio(
     shipped: Sequence[Mapping[str, Any]], live: Sequence[Mapping[str, Any]], trained: float
 ) -> Chart:
-    """Mean squared error over hidden pixels against the ratio, and that of the visible mean; `trained` is marked.
+    """Mean squared error over hidden pixels against the ratio, and that of the visible mean and, where it is known, of
+    a smooth fill-in; `trained` is marked.
 
     Args:
-        shipped, live: points with ratio, mse and fill, of a card and measured now.
+        shipped, live: points with ratio, mse, fill and perhaps smooth, of a card and measured now.
     """
     import pandas as pd
 
@@ -70,6 +72,9 @@ def error_against_ratio(
             ratio, mse, fill = (np.array([point[k] for point in points], float) for k in ("ratio", "mse", "fill"))
             curves.append(Line(ratio, mse, f"reconstruction, {name}", colour))
             curves.append(Line(ratio, fill, f"visible mean, {name}", filled, dash=True))
+            if all("smooth" in point for point in points):
+                smooth = np.array([point["smooth"] for point in points], float)
+                curves.append(Line(ratio, smooth, f"smooth fill-in, {name}", SMOOTH, dash=True))
     rows = [{"measured": "card"} | dict(point) for point in shipped]
     rows += [{"measured": "now"} | dict(point) for point in live]
     return Chart(
@@ -118,3 +123,13 @@ def epochs_chart(
     ]
     highest = max([float(np.max(line.y)) for line in lines] + [rule.value for rule in rules if not rule.upright])
     return Chart(title, "epoch", y, lines, rules, y_range=(0, highest * 1.2))
+
+
+def ranks_chart(title: str, ranks: Mapping[str, Sequence[float]]) -> Chart:
+    """The effective rank of each batch; the first network is the one looked at. The batch is its seed."""
+    lines = [
+        Line(range(len(values)), values, name, (ACCENT, SECOND)[min(number, 1)], joined=False)
+        for number, (name, values) in enumerate(ranks.items())
+    ]
+    highest = max(max(values) for values in ranks.values())
+    return Chart(title, "batch (its seed)", "effective rank", lines, y_range=(0, highest * 1.2))

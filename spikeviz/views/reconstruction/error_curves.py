@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from spikeviz.views import data_sets
+from spikeviz.views.reconstruction import ranks
 from spikeviz.views.reconstruction.overview import borrows, result
 from spikeviz.views.view import Figure, Item, Note, Over, Progress, Row, Study
 
@@ -82,11 +83,15 @@ def _others(run: Run) -> tuple[Any, ...]:
 
 
 def _work(run: Run, count: int) -> Iterator[tuple[int, list[dict[str, float]]]]:
+    from spikeviz.evaluation.controls.norms import training_samples
     from spikeviz.evaluation.hidden_errors import errors_against_ratio
 
-    return errors_against_ratio(
-        run.model, data_sets.some(run.card.data, count).batch, _others(run), run.experiment.seed
-    )
+    images = data_sets.some(run.card.data, count).batch
+    try:
+        train = training_samples(run.card.data)
+    except (FileNotFoundError, ValueError):
+        train = None  # no training images here: the visible mean stands alone
+    return errors_against_ratio(run.model, images, _others(run), run.experiment.seed, train=train)
 
 
 def _measured(run: Run, points: list[dict[str, float]], progress: Progress) -> Iterator[Item]:
@@ -96,12 +101,12 @@ def _measured(run: Run, points: list[dict[str, float]], progress: Progress) -> I
     if not points:
         return
     trained = run.model.config.ratio
-    ranks = ", ".join(f"{point['rank']:.1f} at {point['ratio']:g}" for point in points)
+    each = ", ".join(f"{point['rank']:.1f} at {point['ratio']:g}" for point in points)
     yield Figure(
         error_against_ratio((), points, trained),
         f"{len(points)} of {len(RATIOS)} ratios, {points[0]['samples']:,} {run.samples}, seed {run.experiment.seed}, "
         f"{run.recording.device.upper()}, {progress.seconds:.0f} s. {verdict(points, trained)} Effective rank of the "
-        f"visible tokens: {ranks}.",
+        f"visible tokens: {each}.",
         SEC,
         _alt(points),
         over=Over(f"the first {points[0]['samples']:,} {run.samples} of {run.card.data}, seed {run.experiment.seed}"),
@@ -117,21 +122,39 @@ def verdict(points: Points, trained: float) -> str:
         f"×{worst['relative']:.2f} at {worst['ratio']:g} (the most){own}."
     )
     known = [point for point in points if point.get("error") is not None and point["error"] == point["error"]]
-    return f"{text} {_compared(known)}" if known else text
+    text = f"{text} {_compared(known)}" if known else text
+    smooth = [point for point in points if point.get("smooth_error", float("nan")) == point.get("smooth_error")]
+    return f"{text} {_against_smooth(smooth)}" if smooth else text
 
 
 def _compared(points: Points) -> str:
     """At how many ratios the reconstruction is better than the visible mean, and at how many it is worse."""
     from spikeviz.evaluation.pairs import SURE
 
-    better = sum(point["fill"] - point["mse"] > SURE * point["error"] for point in points)
-    worse = sum(point["mse"] - point["fill"] > SURE * point["error"] for point in points)
+    text = _counted(points, "fill", "error")
+    return f"{text[0].upper()}{text[1:]} ({SURE:g} standard errors over the images)."
+
+
+def _against_smooth(points: Points) -> str:
+    """The same of the smooth fill-in, with the factors and how wide its Gaussian is."""
+    factors = ", ".join(f"×{p['over_smooth']:.2f} at {p['ratio']:g}" for p in points)
+    widths = " to ".join(dict.fromkeys(f"{end(p['width'] for p in points):g}" for end in (min, max)))
+    return (
+        f"Against a smooth fill-in (visible pixels weighted by a Gaussian of {widths} pixels, for each ratio chosen on "
+        f"training images): {_counted(points, 'smooth', 'smooth_error')}; {factors}."
+    )
+
+
+def _counted(points: Points, fill: str, error: str) -> str:
+    from spikeviz.evaluation.paired_survey import SURE
+
+    better = sum(point[fill] - point["mse"] > SURE * point[error] for point in points)
+    worse = sum(point["mse"] - point[fill] > SURE * point[error] for point in points)
     none = len(points) - better - worse
     parts = [f"below it at {better} of {len(points)} ratios"] if better else []
     parts += [f"above it at {worse}"] if worse else []
     parts += [f"no difference found at {none}"] if none else []
-    text = ", ".join(parts)
-    return f"{text[0].upper()}{text[1:]} ({SURE:g} standard errors over the images)."
+    return ", ".join(parts)
 
 
 def _alt(points: Points) -> str:
@@ -163,12 +186,12 @@ def _error_tiles(maps: Maps) -> str:
 
 def _ranks(run: Run) -> Iterator[Item]:
     found, shipped, dim = result(run), run.card.measured.get("effective_rank"), run.model.config.dim
-    most = min(found.count - found.hidden, dim)
+    most, several = min(found.count - found.hidden, dim), ranks.ranks_of(run.card)
     here = f"**{found.rank:.1f}** of at most {most}" if found.rank is not None else "none, since nothing is visible"
     yield Note(f"**Effective rank** of the visible tokens, this image: {here}.", "text", "effective rank")
     if shipped:
         yield Note(
             f"Of the first {shipped['samples']:,} {run.samples} together, at ratio {shipped['ratio']:g}: "
-            f"{shipped['rank']:.1f} of at most {dim} channels, precomputed by `{run.card.command}`. The paper prints "
-            f"no numbers. *{EQ_29}*"
+            f"{shipped['rank']:.1f} of at most {dim} channels, precomputed by `{run.card.command}`. "
+            f"{ranks.spread({run.card.name: several}) + ' ' if several else ''}The paper prints no numbers. *{EQ_29}*"
         )

@@ -15,6 +15,7 @@ from spikeviz.views.view import Component, Figure, Item, Note, Row
 from spikeviz.views.viewer_data import PatchData
 
 if TYPE_CHECKING:
+    from spikeviz.artifacts.cards import CheckpointCard
     from spikeviz.figures.chart import Maps
     from spikeviz.figures.pictures import Pictures
     from spikeviz.recording import Recording
@@ -64,6 +65,13 @@ def borrows(run: Run) -> bool:
     return run.model.config.target == "patches"
 
 
+def smooth_width(card: CheckpointCard, share: float) -> float | None:
+    """Width of the Gaussian of a smooth fill-in, in pixels: of a card, at its ratio that is nearest to the share of
+    hidden patches; None where it holds none."""
+    points = [point for point in card.measured.get("against_ratio", ()) if "width" in point]
+    return min(points, key=lambda point: abs(point["ratio"] - share))["width"] if points else None
+
+
 def result(run: Run) -> Result:
     """Of the one image of a run."""
 
@@ -73,7 +81,8 @@ def result(run: Run) -> Result:
 
         batch, kept, tokens = run.batch, recording["patches"].values[0].cpu().numpy(), visible_tokens(recording)
         measured = not borrows(run) and not kept.all()
-        errors = reconstruction_errors(batch, recording).iloc[0].to_dict() if measured else None
+        width = smooth_width(run.card, float((~kept).mean()))
+        errors = reconstruction_errors(batch, recording, width).iloc[0].to_dict() if measured else None
         image, mask, made = (x[0].cpu().numpy() for x in (batch, recording["mask"].values, recording.output))
         return Result(image, mask, made, kept, errors, effective_rank(tokens) if len(tokens) else None)
 
@@ -138,6 +147,12 @@ def formula(run: Run, found: Result) -> str:
         return f"**Nothing is hidden**: there is no patch to guess, and no error over hidden patches.{rank}"
     e, blind = found.errors, found.hidden == found.count
     fill = "" if blind else f", **×{e['relative']:.2f}** of filling with the visible mean"
+    if not blind and "smooth" in e:
+        share = found.hidden / found.count
+        fill += (
+            f", **×{e['over_smooth']:.2f}** of a smooth fill-in (visible pixels weighted by a Gaussian of "
+            f"{smooth_width(run.card, share):g} pixels, chosen on training images)"
+        )
     everything = "**Everything is hidden**: what is drawn does not depend on the image. " if blind else ""
     return (
         rf"{everything}$\mathrm{{MSE}} = \frac{{1}}{{|H|}}\sum_{{p \in H}} (x_p - \hat x_p)^2$ over {found.hidden} of "

@@ -11,6 +11,7 @@ import numpy as np
 from spikeviz.display import plural
 from spikeviz.views import runs
 from spikeviz.views.address import Parameter, State
+from spikeviz.views.reconstruction import ranks
 from spikeviz.views.reconstruction.levels import siblings
 from spikeviz.views.settings import whole
 from spikeviz.views.view import Figure, Item, Note, Option, Over, Row
@@ -117,7 +118,7 @@ def _curves(scene: Scene, replay: Replay) -> Iterator[Item]:
     card, epoch = scene.now.card, scene.look(EPOCH)
     found = {card.name: replay} | _twins(card)
     here = [] if epoch is None else [Rule(min(epoch, len(replay.error) - 1), "epoch shown", upright=True)]
-    errors, ranks = ({name: getattr(r, what) for name, r in found.items()} for what in ("error", "rank"))
+    errors, by_epoch = ({name: getattr(r, what) for name, r in found.items()} for what in ("error", "rank"))
     many = f"{replay.samples:,} {_samples(scene.now, replay)}, ratio {replay.ratio:g}, one training each"
     over = Over(many, tuple(found), "after each epoch")
     yield Figure(
@@ -129,14 +130,15 @@ def _curves(scene: Scene, replay: Replay) -> Iterator[Item]:
         over=over,
     )
     yield Figure(
-        epochs_chart("Effective rank against epoch", "effective rank", ranks, here),
-        f"Visible tokens of these images together, one training each. {verdict(ranks)} The paper, of its own networks "
-        "on ImageNet: with binary spikes the rank falls in training, with integers it rises and settles.",
+        epochs_chart("Effective rank against epoch", "effective rank", by_epoch, here),
+        f"Visible tokens of these images together, one training each. {verdict(by_epoch)} The paper, of its own "
+        "networks on ImageNet: with binary spikes the rank falls in training, with integers it rises and settles.",
         FIG_10,
-        "; ".join(f"{name} " + ", ".join(f"{v:.1f}" for v in values) for name, values in ranks.items()),
+        "; ".join(f"{name} " + ", ".join(f"{v:.1f}" for v in values) for name, values in by_epoch.items()),
         "effective rank",
         over=over,
     )
+    yield from ranks.over_batches(card, scene.now.samples)
 
 
 def _twins(card: CheckpointCard) -> dict[str, Replay]:

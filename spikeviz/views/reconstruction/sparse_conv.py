@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from spikeviz.views.runs import Run
     from spikeviz.views.scene import Scene
 
-FIG_5 = "E-SpikeFormer, sec. 4.2, Eq. 13 and Fig. 5"
+FIG_5 = "E-SpikeFormer, sec. 3.4, Eq. 13 and Fig. 5"
 SHOWN = 5  # layers whose maps are drawn
 
 
@@ -53,13 +53,14 @@ def activity(run: Run, twin: Run) -> pd.DataFrame:
 def _shares(run: Run, twin: Run, table: pd.DataFrame) -> Iterator[Item]:
     from spikeviz.views.reconstruction.charts import activity_chart
 
+    named = table.assign(layer=table["layer"].map(run.network.words))
     yield Figure(
         activity_chart(table),
-        f"{verdict(table)} The weights were trained with sparse convolutions{_costs(run, twin)}; a place fires if any "
+        f"{verdict(named)} The weights were trained with sparse convolutions{_costs(run, twin)}; a place fires if any "
         "of its channels does, at any step.",
         FIG_5,
         "Share of hidden places that fire, sparse and ordinary: "
-        + ", ".join(f"{row.layer} {row.sparse:.2f} {row.ordinary:.2f}" for row in table.itertuples()),
+        + ", ".join(f"{row.layer} {row.sparse:.2f} {row.ordinary:.2f}" for row in named.itertuples()),
         "sparse convolution",
     )
 
@@ -99,7 +100,7 @@ def _maps(run: Run, twin: Run) -> Iterator[Item]:
     layers, side = run.layers, run.model.config.image_size
     chosen = [layers[n] for n in np.unique(np.linspace(0, len(layers) - 1, SHOWN).round().astype(int))]
     for name, one in (("sparse", run), ("ordinary", twin)):
-        rates = {layer.removeprefix("encoder."): _rates(one, layer) for layer in chosen}
+        rates = {run.network.words(layer): _rates(one, layer) for layer in chosen}
         maps = activity_maps(rates, f"Firing places, {name} convolution", side)
         yield Figure(
             maps,

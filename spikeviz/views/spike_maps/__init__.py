@@ -7,6 +7,7 @@ from typing import Any
 
 from spikeviz.views import spikes
 from spikeviz.views.layers.viewer import spike_viewer
+from spikeviz.views.networks.gaps import gaps
 from spikeviz.views.page import Page, Preset
 from spikeviz.views.scene import Scene, Side
 from spikeviz.views.settings import dynamics
@@ -19,6 +20,7 @@ def body(scene: Scene) -> Generator[Item, Any, None]:
     """Curves and raster at the left; one neuron, a survey and the costs at the right."""
     side = yield from spikes.charted(scene)
     yield Row(_curves(scene, side), _neuron(scene, side))
+    yield from gaps(scene)
 
 
 def _curves(scene: Scene, side: Side) -> Iterator[Item]:
@@ -49,9 +51,10 @@ PAGE = Page(
             "fig8",
             "Spike maps by step (Fig. 8)",
             "E-SpikeFormer, Fig. 8",
-            "Same quantity: the mean over channels at each step and over all steps. Another network, other pictures: a "
-            "Spikformer on small images.",
-            {**NETWORK, "maps_T": "4", "maps_layer": "blocks.0.attn.proj"},
+            "Same quantity, same place: the mean over channels at each step and over all steps, in the last layer of "
+            "the last block. Another network, other pictures: a Spikformer on small images, the paper's has 10 M "
+            "parameters and sees ImageNet.",
+            {**NETWORK, "maps_T": "4", "maps_layer": "blocks.1.mlp.out"},
         ),
         Preset(
             "fig9",
