@@ -94,9 +94,8 @@ class Recipe:
     Attributes:
         name: what `spikeviz train` takes; the checkpoint gets the same name.
         model: a name of `list_models`.
-        data, split: what is trained on (`load_data`). `train` leaves val out, so that a recipe, an epoch or a threshold
-            can be chosen on it. Recipes that are older than val are on `train+val`, the official training set, or on
-            `train-10k`; they were chosen on the test set.
+        data, split: what is trained on (`load_data`). `train` leaves val out, so that choices can be made on it;
+            recipes that are older than val are on `train+val`, or on `train-10k`, and were chosen on the test set.
         stages: what is trained one after the other; the last one should be the network as it ships.
         batch, lr, final_lr, weight_decay: of AdamW; after `warmup` epochs lr falls along a cosine to `final_lr`
             (a stage may start another).
@@ -152,12 +151,8 @@ class Recipe:
 
     @property
     def protocol(self) -> str:
-        """What the card says of how it was chosen: on val, if val was left out of its training and of that of whatever
-        it begins with. A recipe on `train-10k` leaves val out as well, but is older than val.
-
-        Raises:
-            ValueError: for a checkpoint there is none of.
-        """
+        """What the card says of how it was chosen: on val, if val was left out here and where it begins. One on
+        `train-10k` is older than val. Raises ValueError for an unknown checkpoint to begin with."""
         if self.split != "train":
             return TEST_HAD_A_SAY
         begun = [self.start, self.teacher and self.teacher.checkpoint]

@@ -25,7 +25,9 @@ def test_recipes_of_networks_that_ship_keep_their_meaning(card):
     if card.protocol == CHOSEN_ON_VAL:
         pytest.skip("chosen on val")
     old = {"fashion-dvs": "train-10k", "fashion-dvs-4": "train-10k"}
-    assert RECIPES[card.recipe].split == card.training["recipe"]["split"] == old.get(card.data, "train+val")
+    assert card.training["recipe"]["split"] == old.get(card.data, "train+val")
+    recipe = RECIPES[card.recipe]  # another by now where the network is trained again, on val
+    assert recipe.split == "train" or recipe.split == old.get(card.data, "train+val")
 
 
 def few_samples(monkeypatch, count=60):

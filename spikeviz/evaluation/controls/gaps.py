@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
 from typing import Any
 
 from jaxtyping import Bool, Int
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from spikeviz.artifacts.gaps import Part, verdict
 from spikeviz.evaluation.controls.ablation import MeanAblation, batch_sums, places
 from spikeviz.evaluation.controls.norms import has_norm, reestimate_norm
+from spikeviz.evaluation.pairs import paired_error
 from spikeviz.evaluation.survey import batch_seed
 from spikeviz.interventions import Intervention
 from spikeviz.memory import Memory
@@ -77,11 +77,6 @@ class Gap:
         numbers = {name: round(getattr(self, name), 6) for name in ("gap", "error", "accuracy", "ablated")}
         found: dict[str, Any] = {**numbers, "samples": self.samples}
         return found if self.reestimated is None else found | {"reestimated": self.reestimated.as_data}
-
-
-def paired_error(lost: int, won: int, samples: int) -> float:
-    """Standard error of (lost - won) / samples, two results of the same samples (McNemar's pairs)."""
-    return sqrt(max(lost + won - (lost - won) ** 2 / samples, 0)) / samples
 
 
 def attention_gap(

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from spikeviz.evaluation.controls.gaps import paired_error
 from spikeviz.evaluation.controls.norms import reestimate_norm
+from spikeviz.evaluation.pairs import paired_error
 from spikeviz.evaluation.survey import batch_seed
 from spikeviz.interventions import Intervention, MaskChannels
 from spikeviz.nn.channel_masks import TRAINED, ChannelMask, find_masks

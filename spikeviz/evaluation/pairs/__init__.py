@@ -3,6 +3,16 @@
 from spikeviz.artifacts.cards import binomial_error
 from spikeviz.evaluation.pairs.loop import Setting, compare
 from spikeviz.evaluation.pairs.numbers import PairedNumbers, mean_and_error
-from spikeviz.evaluation.pairs.value import SURE, Paired, paired
+from spikeviz.evaluation.pairs.value import SURE, Paired, paired, paired_error
 
-__all__ = ["SURE", "Paired", "PairedNumbers", "Setting", "binomial_error", "compare", "mean_and_error", "paired"]
+__all__ = [
+    "SURE",
+    "Paired",
+    "PairedNumbers",
+    "Setting",
+    "binomial_error",
+    "compare",
+    "mean_and_error",
+    "paired",
+    "paired_error",
+]

@@ -14,6 +14,12 @@ from spikeviz.artifacts.cards import binomial_error
 SURE = 2.0  # standard errors by which numbers have to differ to be called different
 
 
+def paired_error(only_first: int, only_second: int, samples: int) -> float:
+    """Standard error of the difference (b - c) / n of two accuracies over the same samples, with the discordant counts
+    b and c: sqrt(b + c - (b - c)^2 / n) / n."""
+    return sqrt(max(only_first + only_second - (only_first - only_second) ** 2 / samples, 0.0)) / samples
+
+
 @dataclass(frozen=True)
 class Paired:
     """Two accuracies over the same samples (McNemar 1947).
@@ -54,9 +60,8 @@ class Paired:
 
     @property
     def error(self) -> float:
-        """Standard error of the difference of pairs, sqrt(b + c - (b - c)^2 / n) / n."""
-        b, c = self.only_first, self.only_second
-        return sqrt(b + c - (b - c) ** 2 / self.samples) / self.samples
+        """Standard error of the difference of pairs."""
+        return paired_error(self.only_first, self.only_second, self.samples)
 
     @property
     def differ(self) -> bool:

@@ -9,7 +9,8 @@ from torch import nn
 
 import spikeviz as sv
 from spikeviz.evaluation.controls.ablation import MeanAblation, places
-from spikeviz.evaluation.controls.gaps import Gap, gap_survey, paired_error
+from spikeviz.evaluation.controls.gaps import Gap, gap_survey
+from spikeviz.evaluation.pairs import paired_error
 from spikeviz.memory import Memory
 from spikeviz.nn.attention import SpikeAttention
 from spikeviz.probe import name_probes
