@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> Result:
 
     from spikeviz.runtime import reuse_memory
     from spikeviz.train.loop import train
-    from spikeviz.train.recipes import find_recipe
+    from spikeviz.train.shipped import find_recipe
 
     reuse_memory()
     recipe = find_recipe(options.recipe)

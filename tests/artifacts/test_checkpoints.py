@@ -15,7 +15,8 @@ from spikeviz.artifacts.checkpoints import read_weights, save, sha256
 from spikeviz.convert.fill import fill
 from spikeviz.paths import assets
 from spikeviz.runtime import auto_device
-from spikeviz.train.recipes import find_recipe
+from spikeviz.train.recipes import Recipe
+from spikeviz.train.shipped import find_recipe
 
 
 @pytest.fixture()
@@ -166,7 +167,8 @@ def test_what_ships(kind, names):
 def test_a_card_holds_the_recipe_that_its_command_runs():
     for card in (find_card(name)[0] for name in SHIPPED):
         recipe = find_recipe(card.recipe)
-        assert card.training["recipe"] == recipe.data_of and card.model == recipe.model and card.data == recipe.data
+        assert Recipe.from_data(card.training["recipe"]) == recipe
+        assert card.model == recipe.model and card.data == recipe.data
         assert card.training["command"] == f"spikeviz train {recipe.name}"
         assert from_data(card.trained_under) == recipe.interventions(recipe.epochs - 1)
 

@@ -65,9 +65,9 @@ def test_the_document_of_checkpoints_is_that_of_the_cards(capsys):
         (["publish", "spikformer-fashion"], "is published already"),
         (
             ["publish", "spikformer-fashion", "--with", "film"],
-             "--with takes costs, curves, energy, errors, firing, gaps, recording, not film",
+            "--with takes costs, curves, energy, errors, firing, gaps, recording, not film",
         ),
-        (["publish", "spikformer-fashion", "--with", "curves"], "no channel masks, no QCFS and no integers"),
+        (["publish", "spike-mae-cifar", "--with", "curves"], "is an autoencoder: there is no curve of its accuracy"),
         (["publish", "."], "holds no finished run"),
         (["figures", "nope", "--out", "f"], "no page 'nope'"),
         (["figures", "spike_maps", "--preset", "nope", "--out", "f"], "has no preset 'nope'; there are fig8"),

@@ -24,7 +24,8 @@ from spikeviz.probe import find_probes
 from spikeviz.train import loop, objectives
 from spikeviz.train.loop import augment, learning_rate, train
 from spikeviz.train.publish import publish
-from spikeviz.train.recipes import ONE_STEP, RECIPES, Masks, Recipe, Stage, Teacher, find_recipe
+from spikeviz.train.recipes import Masks, Recipe, Stage, Teacher
+from spikeviz.train.shipped import ONE_STEP, RECIPES, find_recipe
 
 TINY = Recipe(
     "tiny", "spikformer-fashion", "fashion", "train-10k", (Stage(1, ONE_STEP), Stage(2, ONE_STEP)), batch=16, limit=48

@@ -17,7 +17,8 @@ from spikeviz.train import objectives
 from spikeviz.train.loop import train
 from spikeviz.train.objectives import Pretraining, begin_with
 from spikeviz.train.publish import publish
-from spikeviz.train.recipes import RECIPES, Recipe, Stage
+from spikeviz.train.recipes import Recipe, Stage
+from spikeviz.train.shipped import RECIPES
 
 TINY = Recipe(
     "tiny-mae", "spikformer-v2-mae-fashion", "fashion", "train-10k", (Stage(1), Stage(1)), batch=8, lr=2e-3, limit=16

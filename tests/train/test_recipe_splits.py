@@ -12,7 +12,18 @@ from spikeviz.data.catalog import open_data
 from spikeviz.evaluation import accuracy
 from spikeviz.train.loop import train
 from spikeviz.train.publish import publish
-from spikeviz.train.recipes import ONE_STEP, RECIPES, Recipe, Stage, Teacher
+from spikeviz.train.recipes import Recipe, Stage, Teacher
+from spikeviz.train.shipped import ONE_STEP, RECIPES
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_read_as_it_was_written(name):
+    recipe = RECIPES[name]
+    assert Recipe.from_data(recipe.data_of) == recipe
+    older = {key: value for key, value in recipe.data_of.items() if key != "cutout"}
+    assert Recipe.from_data(older) == replace(recipe, cutout=0)
+    with pytest.raises(TypeError):
+        Recipe.from_data(older | {"momentum": 0.9})
 
 
 def test_a_recipe_leaves_val_out_unless_it_says_otherwise():

@@ -12,7 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from spikeviz.paths import app_root
 from spikeviz.train.loop import train
-from spikeviz.train.recipes import ONE_STEP, Recipe, Stage
+from spikeviz.train.recipes import Recipe, Stage
+from spikeviz.train.shipped import ONE_STEP
 
 STEPS = 3
 PACKAGE = str(app_root() / "spikeviz")
