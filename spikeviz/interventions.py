@@ -343,8 +343,8 @@ class MaskSpikes(Intervention):
         """Whether there are spikes: not in the pixels that a first convolution reads."""
         return kind != "feature" or whole
 
-    def of_spikes(self, scale: Scale, most: int) -> Thinning:
-        return Thinning(self.ratio, scale, most)
+    def of_spikes(self, scale: Scale, most: int, known: bool) -> Thinning:
+        return Thinning(self.ratio, scale, most, known)
 
     def edit(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         return Thinning(self.ratio).edit(x, generator)

@@ -140,7 +140,7 @@ class DropsSpikes(Protocol):
     law: Any
 
     def acts_at(self, kind: str, whole: bool) -> bool: ...
-    def of_spikes(self, scale: Scale, most: int) -> Edit: ...
+    def of_spikes(self, scale: Scale, most: int, known: bool) -> Edit: ...
 
 
 class Tape:
@@ -271,9 +271,9 @@ class Tape:
     ) -> tuple[Tensor, Tensor | None]:
         if isinstance(edit, DropsSpikes):
             most = 1 if edit.law == "whole" or not probe.whole else most
-            if most is None:
-                most = self.reads.most(f"{probe.name}.mask", (x / scale).round(), guess=1)
-            edit = edit.of_spikes(scale, most or 1)
+            known = most is not None
+            most = most or self.reads.most(f"{probe.name}.mask", (x / scale).round(), guess=1) or 1
+            edit = edit.of_spikes(scale, most, known)
         streams = [stream(seed, probe.name, position) for seed in self.seeds]
         if len(streams) == 1:
             return edit.edit(x, streams[0])

@@ -84,7 +84,9 @@ class Track:
         if self.kind == "spike" and self.values.dtype == torch.uint8:
             return f"{float(self.values.double().mean()) / self.levels:.4f} spikes per neuron and step"
         if self.kind == "mask":
-            return f"{float(self.values.double().mean()):.1%} kept"
+            mean = float(self.values.double().mean())
+            counted = self.values.dtype in (torch.uint8, torch.int32)
+            return f"{mean:.4f} spikes kept of each" if counted else f"{mean:.1%} kept"
         low, mean, high = (float(v) for v in (self.values.min(), self.values.double().mean(), self.values.max()))
         return f"{low:.4g} to {high:.4g}, mean {mean:.4g}"
 

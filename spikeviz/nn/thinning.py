@@ -36,14 +36,17 @@ class Thinning:
         ratio: 0 to 1.
         scale: the value of one spike.
         most: how many spikes an activation stands for at most; at 1 it passes as it is or not at all.
+        known: whether `most` is known without a look at the numbers: then, and at 1, it is told which activations were
+            kept (bool), else how many spikes of each.
     """
 
     ratio: float
     scale: Scale = 1.0
     most: int = 1
+    known: bool = True
 
     def edit(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What passes; and which activations were kept (bool) or, with `most` above 1, how many spikes of each."""
+        """What passes, and what was kept."""
         return self._of(x, lambda: torch.rand(x.shape, generator=generator))
 
     def edit_rows(self, x: Tensor, generators: Sequence[torch.Generator], axis: int) -> tuple[Tensor, Tensor]:
@@ -61,13 +64,17 @@ class Thinning:
     def _of(self, x: Tensor, draw: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
         drawn = draw()
         if self.most <= 1:
-            if in_place(x):
-                return kernels().thin(x.expand(drawn.shape), drawn, self.ratio)
-            kept = sent(drawn.ge(self.ratio), x.device)
-            return torch.where(kept, x, 0.0), kept
+            passed, kept = self._one(x, drawn)
+            return passed, kept if self.known else (kept & (x > 0)).int()
         draws = iter([drawn, *(draw() for _ in _further_digits(self.most))])
         passed, count = cast(tuple[Tensor, Tensor], _Thin.apply(x.expand(drawn.shape), draws, self))
         return passed, count
+
+    def _one(self, x: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        if in_place(x):
+            return kernels().thin(x.expand(drawn.shape), drawn, self.ratio)
+        kept = sent(drawn.ge(self.ratio), x.device)
+        return torch.where(kept, x, 0.0), kept
 
 
 class _Thin(torch.autograd.Function):
@@ -85,7 +92,7 @@ class _Thin(torch.autograd.Function):
             alone = sent(first.ge(rule.ratio), x.device).to(x.dtype)
             ctx.save_for_backward(torch.where(counts > 0, kept.to(x.dtype) / counts.clamp(min=1), alone))
         passed = x.clone() if rule.ratio == 0 else kept.to(x.dtype) * rule.scale  # as its neuron had fired it
-        kept = kept.to(torch.uint8 if rule.most <= MOST_COUNT else torch.int32)
+        kept = kept.to(torch.uint8 if rule.known and rule.most <= MOST_COUNT else torch.int32)
         ctx.mark_non_differentiable(kept)
         return passed, kept
 

@@ -28,7 +28,7 @@ ONE_OF_EACH = (
     interventions.QuantisationLevels(7),
     interventions.MaskChannels(0.6),
     interventions.HidePatches(0.5),
-    interventions.MaskSpikes(0.3, "*"),
+    interventions.MaskSpikes(0.3, ("*", "*.input")),
 )
 MOST_WAITS = 3  # of a run, whatever it records
 

@@ -121,3 +121,12 @@ def test_real_scores_are_dropped_as_a_whole():
     r = sv.simulate(make_tiny(attention="softmax"), x, MaskSpikes(0.5, at="*.attn.scores"), ("*", "*.sent"))
     kept, came = (r[f"blocks.0.attn.scores.{what}"].values for what in ("mask", "sent"))
     assert kept.dtype == torch.bool and torch.equal(r["blocks.0.attn.scores"].values, came * kept)
+
+
+def test_how_a_mask_is_told_does_not_depend_on_the_numbers():
+    """Where nobody knows the most there can be it is told how many spikes were kept, also if no value is above one."""
+    x = (torch.rand(3, 700, generator=seeded(1)) < 0.4).float()
+    passed, kept = Thinning(0.3, 1.0, 1, known=False).edit(x, seeded(5))
+    other, more = Thinning(0.3, 1.0, 9, known=False).edit(x, seeded(5))
+    assert torch.equal(passed, other) and torch.equal(kept, more) and kept.dtype == torch.int32
+    assert torch.equal(passed, kept.float()) and Thinning(0.3).edit(x, seeded(5))[1].dtype == torch.bool

@@ -79,7 +79,7 @@ def test_a_cnn_offers_convolutions_only():
     assert pills(app, "Sites").options == ["convolution"] and text_field(app, "Convolutions").value == "0-11"
     sound(text_field(app, "Convolutions").set_value("0, 2-3").run())
     assert "blocks=0.2-3" in status(app)
-    assert "at=('stem.spike', 'blocks.1.spike', 'blocks.2.spike')" in code(app)
+    assert "at=('blocks.0.conv.input', 'blocks.2.conv.input', 'blocks.3.conv.input')" in code(app)
     sound(text_field(app, "Convolutions").set_value("40").run())
     assert "'40' does not work here: convolutions go from 0 to 11" in app.warning[0].value
     assert "blocks=0.2-3" in status(app)
@@ -151,7 +151,7 @@ def test_what_is_held_keeps_its_masks():
         ("rsm_ratio", "2", "Ratio goes from 0 to 1"),
         ("rsm_sites", "convolution", "the sites of this network are q, k, scores, MLP"),
         ("rsm_part", "nothing", "there are masks, accuracy"),
-        ("checkpoint", "spikformer-fashion", "spikformer-fashion was not trained with QCFS"),
+        ("checkpoint", "spike-mae-cifar", "spike-mae-cifar is an autoencoder"),
         ("rsm_ratio9", "0.5", "there are at most 8"),
     ],
 )
@@ -177,3 +177,16 @@ def test_the_layer_of_what_is_dropped_is_that_of_the_viewer():
     sound(choice.set_value("blocks.2.attn.k").run())
     assert asked(app, "rsm_layer") == "blocks.2.attn.k"
     assert next(box for box in app.selectbox if box.label == "Layer").value == "blocks.2.attn.k"
+
+
+@needs("spikformer-fashion")
+def test_a_network_that_was_trained_with_spikes_and_the_law():
+    """Of two laws one stays chosen, and the address has it."""
+    app = opened("random_masks", checkpoint="spikformer-fashion", rsm_ratio="0.5")
+    law = pills(app, "Law")
+    assert law.value == ["spikes"]
+    app = sound(law.set_value(["spikes", "whole"]).run())
+    assert pills(app, "Law").value == ["whole"] and asked(app, "rsm_law") == "whole" and "law=whole" in status(app)
+    assert "future work" in words(app) + captions(app)
+    app = slide(app, "Ratio", 1.0)
+    assert "what is left there is not attention" in words(app) + captions(app)

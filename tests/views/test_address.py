@@ -266,7 +266,7 @@ OTHERS = {
         "rsm_ratio2": ["2"],
         "rsm_ratio9": ["0.5"],
         "rsm_part": ["nothing"],
-        "checkpoint": [FASHION],
+        "checkpoint": ["spike-mae-cifar"],
     },
     "integer_firing": {"sfa_D": ["0", "1.5"], "sfa_rate": ["2", "x", "nan"], "sfa_part": ["nothing"]},
     "reconstruction": {

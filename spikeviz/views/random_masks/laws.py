@@ -32,7 +32,7 @@ def laws(scene: Scene) -> Iterator[Item]:
     run, at = scene.now, masks_of(scene.now)[0].at
     changed = ((ratio, with_first(scene, MaskSpikes(ratio, at=at))) for ratio in RATIOS)
     points = [(ratio, tuple(i for i in own if isinstance(i, MaskSpikes))) for ratio, own in changed]
-    some = data_sets.some(run.card.data, SAMPLES)
+    some, data = data_sets.some(run.card.data, SAMPLES), find_data(run.card.data).title
     passes = 2 * len(SEEDS) * len(RATIOS)
     seconds = len(some) * passes * run.network.milliseconds / 1000 / getattr(run.model, "time_steps", 1)
 
@@ -47,8 +47,8 @@ def laws(scene: Scene) -> Iterator[Item]:
         partial(_compared, run),
         f"Measure {len(RATIOS)} ratios",
         f"The QCFS network behind these spikes, {where(run)} masked by either law{first_alone(scene)}: the first "
-        f"{len(some):,} {run.samples} of {find_data(run.card.data).title}, {len(SEEDS)} seeds, at "
-        f"most {duration(seconds)}. With spikes an activation is one spike or none, and both laws are the same.",
+        f"{len(some):,} {run.samples} of {data}, {len(SEEDS)} seeds, at most "
+        f"{duration(seconds)}. With spikes an activation is one spike or none, and both laws are the same.",
         data=some.data,
     )
 

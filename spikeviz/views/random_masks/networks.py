@@ -90,7 +90,8 @@ def tuned_under(card: CheckpointCard) -> str:
     named = []
     for rule in masks_trained_under(card):
         sites = [site for site in masked_sites(skeleton(card), (rule,)) if site != CONVOLUTION]
-        named.append(f"ratio {rule.ratio:g}" + (f" at {', '.join(sites)}" if sites else ""))
+        whole = ", whole activations" if rule.law == "whole" else ""
+        named.append(f"ratio {rule.ratio:g}" + (f" at {', '.join(sites)}" if sites else "") + whole)
     return " and ".join(named)
 
 

@@ -105,6 +105,10 @@ class ByLaw(Setting):
     def options(self) -> tuple[str, ...]:
         return ("spikes", "whole")
 
+    @property
+    def help(self) -> str:
+        return "spikes: each by itself. whole: all that an activation stands for or none, as in the published code."
+
     def value(self, experiment: Experiment) -> tuple[str, ...]:
         return (self.rule(experiment).law,)
 
