@@ -58,8 +58,8 @@ def test_every_part_is_a_click_away(visit):
 
 def test_a_curve_fills_in_and_can_be_cancelled(visit):
     page = visit("random_masks", query="?rsm_part=accuracy&rsm_ratio=0.5&rsm_T=4")
-    page.get_by_role("button", name="Measure 5 points").click()
-    page.get_by_text(re.compile(r"^mst-fashion, q, k, scores of blocks 0-3.*: [1-5] of the points")).first.wait_for(
+    page.get_by_role("button", name="Measure 6 points").click()
+    page.get_by_text(re.compile(r"^mst-fashion, q, k, scores of blocks 0-3.*: [1-6] of the points")).first.wait_for(
         timeout=180_000
     )
     page.get_by_role("button", name="Cancel").click()
