@@ -35,6 +35,7 @@ def expected(spec) -> list[tuple[str, str, int]]:
         (f"{prefix}blocks.{block}.{end}", site, block)
         for block in range(spec.config.depth)
         for end, site in IN_A_BLOCK.items()
+        if site not in ("q", "k") or getattr(spec.config, "attention", "ssa") == "ssa"  # else they are real
     ]
     read = [(f"{prefix}{layer}.input", "convolution", n) for n, layer in enumerate(convolutions(spec))]
     return sorted(found + read, key=lambda place: place[2])
@@ -50,8 +51,9 @@ def convolutions(spec) -> list[str]:
     if isinstance(config, SpikformerV2Config):  # the first reads the image
         parts = [f"stem.stages.{stage}.{part}.conv" for stage in range(config.stages) for part in V2]
         return parts[1:] if config.in_channels != 2 else parts
-    light = isinstance(spec.config, SDMFormerConfig)
-    return [f"stem.stages.{stage}.conv" for stage in (1, 2, 3)] + ["stem.rpe.conv" + ".depthwise" * light]
+    lpe = spec.config.lpe if isinstance(spec.config, SDMFormerConfig) else ""
+    rpe = {"": ("conv",), "real": ("conv.depthwise",), "spiking": ("depthwise.conv", "pointwise.conv")}[lpe]
+    return [f"stem.stages.{stage}.conv" for stage in (1, 2, 3)] + [f"stem.rpe.{part}" for part in rpe]
 
 
 V2 = ("down", "expand", "reduce")
