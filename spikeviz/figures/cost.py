@@ -61,7 +61,7 @@ def ways_table(rows: pd.DataFrame) -> str:
             heads.append(name + scale)
             columns.append(texts)
     heads.append(f"energy ({unit})")
-    columns.append(["not known" if pd.isna(value) else f"{value / size:.2f}" for value in rows["picojoule"]])
+    columns.append(["not known" if pd.isna(value) else f"{value / size:#.3g}" for value in rows["picojoule"]])
     return table("Energy in several ways of counting", heads, list(zip(*columns, strict=True)))
 
 

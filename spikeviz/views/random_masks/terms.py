@@ -58,7 +58,8 @@ def terms(run: Run) -> Note | None:
     for site, what in BEHIND.items():
         said += [f"{share(found[site].values())} {what}"] if site in found else []
     line = f"**Terms that are left** where masks act, on average: {'; '.join(said)}. Surviving spikes are not rescaled."
-    return Note(" ".join([line, *_ends(run, found, fire)]), "text")
+    ends = _ends(run, found, fire)
+    return Note(" ".join([line, *ends]), "text" if ends else "caption")
 
 
 def _attention(found: Mapping[str, Mapping[int, float]], fire: bool) -> list[str]:
