@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from math import sqrt
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any, ClassVar
 
 from spikeviz.artifacts.gaps import gap_facts
@@ -104,6 +105,7 @@ class CheckpointCard:
             "accuracy on val": f"{accuracy_with_error(val['accuracy'], val['samples'])}, {val['samples']:,} samples"
             if val and self.classifies
             else "",
+            "accuracy over seeds": over_seeds(self.measured),
             "accuracy under what it was trained under": accuracy_with_error(under["accuracy"], self.samples)
             if under
             else "",
@@ -174,6 +176,16 @@ def accuracy_text(accuracy: float | None, samples: int, digits: int = 3) -> str:
 def accuracy_with_error(accuracy: float | None, samples: int, after: str = "") -> str:
     """The same with four digits; "" without one."""
     return "" if accuracy is None else f"{accuracy_text(accuracy, samples, 4)}{after}"
+
+
+def over_seeds(measured: Mapping[str, Any]) -> str:
+    """Mean and standard deviation of the accuracy over the seeds that a card holds, and each; "" of one seed."""
+    found = measured.get("seeds", [])
+    if len(found) < 2:
+        return ""
+    each = ", ".join(f"{seed['accuracy']:.4f} (seed {seed['seed']})" for seed in found)
+    scores = [seed["accuracy"] for seed in found]
+    return f"{mean(scores):.4f} ± {stdev(scores):.4f} (standard deviation over {len(found)} seeds): {each}"
 
 
 def rule_in_words(rule: Mapping[str, Any]) -> str:

@@ -7,8 +7,11 @@ firing and gaps (how often every layer fires over the first test samples; what a
 these go into the card), errors (of an autoencoder over hidden patches, again, into the card), recording (its spikes on
 test sample 0, so that the start page opens at once).
 
+Other seeds of its recipe can be measured into its card: their accuracies, and the deviation over seeds.
+
 Examples:
   spikeviz publish runs/smoke
+  spikeviz publish runs/smoke runs/smoke-1 runs/smoke-2
   spikeviz publish mst-fashion --with curves
   spikeviz publish runs/spikformer-fashion --with recording --out assets/checkpoints
 """
@@ -30,35 +33,41 @@ BESIDE = ("costs", "curves", "energy", "errors", "firing", "gaps", "recording")
 
 def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("source", help="folder of a finished run, or name of a checkpoint")
+    command.add_argument("seeds", nargs="*", type=Path, help="folders of runs of the same recipe with other seeds")
     command.add_argument("--with", dest="beside", default="", help=f"{', '.join(BESIDE)}: what goes beside it")
     command.add_argument("--out", type=Path, help="of a run: where weights and card go (default: your checkpoints)")
     add_device(command)
 
 
 def run(options: argparse.Namespace) -> Result:
-    from spikeviz.artifacts.cards import card_files, find_card
+    from spikeviz.artifacts.cards import card_files, find_card, over_seeds
     from spikeviz.paths import user_checkpoints
     from spikeviz.runtime import reuse_memory
     from spikeviz.train.publish import publish
+    from spikeviz.train.seeds import add_seeds
 
     reuse_memory()
     wanted = [word.strip() for word in options.beside.split(",") if word.strip()]
     if unknown := [word for word in wanted if word not in BESIDE]:
         raise ValueError(f"--with takes {', '.join(BESIDE)}, not {', '.join(unknown)}.")
-    folder = Path(options.source)
+    folder, out = Path(options.source), options.out or user_checkpoints()
     if options.source not in card_files() and folder.is_dir():
-        out = options.out or user_checkpoints()
         card = publish(folder, out, device=options.device)
         text, written = [_measured(card)], [str(out / f"{card.name}.safetensors")]
         if wanted and card.name not in card_files():
             raise ValueError(f"{out} is no folder of checkpoints that spikeviz looks into: publish without --with.")
     else:
         card, _ = find_card(options.source)
-        if not wanted:
+        if not wanted and not options.seeds:
             raise ValueError(
                 f"{card.name} is published already; --with {','.join(BESIDE)} computes what goes beside it."
             )
         text, written = [], []
+    if options.seeds:
+        if card.name not in card_files():
+            raise ValueError(f"{out} is no folder of checkpoints that spikeviz looks into: publish without seeds.")
+        card = add_seeds(card.name, options.seeds, options.device)
+        text.append(f"{card.name}: {over_seeds(card.measured)}")
     for what in wanted:
         path = _written(what, card.name, options.device)
         written.append(str(path))

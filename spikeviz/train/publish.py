@@ -62,11 +62,7 @@ def publish(run: Path, out: Path, *, half: bool = True, device: str = "auto", pr
     Raises:
         ValueError: if the run is not finished.
     """
-    try:
-        record = json.loads((run / "run.json").read_text())
-    except FileNotFoundError:
-        raise ValueError(f"{run.name} holds no finished run; `spikeviz train` finishes it.") from None
-    where = auto_device(device)
+    record, where = finished(run), auto_device(device)
     exact = stored(record["model"], run / "weights.safetensors")
     path = out / f"{record['name']}.safetensors"
     digest = save(exact, path, torch.float16 if half else torch.float32)
@@ -113,6 +109,18 @@ def publish(run: Path, out: Path, *, half: bool = True, device: str = "auto", pr
     if autoencoder:
         Replay.read(run / REPLAY).write(replay_file(path), sha256=digest, command=training["command"])
     return card
+
+
+def finished(run: Path) -> dict[str, Any]:
+    """What a finished run says of itself.
+
+    Raises:
+        ValueError: if it is not finished.
+    """
+    try:
+        return json.loads((run / "run.json").read_text())
+    except FileNotFoundError:
+        raise ValueError(f"{run.name} holds no finished run; `spikeviz train` finishes it.") from None
 
 
 def publish_pruned(
