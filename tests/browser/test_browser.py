@@ -51,14 +51,14 @@ def pictures(page) -> str:
 def test_a_control_changes_the_picture_and_the_address_opens_it_again(visit, name):
     """The first slider of a page to its end (a step of a threshold may drop nothing), or the next picture."""
     page = visit(name)
-    before, line = pictures(page), status(page)
+    before, line, opened = pictures(page), status(page), page.url
     sliders = page.get_by_role("group").get_by_role("slider")
     if sliders.count():
         lowest = sliders.first.evaluate("e => (e.value ?? e.ariaValueNow) === (e.min ?? e.ariaValueMin)")
         sliders.first.press("End" if lowest else "Home")
     else:
         page.get_by_role("button", name="›").click()
-    page.wait_for_function("url => location.href !== url", arg=page.url)
+    page.wait_for_function("url => location.href !== url", arg=opened)
     settle(page)
     after = pictures(page)
     assert after != before
