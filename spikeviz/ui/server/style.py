@@ -35,6 +35,7 @@ STYLE = """<style>
 .st-key-viewer { isolation: isolate; }
 @media (min-width: 641px) {
   .stMainBlockContainer h1 { padding: 0.2rem 0; }
+  [class*="_status"] > :has(> [data-testid="stMarkdown"] [data-testid="stCaptionContainer"]) { flex: 1 1 26rem; }
   [data-testid="stSidebar"] { max-width: 240px; }
   [data-testid="stLayoutWrapper"]:has(> .st-key-sliders) { top: 3.75rem; box-shadow: 0 1px var(--edge); }
   .st-key-sliders { max-height: 40vh; overflow: auto; padding: 0.3rem 0; }
