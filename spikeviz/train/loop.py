@@ -268,8 +268,8 @@ def _epoch(
     masks = find_masks(run.model)
     total, seen = 0.0, 0
     right: Tensor | None = torch.zeros((), dtype=torch.int64, device=device)  # read once, at the end
-    batches = list(_batches(len(images), recipe.batch, generator))
-    batches = batches[: max(1, round(len(batches) * stage.share))]
+    whole = list(_batches(len(images), recipe.batch, generator))
+    batches = whole[: max(1, round(len(whole) * stage.share))]
     title = f"epoch {run.epoch + 1}/{recipe.epochs}"
     for number, chosen in enumerate(tqdm(batches, title, disable=not progress, mininterval=2.0)):
         rate = learning_rate(recipe, run.epoch + number / len(batches))
@@ -282,7 +282,7 @@ def _epoch(
         for mask in masks.values():
             mask.temperature = recipe.temperature(run.epoch + number / len(batches))
         y = sent(labels[chosen], device)
-        step = run.epoch * len(batches) + number
+        step = run.epoch * len(whole) + number  # no two steps of a run have one number, whatever their share
         prepared = objective.prepare(x, generator)
         # another seed at every step: what is drawn at random is drawn anew
         with Tape(interventions, keep="", seed=recipe.seed * 1_000_003 + step).rolling(), autocast(device):

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from spikeviz.evaluation.controls.norms import reestimate_norm
-from spikeviz.evaluation.pairs import paired_error
+from spikeviz.evaluation.pairs import binomial_error, paired
 from spikeviz.evaluation.survey import batch_seed
 from spikeviz.interventions import Intervention, MaskChannels
 from spikeviz.nn.channel_masks import TRAINED, ChannelMask, find_masks
@@ -46,8 +46,7 @@ class PruningControl:
 
     def error(self, name: str) -> float:
         """Standard error of that accuracy p over n samples, sqrt(p (1 - p) / n)."""
-        p = self.accuracy(name)
-        return sqrt(p * (1 - p) / len(self.right[name]))
+        return binomial_error(self.accuracy(name), len(self.right[name]))
 
     @property
     def draws(self) -> list[float]:
@@ -61,9 +60,8 @@ class PruningControl:
 
     def against(self, name: str) -> tuple[float, float]:
         """Accuracy of the learned masks minus that of another network, and its standard error from the pairs."""
-        ours, other = self.right[LEARNED], self.right[name]
-        lost, won = int((ours & ~other).sum()), int((other & ~ours).sum())
-        return (lost - won) / len(ours), paired_error(lost, won, len(ours))
+        found = paired(self.right[LEARNED], self.right[name])
+        return found.difference, found.error
 
     @property
     def against_random(self) -> tuple[float, float]:

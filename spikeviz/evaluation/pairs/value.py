@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from spikeviz.artifacts.cards import binomial_error
-
-SURE = 2.0  # standard errors by which numbers have to differ to be called different
+from spikeviz.artifacts.gaps import SURE
 
 
 def paired_error(only_first: int, only_second: int, samples: int) -> float:
